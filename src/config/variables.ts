@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { databaseUrl, hostAndPort, origin, readHost, readOrigin, readProxies, upstream } from './addresses.ts'
+import {
+  commaList,
+  headerToken,
+  healthPath,
+  listenHost,
+  pathFrom,
+  seconds,
+  wholeNumber,
+  workerCount,
+  yesOrNo
+} from './scalars.ts'
+
+const day = 86_400
+const port = wholeNumber(0, 65_535)
+const noItems: readonly string[] = []
+
+/** The variables that may also be given as `NAME_FILE`, a file that holds the value. */
+export const secretVariables = [
+  'BETTER_AUTH_SECRET',
+  'DATABASE_URL',
+  'DATABASE_URL_UNPOOLED',
+  'UPSTREAM_TOKEN'
+] as const
+
+/** Every variable that Gatehouse reads, one by one; what holds between them is in rules.ts. */
+export function variables(cwd: string) {
+  const path = pathFrom(cwd)
+  return z.object({
+    HOST: listenHost.default('127.0.0.1'),
+    PORT: port.default(8080),
+    ADMIN_HOST: listenHost.default('127.0.0.1'),
+    ADMIN_PORT: port.default(9090),
+    PUBLIC_HEALTH_PATH: healthPath.optional(),
+    DATA_DIR: path.prefault('.data'),
+    UPSTREAM_URL: upstream.default('http://127.0.0.1:8000'),
+    UPSTREAM_CA_FILE: path.optional(),
+    UPSTREAM_TOKEN: headerToken.optional(),
+    DATABASE_URL: databaseUrl.optional(),
+    DATABASE_DRIVER: z.enum(['neon', 'pg', 'pglite'], 'must be neon, pg or pglite').optional(),
+    DATABASE_URL_UNPOOLED: databaseUrl.optional(),
+    NEON_WS_PROXY: hostAndPort.optional(),
+    BETTER_AUTH_URL: origin.optional(),
+    BETTER_AUTH_SECRET: z.string().min(32, 'must be at least 32 characters long').optional(),
+    TRUSTED_ORIGINS: commaList(
+      readOrigin,
+      'an origin such as https://docs.example.com, without path, wildcard or user information'
+    ).default(noItems),
+    ALLOWED_HOSTS: commaList(readHost, 'host or host:port, without a scheme').default(noItems),
+    TRUSTED_PROXIES: commaList(readProxies, 'an address, a CIDR, loopback or private')
+      .transform((proxies): readonly string[] => proxies.flat())
+      .default(noItems),
+    SESSION_CACHE_TTL: seconds(0, day).default(10_000),
+    SESSION_CACHE_MAX: wholeNumber(1, 10_000_000).default(10_000),
+    SESSION_EVENTS: z.enum(['auto', 'listen', 'off'], 'must be auto, listen or off').default('auto'),
+    SESSION_STALE_IF_ERROR: seconds(0, day).default(0),
+    MAX_BODY_BYTES: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(104_857_600),
+    UPSTREAM_TIMEOUT: seconds(0.001, day).default(60_000),
+    CLIENT_TIMEOUT: seconds(0.001, day).default(30_000),
+    DRAIN_DELAY: seconds(0, day).default(5_000),
+    DRAIN_TIMEOUT: seconds(0, day).default(15_000),
+    PUBLIC_SIGN_UP: yesOrNo.default(true),
+    PAGES: yesOrNo.default(true),
+    LOG_LEVEL: z
+      .enum(
+        ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+        'must be trace, debug, info, warn, error, fatal or silent'
+      )
+      .default('info'),
+    WORKERS: workerCount.default(1),
+    GATEHOUSE_CONFIG: path.optional()
+  })
+}
+
+/** The variables' values once each of them has been read, before they are held against each other. */
+export type Values = z.output<ReturnType<typeof variables>>
+
+/** The name of a variable. */
+export type VariableName = keyof Values

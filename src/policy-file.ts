@@ -1,0 +1,84 @@
+import { access } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
+import { z } from 'zod'
+import { type AuthExtension, extensionProblems } from '../auth/extension.ts'
+import { methods, type RouteRule } from '../proxy/route-policy.ts'
+import { ConfigError } from './config.ts'
+
+/** What `gatehouse.config.ts` says: who may reach what, and what is added to BetterAuth. */
+export interface PolicyConfig {
+  routes: readonly RouteRule[]
+  auth: AuthExtension
+}
+
+/** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
+export function defineConfig(config: Partial<PolicyConfig>): PolicyConfig {
+  return { routes: [], auth: {}, ...config }
+}
+
+const ruleShape = z
+  .strictObject(
+    {
+      path: z.string('must be text that starts with "/"'),
+      access: z.enum(['public', 'optional', 'session', 'deny'], 'must be public, optional, session or deny'),
+      methods: z
+        .array(z.enum(methods, `must be one of ${methods.join(', ')}, in capitals`), 'must be a list of methods')
+        .min(1, 'must name a method; leave it out for all of them')
+        .optional()
+    },
+    { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with path and access' : undefined) }
+  )
+  .transform(({ methods, ...rule }): RouteRule => (methods === undefined ? rule : { ...rule, methods }))
+
+const fileShape = z.strictObject(
+  {
+    routes: z.array(ruleShape, 'must be a list of rules').default([]),
+    auth: z.custom<AuthExtension>().prefault({})
+  },
+  {
+    error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined)
+  }
+)
+
+/**
+ * Reads and judges the policy file. A missing one that nobody named is an empty policy: everything needs a session.
+ * Throws a ConfigError with every problem when it is named and missing, cannot be imported, or says what it must not.
+ */
+export async function loadPolicy(file: { path: string; named: boolean }): Promise<PolicyConfig> {
+  const exists = await access(file.path).then(
+    () => true,
+    () => false
+  )
+  if (!exists) {
+    if (!file.named) return Object.freeze(defineConfig({}))
+    throw new ConfigError(['GATEHOUSE_CONFIG: the policy file that it names does not exist or cannot be read'])
+  }
+  return judge(file.path, await importDefault(file.path))
+}
+
+async function importDefault(path: string): Promise<unknown> {
+  try {
+    const module: { default?: unknown } = await import(pathToFileURL(path).href)
+    return module.default
+  } catch (error) {
+    const cause = error instanceof Error ? `${error.name}: ${error.message}` : 'it threw something that is no error'
+    throw new ConfigError([`${path}: cannot be imported: ${cause.split('\n')[0]}`])
+  }
+}
+
+function judge(path: string, exported: unknown): PolicyConfig {
+  const shape = fileShape.safeParse(exported)
+  const problems = shape.success ? [] : shape.error.issues.flatMap(wording)
+  if (typeof exported === 'object' && exported !== null && 'auth' in exported && exported.auth !== undefined)
+    problems.push(...extensionProblems(exported.auth))
+  if (!shape.success || problems.length > 0) throw new ConfigError(problems.map((problem) => `${path}: ${problem}`))
+  return Object.freeze(shape.data)
+}
+
+function wording(issue: z.core.$ZodIssue): string[] {
+  const at = issue.path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')
+  const place = at.replace(/^\./, '')
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${place === '' ? key : `${place}.${key}`}: is not known in this version`)
+  return [place === '' ? issue.message : `${place}: ${issue.message}`]
+}
