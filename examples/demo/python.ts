@@ -1,0 +1,157 @@
+import { execFile } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { access, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const outputLimit = 16 * 1024 * 1024
+
+/** A Python that is new enough for the example app. */
+export interface Python {
+  command: string
+  /** `3.13.0`, say */
+  version: string
+}
+
+/** What is missing, in words for whoever started the command. */
+export class PythonProblem extends Error {}
+
+const candidates = ['python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10']
+
+/** The first Python ≥ 3.10 on the path; throws PythonProblem, which says what was found instead. */
+export async function findPython(): Promise<Python> {
+  const tooOld: string[] = []
+  for (const command of candidates) {
+    const version = await pythonVersion(command)
+    if (version === undefined) continue
+    const [major = 0, minor = 0] = version.split('.').map(Number)
+    if (major > 3 || (major === 3 && minor >= 10)) return { command, version }
+    tooOld.push(`${command} is ${version}`)
+  }
+  const found = tooOld.length > 0 ? `${tooOld.join(', ')}.` : 'There is no python3 or python on the PATH.'
+  throw new PythonProblem(
+    `Python 3.10 or newer is missing. ${found} Install it from your system's packages or python.org.`
+  )
+}
+
+async function pythonVersion(command: string): Promise<string | undefined> {
+  try {
+    const { stdout } = await run(command, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'], {
+      timeout: 20_000
+    })
+    return stdout.trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** Where a virtual environment goes and what it holds. */
+export interface VirtualEnvironment {
+  python: Python
+  /** A folder of virtual environments, one for each set of requirements; made when missing. */
+  folder: string
+  /** Paths of requirements files. */
+  requirements: readonly string[]
+  /** Told once, when there is something to install. */
+  onInstall?: (installer: 'uv' | 'pip') => void
+}
+
+/**
+ * The path of a Python that has the requirements installed; made on the first call, reused while the requirements and the
+ * Python stay what they are. Safe to call from several processes at once. Throws PythonProblem.
+ */
+export async function ensureVirtualEnvironment(options: VirtualEnvironment): Promise<string> {
+  const folder = resolve(options.folder)
+  const key = createHash('sha256').update(`${options.python.command} ${options.python.version}\n`)
+  for (const file of options.requirements) key.update(await readFile(file))
+  const home = join(folder, `venv-${key.digest('hex').slice(0, 16)}`)
+  const ready = join(home, 'bin', 'python')
+  if (await works(ready)) return ready
+
+  // Each builder has a folder of its own and `home` is a link to the first one that is complete: nobody ever
+  // sees a half-made one, there is no lock to be left behind, and a virtual environment cannot be renamed.
+  const building = `${home}-${randomBytes(4).toString('hex')}`
+  await mkdir(folder, { recursive: true })
+  try {
+    await build(building, options)
+    await publish(basename(building), home)
+  } catch (error) {
+    await rm(building, { recursive: true, force: true })
+    throw error
+  }
+  if (await works(ready)) return ready
+  throw new PythonProblem(`The virtual environment in ${home} does not work. Remove the folder and try again.`)
+}
+
+async function build(directory: string, options: VirtualEnvironment): Promise<void> {
+  const python = join(directory, 'bin', 'python')
+  const files = options.requirements.flatMap((file) => ['-r', file])
+  if (await succeeds('uv', ['--version'])) {
+    options.onInstall?.('uv')
+    await install('uv', ['venv', '--quiet', '--python', options.python.command, directory])
+    await install('uv', ['pip', 'install', '--quiet', '--python', python, ...files])
+  } else {
+    options.onInstall?.('pip')
+    await install(options.python.command, ['-m', 'venv', directory])
+    await install(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', ...files])
+  }
+  await writeFile(join(directory, 'complete'), '')
+}
+
+async function publish(target: string, home: string): Promise<void> {
+  try {
+    await symlink(target, home)
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error
+    if (await works(join(home, 'bin', 'python'))) return void (await rm(join(home, '..', target), { recursive: true }))
+    // What is there does not work: its Python was uninstalled, or somebody emptied the folder.
+    await rm(home, { recursive: true, force: true })
+    await symlink(target, home)
+  }
+}
+
+async function works(python: string): Promise<boolean> {
+  try {
+    await access(join(python, '..', '..', 'complete'))
+  } catch {
+    return false
+  }
+  return succeeds(python, ['-c', 'import fastapi, uvicorn'])
+}
+
+async function succeeds(command: string, args: string[]): Promise<boolean> {
+  try {
+    await run(command, args, { timeout: 20_000 })
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function install(command: string, args: string[]): Promise<void> {
+  try {
+    await run(command, args, { timeout: 600_000, maxBuffer: outputLimit })
+  } catch (error) {
+    throw new PythonProblem(explain(`${command} ${args.slice(0, 3).join(' ')}`, args, error), { cause: error })
+  }
+}
+
+function explain(what: string, args: readonly string[], error: unknown): string {
+  const output = [field(error, 'stderr'), field(error, 'stdout')].join('\n').trim()
+  const tail = output.split('\n').slice(-8).join('\n')
+  const hint =
+    args.includes('venv') && /ensurepip/.test(output)
+      ? "Python's venv module is missing: on Debian and Ubuntu, `apt install python3-venv`."
+      : `\`${what} …\` failed:`
+  return tail === '' ? hint : `${hint}\n${tail}`
+}
+
+function field(error: unknown, name: 'stderr' | 'stdout'): string {
+  const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined
+  return typeof value === 'string' ? value : ''
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
