@@ -1,0 +1,113 @@
+import { drizzleAdapter } from 'better-auth/adapters/drizzle'
+import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
+import type { Database } from '../db/database.ts'
+import * as schema from '../db/schema.ts'
+import { type AuthLog, createAuthLogger } from './auth-logger.ts'
+import type { AuthExtension } from './extension.ts'
+import { clientAddressHeader } from './fetch-bridge.ts'
+import { limitSignIns, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
+import type { RateLimits } from './rate-limit.ts'
+
+export interface AuthOptions {
+  readonly database: Database
+  /** The public origin, without a trailing slash. */
+  readonly publicUrl: string
+  readonly secret: string
+  /** Further browser origins. */
+  readonly trustedOrigins: readonly string[]
+  /** False: nobody can make an account for themselves, by whatever way. */
+  readonly publicSignUp: boolean
+  /** `auth` of the policy file. */
+  readonly extension: AuthExtension
+  readonly limits: RateLimits
+  readonly log: AuthLog
+  readonly changes: SessionChanges
+}
+
+/** The BetterAuth instance. */
+export type Auth = ReturnType<typeof createAuth>
+
+/** Builds BetterAuth on our tables, limits and log. What the policy file adds can extend it, and displace nothing. */
+export function createAuth(options: AuthOptions) {
+  const { publicUrl, extension, limits } = options
+  return betterAuth<BetterAuthOptions>({
+    appName: extension.appName,
+    disabledPaths: extension.disabledPaths,
+    databaseHooks: extension.databaseHooks,
+    onAPIError: {
+      ...extension.onAPIError,
+      // BetterAuth would print what it does not know to the console, queries' parameters included.
+      throw: true
+    },
+    baseURL: publicUrl,
+    basePath: '/api/auth',
+    secret: options.secret,
+    trustedOrigins: [publicUrl, ...options.trustedOrigins],
+    database: drizzleAdapter(options.database.db, { provider: 'pg', schema, transaction: true }),
+    ...accountOptions(options),
+    hooks: { ...extension.hooks, before: limitSignIns(limits) },
+    plugins: [
+      watchChanges(options.changes, options.publicSignUp),
+      policyHooks(extension.hooks?.before),
+      ...(extension.plugins ?? [])
+    ],
+    rateLimit: {
+      enabled: true,
+      customStorage: limits.storage,
+      // An office behind one address must be able to look up its sessions and to leave.
+      customRules: { '/get-session': false, '/sign-out': false }
+    },
+    logger: createAuthLogger(options.log),
+    telemetry: { enabled: false },
+    advanced: { ...extension.advanced, ...ownAdvanced(publicUrl) }
+  })
+}
+
+function accountOptions({ publicSignUp, extension }: AuthOptions): Partial<BetterAuthOptions> {
+  const { sendResetPassword, sendVerificationEmail } = extension
+  return {
+    emailAndPassword: {
+      enabled: true,
+      autoSignIn: true,
+      minPasswordLength: 8,
+      ...(sendResetPassword && { sendResetPassword }),
+      ...extension.emailAndPassword,
+      revokeSessionsOnPasswordReset: true,
+      disableSignUp: !publicSignUp
+    },
+    emailVerification: { ...(sendVerificationEmail && { sendVerificationEmail }), ...extension.emailVerification },
+    socialProviders: publicSignUp ? extension.socialProviders : withoutSignUp(extension.socialProviders),
+    user: { ...extension.user, deleteUser: { enabled: true, ...extension.user?.deleteUser } },
+    session: { ...extension.session, cookieCache: { enabled: false } },
+    account: extension.account,
+    verification: extension.verification
+  }
+}
+
+/** What no policy file may change. */
+function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced']> {
+  const https = publicUrl.startsWith('https:')
+  return {
+    // BetterAuth's own switch says `__Secure-`, and to some cookies only by name; this way all of them are `__Host-`.
+    useSecureCookies: false,
+    cookiePrefix: https ? '__Host-better-auth' : 'better-auth',
+    defaultCookieAttributes: { secure: https, httpOnly: true, sameSite: 'lax', path: '/' },
+    ipAddress: { ipAddressHeaders: [clientAddressHeader], ipv6Subnet: 64 },
+    // Left unsaid, both checks are off wherever NODE_ENV or TEST says that this is a test.
+    disableCSRFCheck: false,
+    disableOriginCheck: false,
+    // Joined in the database: the adapter's own joining prints a failed query to the console.
+    database: { joins: true }
+  }
+}
+
+function withoutSignUp(providers: AuthExtension['socialProviders']): AuthExtension['socialProviders'] {
+  if (providers === undefined) return undefined
+  const closed = Object.entries(providers).map(([name, provider]) => [
+    name,
+    typeof provider === 'function'
+      ? async () => ({ ...(await provider()), disableSignUp: true })
+      : { ...provider, disableSignUp: true }
+  ])
+  return Object.fromEntries(closed)
+}

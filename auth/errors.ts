@@ -1,0 +1,31 @@
+import { randomInt } from 'node:crypto'
+import createError from '@fastify/error'
+
+const RateLimited = createError('RATE_LIMITED', 'RATE_LIMITED', 429)
+const SessionStoreUnavailable = createError('SESSION_STORE_UNAVAILABLE', 'SESSION_STORE_UNAVAILABLE', 503)
+
+/** Too many attempts. `retryAfter` is in whole seconds, for `Retry-After`. */
+export class RateLimitedError extends RateLimited {
+  readonly retryAfter: number
+
+  constructor(retryAfter: number) {
+    super()
+    this.retryAfter = Math.max(1, Math.ceil(retryAfter))
+  }
+}
+
+/** The database cannot answer. `retryAfter` is in seconds and spread over 1 to 5, so that clients do not come back as one. */
+export class SessionStoreUnavailableError extends SessionStoreUnavailable {
+  readonly retryAfter: number
+
+  constructor() {
+    super()
+    this.retryAfter = randomInt(1, 6)
+  }
+}
+
+/** A body under `/api/auth` that is over the limit. */
+export const AuthBodyTooLargeError = createError('BODY_TOO_LARGE', 'BODY_TOO_LARGE', 413)
+
+/** Something broke inside BetterAuth. Carries no cause: a failed query's message holds its parameters, tokens included. */
+export const AuthFailedError = createError('INTERNAL_ERROR', 'INTERNAL_ERROR', 500)

@@ -1,0 +1,70 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientAddress } from './client-address.ts'
+
+/** The one header that BetterAuth takes the client's address from. A client's own of that name never arrives. */
+export const clientAddressHeader = 'x-gatehouse-client-address'
+
+const dropped = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'forwarded',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-real-ip'
+])
+const claims = /^x-(?:forwarded|gatehouse|session|user)-/
+
+/**
+ * The request as BetterAuth sees it: method, canonical path and query under the public origin, whatever the client
+ * said about hosts and addresses, and the body's bytes as they came.
+ */
+export function toFetchRequest(request: FastifyRequest, publicUrl: string): Request {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value === undefined || isDropped(name)) continue
+    headers.set(name, Array.isArray(value) ? value.join(', ') : value)
+  }
+  headers.set(clientAddressHeader, clientAddress(request))
+  const { method, body } = request
+  // Fetch refuses a body on GET and HEAD, where HTTP gives it no meaning.
+  const carriesBody = method !== 'GET' && method !== 'HEAD' && Buffer.isBuffer(body) && body.length > 0
+  return new Request(publicUrl + request.url, {
+    method,
+    headers,
+    redirect: 'manual',
+    body: carriesBody ? new Uint8Array(body) : null
+  })
+}
+
+/** Answers with BetterAuth's response: every `Set-Cookie` on its own, the body streamed, `Location` as it is. Never cached. */
+export function sendFetchResponse(response: Response, reply: FastifyReply): FastifyReply {
+  reply.code(response.status)
+  for (const [name, value] of response.headers) {
+    if (!dropped.has(name) && name !== 'set-cookie') reply.header(name, value)
+  }
+  for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
+  reply.header('cache-control', 'no-store')
+  if (response.body === null || isBodyless(reply.request.method, response.status)) {
+    response.body?.cancel().catch(ignore)
+    return reply.send()
+  }
+  return reply.send(response.body)
+}
+
+function isDropped(name: string): boolean {
+  return dropped.has(name) || claims.test(name.replace(/[^a-z0-9]/g, '-'))
+}
+
+function isBodyless(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304
+}
+
+function ignore(): void {}
