@@ -122,13 +122,16 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
     pages: values.PAGES,
     logLevel: values.LOG_LEVEL,
     workers: values.WORKERS,
-    policyFile: {
-      path: values.GATEHOUSE_CONFIG ?? resolve(cwd, 'gatehouse.config.ts'),
-      named: values.GATEHOUSE_CONFIG !== undefined
-    },
+    policyFile: policyFileOf(env, cwd),
     production,
     warnings: warningsOf(values)
   })
+}
+
+/** Where the policy file is, whether or not the rest of the environment can be read. */
+export function policyFileOf(env: Record<string, string | undefined>, cwd: string): Config['policyFile'] {
+  const name = env['GATEHOUSE_CONFIG'] ?? ''
+  return { path: resolve(cwd, name === '' ? 'gatehouse.config.ts' : name), named: name !== '' }
 }
 
 /** Reads each variable; one that cannot be read adds its problem and stands at its default, so that the others are still judged. */

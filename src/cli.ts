@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { readConfig } from './config.ts'
+import { describeFailure } from './failure.ts'
+import { loadSettings } from './settings.ts'
+
+const wrongUsage = 2
+
+const program = new Command('gatehouse')
+  .description('A validation gateway for FastAPI, configured by the environment and gatehouse.config.ts.')
+  .exitOverride()
+  .showHelpAfterError('(gatehouse --help lists the commands)')
+
+program
+  .command('start')
+  .description('start the gateway')
+  .action(async () => {
+    const { start } = await import('./main.ts')
+    await start(process.env)
+  })
+
+program
+  .command('migrate')
+  .description('apply what the database lacks; safe to run again, and from several places at once')
+  .option('--adopt', 'take over tables that BetterAuth made, adding only what is missing', false)
+  .action(async (options: { adopt: boolean }) => {
+    const config = readConfig(process.env, process.cwd())
+    const { migrateDatabase } = await import('./cli/migrate.ts')
+    finish(await migrateDatabase(config, options), 0)
+  })
+
+program
+  .command('check')
+  .description('try the configuration, the policy file, the database and the upstream')
+  .action(async () => {
+    const settings = await loadSettings(process.env, process.cwd())
+    const { checkGateway } = await import('./cli/check.ts')
+    const results = await checkGateway(settings)
+    finish(
+      results.map(({ verdict, subject, sentence }) => `${verdict.padEnd(4)}  ${subject}: ${sentence}`),
+      results.some(({ verdict }) => verdict === 'FAIL') ? 1 : 0
+    )
+  })
+
+program
+  .command('routes')
+  .description('print who may reach what')
+  .option('--json', 'as JSON', false)
+  .action(async (options: { json: boolean }) => {
+    const settings = await loadSettings(process.env, process.cwd())
+    const { routeLines, routeTable } = await import('./cli/routes.ts')
+    const lines = routeLines(settings)
+    finish(options.json ? [JSON.stringify(lines, null, 2)] : routeTable(lines), 0)
+  })
+
+program
+  .command('explain')
+  .description('say which rule decides a request, and what it comes to')
+  .argument('<METHOD>', 'such as GET')
+  .argument('<PATH>', 'as the browser sends it, such as /users/7?tab=posts')
+  .action(async (method: string, path: string) => {
+    const settings = await loadSettings(process.env, process.cwd())
+    const { decide, explanation } = await import('./cli/explain.ts')
+    finish(explanation(await decide(method.toUpperCase(), path, settings)), 0)
+  })
+
+try {
+  await program.parseAsync(process.argv)
+} catch (error) {
+  // Commander has printed its own sentence; asking for help or the version is no mistake.
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : wrongUsage)
+  const { lines, exitCode } = describeFailure(error)
+  for (const line of lines) process.stderr.write(`${line}\n`)
+  process.exit(exitCode)
+}
+
+// A driver may keep a socket alive for a while after it was closed; a command that has answered does not wait for it.
+function finish(lines: readonly string[], exitCode: 0 | 1): never {
+  for (const line of lines) process.stdout.write(`${line}\n`)
+  process.exit(exitCode)
+}

@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls, rootCertificates } from 'node:tls'
+import { type Database, openDatabase } from '../../db/database.ts'
+import { inspectMigrations } from '../../db/migrate.ts'
+import type { Config } from '../config.ts'
+import { describeFailure, identify } from '../failure.ts'
+import type { Settings } from '../settings.ts'
+
+/** What one check found. `skip`: it could not be made now, which is no failure. */
+export interface CheckResult {
+  verdict: 'ok' | 'FAIL' | 'skip'
+  subject: string
+  sentence: string
+}
+
+const connectLimitMs = 2000
+
+/** Tries everything that a gateway of these settings needs, and changes nothing outside its data directory. */
+export async function checkGateway({ config, policy }: Settings): Promise<CheckResult[]> {
+  const mode = config.production ? 'production rules hold' : 'production rules do not hold'
+  const rules = policy.routes.length === 1 ? '1 rule' : `${policy.routes.length} rules`
+  return [
+    ok('configuration', `can be used; ${mode}`),
+    ...config.warnings.map((warning) => ok('configuration', `but note: ${warning}`)),
+    ok('policy', `${rules}; a request that none of them names needs a session`),
+    ...(await checkDatabase(config)),
+    await checkUpstream(config)
+  ]
+}
+
+async function checkDatabase(config: Config): Promise<CheckResult[]> {
+  let database: Database
+  try {
+    database = await openDatabase({ ...config.database, dataDir: config.dataDir })
+  } catch (error) {
+    const failure = describeFailure(error)
+    // The embedded database has one owner; a gateway that runs on it is no fault to report.
+    const locked = error instanceof Error && 'code' in error && error.code === 'DATA_DIR_LOCKED'
+    return [{ verdict: locked ? 'skip' : 'FAIL', subject: 'database', sentence: failure.lines.join(' ') }]
+  }
+  try {
+    await database.ping()
+    const { pending, adoptable, differences } = await inspectMigrations(database)
+    const answers = ok('database', `answers (${database.driver})`)
+    if (pending.length === 0) return [answers, ok('migrations', 'up to date')]
+    if (database.driver === 'pglite' && !config.production)
+      return [answers, ok('migrations', `${pending.length} to apply, which start does by itself`)]
+    if (adoptable)
+      return [answers, fail('migrations', 'the tables are there, but Gatehouse did not make them: run migrate --adopt')]
+    if (differences.length > 0)
+      return [answers, ...differences.map((difference) => fail('migrations', `cannot adopt the tables: ${difference}`))]
+    return [answers, fail('migrations', `${pending.length} pending (${pending.join(', ')}): run migrate`)]
+  } catch (error) {
+    return [fail('database', `does not answer (${identify(error)})`)]
+  } finally {
+    await database.close()
+  }
+}
+
+async function checkUpstream(config: Config): Promise<CheckResult> {
+  try {
+    await reach(config.upstream)
+    return ok('upstream', 'accepts connections')
+  } catch (error) {
+    return fail('upstream', `cannot be reached (${identify(error)}): is FastAPI running where UPSTREAM_URL says?`)
+  }
+}
+
+async function reach({ url, caFile }: Config['upstream']): Promise<void> {
+  if (url.startsWith('unix:')) return established(connect(url.slice('unix:'.length)), 'connect')
+  const { protocol, hostname, port } = new URL(url)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  if (protocol === 'http:') return established(connect({ host, port: Number(port || 80) }), 'connect')
+  const ca = caFile === undefined ? undefined : [...rootCertificates, await readFile(caFile, 'utf8')]
+  const servername = hostname.startsWith('[') || /^[\d.]+$/.test(hostname) ? '' : hostname
+  return established(connectTls({ host, port: Number(port || 443), servername, ...(ca && { ca }) }), 'secureConnect')
+}
+
+function established(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  socket.setTimeout(connectLimitMs, () =>
+    socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }))
+  )
+  socket.once('error', reject)
+  socket.once(event, () => {
+    socket.destroy()
+    resolve()
+  })
+  return promise
+}
+
+function ok(subject: string, sentence: string): CheckResult {
+  return { verdict: 'ok', subject, sentence }
+}
+
+function fail(subject: string, sentence: string): CheckResult {
+  return { verdict: 'FAIL', subject, sentence }
+}

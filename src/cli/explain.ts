@@ -1,0 +1,71 @@
+import { fastify } from 'fastify'
+import { canonicalTarget } from '../../proxy/canonical-path.ts'
+import { type Access, defaultRule, methods, type PolicyRoute, type RouteRule } from '../../proxy/route-policy.ts'
+import { reservedPaths, type Settings } from '../settings.ts'
+
+/** What the gateway does with one request before anybody is asked who sends it. */
+export type Decision =
+  | { kind: 'refused'; status: number; code: string; reason: string }
+  | { kind: 'own'; path: string }
+  | { kind: 'rule'; rule: RouteRule; byDefault: boolean }
+
+const meanings: Readonly<Record<Access, string>> = {
+  public: 'forwarded; no session is looked up and no identity is sent',
+  optional: 'forwarded; with the identity if there is a session, anonymous otherwise',
+  session: 'forwarded with the identity if there is a session; otherwise 401 SESSION_REQUIRED, or the sign-in page',
+  deny: '404 NOT_FOUND, whoever asks'
+}
+
+/** Finds the rule that decides a request, with the router and the reading of the path that the gateway uses. */
+export async function decide(method: string, target: string, settings: Settings): Promise<Decision> {
+  const known = methods.find((name) => name === method)
+  if (known === undefined) return refused(405, 'METHOD_NOT_ALLOWED', `only ${methods.join(', ')} are proxied`)
+  const canonical = canonicalTarget(target)
+  if (canonical === null) return refused(400, 'PATH_AMBIGUOUS', 'the path could be read in two ways')
+  const path = canonical.split('?')[0] ?? canonical
+  const own = reservedPaths(settings.config).find(
+    (prefix) => path === prefix || (prefix !== settings.config.publicHealthPath && path.startsWith(`${prefix}/`))
+  )
+  if (own !== undefined) return { kind: 'own', path: own }
+  const rule = await match(known, canonical, settings.routes)
+  return { kind: 'rule', rule, byDefault: rule === defaultRule }
+}
+
+async function match(
+  method: (typeof methods)[number],
+  url: string,
+  routes: readonly PolicyRoute[]
+): Promise<RouteRule> {
+  let decided = defaultRule
+  const app = fastify({ exposeHeadRoutes: false, routerOptions: { maxParamLength: 65_536 } })
+  for (const route of routes)
+    app.route({
+      method: [...route.methods],
+      url: route.url,
+      handler: async () => {
+        decided = route.rule
+        return ''
+      }
+    })
+  await app.inject({ method, url })
+  await app.close()
+  return decided
+}
+
+/** The decision in words, a line each. */
+export function explanation(decision: Decision): string[] {
+  if (decision.kind === 'refused')
+    return ['rule    none', `answer  ${decision.status} ${decision.code}: ${decision.reason}`]
+  if (decision.kind === 'own') return ['rule    none', `answer  by the gateway itself, under ${decision.path}`]
+  const { rule, byDefault } = decision
+  const scope = rule.methods === undefined ? 'any method' : rule.methods.join(', ')
+  return [
+    byDefault ? 'rule    none names it, so it needs a session' : `rule    ${rule.path} (${scope})`,
+    `access  ${rule.access}`,
+    `answer  ${meanings[rule.access]}`
+  ]
+}
+
+function refused(status: number, code: string, reason: string): Decision {
+  return { kind: 'refused', status, code, reason }
+}

@@ -1,0 +1,33 @@
+import type { RouteRule } from '../../proxy/route-policy.ts'
+import { defaultRule } from '../../proxy/route-policy.ts'
+import { reservedPaths, type Settings } from '../settings.ts'
+
+/** One line of the table of who may reach what. */
+export interface RouteLine {
+  path: string
+  methods: readonly string[] | 'any'
+  access: RouteRule['access'] | 'gateway'
+}
+
+/** Who may reach what: what the gateway answers itself, the policy file's rules, and the default that closes the rest. */
+export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy'>): RouteLine[] {
+  const own = reservedPaths(config).map((path): RouteLine => {
+    const health = path === config.publicHealthPath
+    return { path: health ? path : `${path}/*`, methods: health ? ['GET'] : 'any', access: 'gateway' }
+  })
+  const rules = policy.routes.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  const closed = policy.routes.some(({ path, methods }) => path === defaultRule.path && methods === undefined)
+  return [...own, ...[...rules, ...(closed ? [] : [defaultRule])].map(lineOf)]
+}
+
+function lineOf({ path, methods, access }: RouteRule): RouteLine {
+  return { path, methods: methods ?? 'any', access }
+}
+
+/** The lines as a table for a terminal. */
+export function routeTable(lines: readonly RouteLine[]): string[] {
+  const cells = lines.map(({ path, methods, access }) => [access, methods === 'any' ? 'any' : methods.join(','), path])
+  const width = (column: number) => Math.max(...cells.map((row) => row[column]?.length ?? 0))
+  const widths = [width(0), width(1)]
+  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+}

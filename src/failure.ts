@@ -1,0 +1,53 @@
+import { ConfigError } from './config.ts'
+
+/** What a command that could not do its work says on stderr, and its exit status: 1 failed, 2 wrong usage or configuration. */
+export interface Failure {
+  lines: readonly string[]
+  exitCode: 1 | 2
+}
+
+// Errors of these codes carry a sentence that was written for the operator. The message of any other error may carry a
+// connection string, a query's parameters or a token, so only its name and code are shown.
+const exitCodes: Readonly<Record<string, 1 | 2>> = {
+  DATA_DIR_LOCKED: 2,
+  DATA_DIR_UNWRITABLE: 2,
+  POOLED_CONNECTION: 2,
+  MIGRATIONS_PENDING: 1,
+  ADOPTION_MISMATCH: 1
+}
+const listenProblems: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is already in use: choose another port, or stop what listens there',
+  EADDRNOTAVAIL: 'is not an address of this machine',
+  ENOTFOUND: 'is not the name of an address of this machine',
+  EACCES: 'may not be listened on by this user'
+}
+
+/** Words an error that ended a command; never repeats a secret. */
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof ConfigError) return { lines: error.problems, exitCode: 2 }
+  const code = codeOf(error)
+  const exitCode = code === undefined ? undefined : exitCodes[code]
+  if (error instanceof Error && exitCode !== undefined) return { lines: [error.message], exitCode }
+  const sentence = code === undefined ? undefined : listenProblems[code]
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'listen' && sentence !== undefined)
+    return { lines: [`${placeOf(error)} ${sentence}`], exitCode: 1 }
+  return { lines: [`failed: ${identify(error)}`], exitCode: 1 }
+}
+
+/** An error's name and code and those of what caused it, without any message. */
+export function identify(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error'
+  const code = codeOf(error)
+  const own = code === undefined ? error.name : `${error.name} ${code}`
+  const inner = error instanceof AggregateError ? error.errors[0] : error.cause
+  return inner instanceof Error ? `${own}, caused by ${identify(inner)}` : own
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function placeOf(error: Error): string {
+  const address = 'address' in error ? String(error.address) : 'the address'
+  return 'port' in error ? `${address}, port ${String(error.port)},` : address
+}
