@@ -3,9 +3,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { access, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { startChild } from './child.ts'
 
 const run = promisify(execFile)
-const outputLimit = 16 * 1024 * 1024
 
 /** A Python that is new enough for the example app. */
 export interface Python {
@@ -55,6 +55,8 @@ export interface VirtualEnvironment {
   requirements: readonly string[]
   /** Told once, when there is something to install. */
   onInstall?: (installer: 'uv' | 'pip') => void
+  /** Gives up, leaving nothing half-made behind. */
+  signal?: AbortSignal
 }
 
 /**
@@ -87,14 +89,15 @@ export async function ensureVirtualEnvironment(options: VirtualEnvironment): Pro
 async function build(directory: string, options: VirtualEnvironment): Promise<void> {
   const python = join(directory, 'bin', 'python')
   const files = options.requirements.flatMap((file) => ['-r', file])
+  const step = (command: string, args: string[]) => install(command, args, options.signal)
   if (await succeeds('uv', ['--version'])) {
     options.onInstall?.('uv')
-    await install('uv', ['venv', '--quiet', '--python', options.python.command, directory])
-    await install('uv', ['pip', 'install', '--quiet', '--python', python, ...files])
+    await step('uv', ['venv', '--quiet', '--python', options.python.command, directory])
+    await step('uv', ['pip', 'install', '--quiet', '--python', python, ...files])
   } else {
     options.onInstall?.('pip')
-    await install(options.python.command, ['-m', 'venv', directory])
-    await install(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', ...files])
+    await step(options.python.command, ['-m', 'venv', directory])
+    await step(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', ...files])
   }
   await writeFile(join(directory, 'complete'), '')
 }
@@ -129,27 +132,22 @@ async function succeeds(command: string, args: string[]): Promise<boolean> {
   }
 }
 
-async function install(command: string, args: string[]): Promise<void> {
-  try {
-    await run(command, args, { timeout: 600_000, maxBuffer: outputLimit })
-  } catch (error) {
-    throw new PythonProblem(explain(`${command} ${args.slice(0, 3).join(' ')}`, args, error), { cause: error })
-  }
-}
-
-function explain(what: string, args: readonly string[], error: unknown): string {
-  const output = [field(error, 'stderr'), field(error, 'stdout')].join('\n').trim()
-  const tail = output.split('\n').slice(-8).join('\n')
-  const hint =
-    args.includes('venv') && /ensurepip/.test(output)
-      ? "Python's venv module is missing: on Debian and Ubuntu, `apt install python3-venv`."
-      : `\`${what} …\` failed:`
-  return tail === '' ? hint : `${hint}\n${tail}`
-}
-
-function field(error: unknown, name: 'stderr' | 'stdout'): string {
-  const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined
-  return typeof value === 'string' ? value : ''
+async function install(command: string, args: string[], signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted()
+  const { ended, stop } = startChild({
+    name: `\`${command} ${args.slice(0, 3).join(' ')} …\``,
+    command,
+    args,
+    cwd: process.cwd(),
+    env: process.env,
+    patience: 2_000
+  })
+  const interrupt = () => void stop()
+  signal?.addEventListener('abort', interrupt, { once: true })
+  const { ok, description } = await ended
+  signal?.removeEventListener('abort', interrupt)
+  signal?.throwIfAborted()
+  if (!ok) throw new PythonProblem(`Installing the example app's requirements failed. ${description}`)
 }
 
 function isCode(error: unknown, code: string): boolean {

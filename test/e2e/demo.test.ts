@@ -1,0 +1,134 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { withoutPython } from '../support/python.ts'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const skip = await withoutPython()
+// One folder for all: what the first run installs, the later ones find. The space is there to be quoted.
+const dataDir = join(t.testdir(), 'data dir')
+
+interface Running {
+  child: ChildProcess
+  output(): string
+  /** Waits until it has printed this; throws with its output when it ends first or takes over two minutes. */
+  printed(text: string): Promise<void>
+  ended: Promise<number | null>
+}
+
+function start(t: Test, command: string[], env: Record<string, string> = {}): Running {
+  const [file = '', ...args] = command
+  const child = spawn(file, args, {
+    cwd: root,
+    env: { ...process.env, PORT: '0', ADMIN_PORT: '0', DATA_DIR: dataDir, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+  }
+  const ended = once(child, 'close').then(() => child.exitCode)
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    await ended
+  })
+  return {
+    child,
+    ended,
+    output: () => output,
+    async printed(text) {
+      const deadline = Date.now() + 120_000
+      while (!output.includes(text)) {
+        if (child.exitCode !== null || Date.now() > deadline) throw new Error(`never printed ${text}:\n${output}`)
+        await new Promise((done) => setTimeout(done, 50))
+      }
+    }
+  }
+}
+
+const demo = (t: Test, env?: Record<string, string>) => start(t, [process.execPath, 'examples/demo.ts'], env)
+
+/** The processes that this one started, and those that they started, with their command lines. */
+async function descendants(pid: number | undefined): Promise<Map<number, string>> {
+  const { stdout } = await run('ps', ['-eo', 'pid=,ppid=,args='])
+  const all = stdout.split('\n').flatMap((line) => {
+    const [, own, parent, args] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
+    return args === undefined || args.startsWith('ps ') ? [] : [{ pid: Number(own), parent: Number(parent), args }]
+  })
+  const found = new Map<number, string>()
+  const add = (parent: number): void => {
+    for (const process of all.filter((candidate) => candidate.parent === parent)) {
+      found.set(process.pid, process.args)
+      add(process.pid)
+    }
+  }
+  if (pid !== undefined) add(pid)
+  return found
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+t.test('the demo works as it says, and leaves nothing behind', { skip, timeout: 240_000 }, async (t) => {
+  const running = demo(t)
+  await running.printed('Ctrl-C stops everything.')
+  t.match(running.output(), 'Installing FastAPI', 'says what takes so long')
+
+  const commands = running.output().match(/(?<=^ {2})curl .*$/gm) ?? []
+  t.equal(commands.length, 3)
+  const cwd = join(t.testdir(), 'elsewhere')
+  await mkdir(cwd)
+  const answers: string[] = []
+  for (const command of commands) answers.push((await run('bash', ['-c', command], { cwd })).stdout)
+  const [signUp = '', me = '', stranger = ''] = answers
+
+  const email = /ada-[0-9a-f]+@example\.com/.exec(running.output())?.[0]
+  t.match(JSON.parse(signUp), { user: { id: String, email, emailVerified: false } })
+  t.same(JSON.parse(me), { id: JSON.parse(signUp).user.id, email, email_verified: false })
+  t.match(stranger, /^HTTP\/1\.1 401 /)
+  t.match(stranger, '"code":"SESSION_REQUIRED"')
+
+  const processes = await descendants(running.child.pid)
+  t.match([...processes.values()].join('\n'), /uvicorn main:app/)
+  t.match([...processes.values()].join('\n'), /src\/main\.ts/)
+  running.child.kill('SIGINT')
+  t.equal(await running.ended, 0, running.output())
+  t.same([...processes.keys()].filter(alive), [])
+})
+
+t.test('a second run installs nothing, and Ctrl-C under npm stops it too', { skip, timeout: 120_000 }, async (t) => {
+  const running = start(t, ['npm', 'run', 'demo'])
+  await running.printed('Ctrl-C stops everything.')
+  t.notMatch(running.output(), 'Installing')
+  const processes = await descendants(running.child.pid)
+  t.ok(processes.size >= 3)
+  // What a terminal does: the signal goes to the whole group in the foreground.
+  process.kill(-(running.child.pid ?? Number.NaN), 'SIGINT')
+  await running.ended
+  t.same([...processes.keys()].filter(alive), [])
+})
+
+t.test('when the app dies the demo says so and stops', { skip, timeout: 120_000 }, async (t) => {
+  const running = demo(t)
+  await running.printed('Ctrl-C stops everything.')
+  const processes = await descendants(running.child.pid)
+  const [uvicorn = 0] = [...processes].find(([, args]) => args.includes('uvicorn')) ?? []
+  process.kill(uvicorn, 'SIGKILL')
+  t.equal(await running.ended, 1)
+  t.match(running.output(), 'The example app stopped (SIGKILL).')
+  t.same([...processes.keys()].filter(alive), [])
+})
