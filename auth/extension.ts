@@ -11,8 +11,8 @@ const owned = {
   trustedOrigins: 'comes from TRUSTED_ORIGINS, which CORS and the origin check read too',
   rateLimit: 'is counted by the gateway, on the address that it trusts',
   logger: "is the gateway's, because BetterAuth's own prints live session tokens",
-  telemetry: 'stays off',
-  experimental: 'is not supported'
+  telemetry: 'stays off: a gateway tells nobody about its users',
+  experimental: 'is not supported: what it does may change from patch to patch'
 } as const
 
 const ownedIn = {

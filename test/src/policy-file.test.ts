@@ -1,0 +1,89 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { defineConfig, loadPolicy } from '../../src/policy-file.ts'
+import { isEach, problemsFrom } from './problems.ts'
+
+const named = (path: string) => ({ path, named: true })
+
+t.test('a policy file says who may reach what', async (t) => {
+  const dir = t.testdir({
+    'policy.ts': `const access: 'public' | 'deny' = 'public'
+      export default {
+        routes: [{ path: '/docs', access }, { path: '/users/:id', access: 'optional', methods: ['GET'] }],
+        auth: { appName: 'House' }
+      }`
+  })
+  t.same(await loadPolicy(named(join(dir, 'policy.ts'))), {
+    routes: [
+      { path: '/docs', access: 'public' },
+      { path: '/users/:id', access: 'optional', methods: ['GET'] }
+    ],
+    auth: { appName: 'House' }
+  })
+})
+
+t.test('the policy file of this repository can be used', async (t) => {
+  const { routes } = await loadPolicy(named(join(import.meta.dirname, '../../gatehouse.config.ts')))
+  t.ok(routes.some(({ path, access }) => path === '/internal/*' && access === 'deny'))
+})
+
+t.test('what defineConfig is not given is empty', async (t) => {
+  t.same(defineConfig({}), { routes: [], auth: {} })
+})
+
+t.test('without a policy file nothing is open', async (t) => {
+  t.same(await loadPolicy({ path: join(t.testdir(), 'gatehouse.config.ts'), named: false }), { routes: [], auth: {} })
+})
+
+t.test('a policy file that is named has to exist', async (t) => {
+  isEach(t, await problemsFrom(loadPolicy(named(join(t.testdir(), 'policy.ts')))), [
+    /^GATEHOUSE_CONFIG: .*does not exist/
+  ])
+})
+
+const bad: readonly (readonly [name: string, source: string, ...problems: RegExp[]])[] = [
+  ['without a default export', 'export const routes = []', /must have export default defineConfig/],
+  ['that exports a function', 'export default () => ({})', /must have export default defineConfig/],
+  ['with an unknown key', 'export default { routs: [] }', /routs: is not known in this version/],
+  ['whose routes are no list', 'export default { routes: {} }', /routes: must be a list of rules/],
+  ['with a rule that is no object', "export default { routes: ['/x'] }", /routes\[0\]: must be an object/],
+  [
+    'with several bad rules',
+    `export default { routes: [
+      { path: '/a', access: 'everybody' },
+      { path: 7, access: 'public' },
+      { path: '/c', access: 'public', methods: ['get'] },
+      { path: '/d', access: 'public', methods: [] },
+      { path: '/e', access: 'public', method: 'GET' },
+      { path: '/f', access: 'session', roles: ['admin'] }
+    ] }`,
+    /routes\[0\]\.access: must be public, optional, session or deny/,
+    /routes\[1\]\.path: must be text/,
+    /routes\[2\]\.methods\[0\]: must be one of GET, .*in capitals/,
+    /routes\[3\]\.methods: must name a method/,
+    /routes\[4\]\.method: is not known/,
+    /routes\[5\]\.roles: is not known in this version/
+  ],
+  [
+    'with bad rules and a bad auth',
+    "export default { routes: [{ path: '/a' }], auth: { secret: 'canary' } }",
+    /routes\[0\]\.access: must be/,
+    /auth\.secret: comes from BETTER_AUTH_SECRET/
+  ],
+  ['whose auth is no object', 'export default { auth: [] }', /auth: must be an object/],
+  ['that throws', "throw new RangeError('no mailer\\n    at secret.ts')", /cannot be imported: RangeError: no mailer$/],
+  ['that imports what is not there', "import './none.ts'", /cannot be imported: .*none\.ts/],
+  ['with a syntax error', 'export default {', /cannot be imported: SyntaxError/]
+]
+
+for (const [index, [name, source, ...expected]] of bad.entries()) {
+  t.test(`a policy file ${name} is refused with every reason`, async (t) => {
+    const file = join(t.testdir({ [`policy-${index}.ts`]: source }), `policy-${index}.ts`)
+    const problems = await problemsFrom(loadPolicy(named(file)))
+    isEach(t, problems, expected)
+    for (const problem of problems) {
+      t.ok(problem.startsWith(`${file}: `))
+      t.notMatch(problem, /canary|\n/)
+    }
+  })
+}
