@@ -1,0 +1,77 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/** What a request's `Cookie` header says about one cookie. `ambiguous`: the name came twice with different values. */
+export type CookieReading =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'present'; readonly value: string }
+  | { readonly kind: 'ambiguous' }
+
+/** A cookie whose signature holds. `key` is the one spelling under which its session may be cached. */
+export interface VerifiedCookie {
+  readonly token: string
+  readonly key: string
+}
+
+const absent: CookieReading = Object.freeze({ kind: 'absent' })
+const ambiguous: CookieReading = Object.freeze({ kind: 'ambiguous' })
+const signatureBytes = 32
+const signatureLength = 44
+
+/**
+ * Reads one cookie out of a `Cookie` header (RFC 6265, section 5.4), without decoding it. The same value twice is one
+ * cookie; two different values are `ambiguous`, because BetterAuth would believe the first and others the last.
+ */
+export function readCookie(header: string | undefined, name: string): CookieReading {
+  if (header === undefined || !header.includes(name)) return absent
+  let found: string | undefined
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals === -1 || pair.slice(0, equals).trim() !== name) continue
+    const value = pair.slice(equals + 1).trim()
+    if (found !== undefined && found !== value) return ambiguous
+    found = value
+  }
+  return found === undefined ? absent : { kind: 'present', value: found }
+}
+
+/** Signs and verifies BetterAuth's cookie values: `encodeURIComponent(token + '.' + base64(HMAC-SHA256(secret, token)))`. */
+export interface CookieSigner {
+  /** The value BetterAuth would send for this token. */
+  sign(token: string): string
+  /** The token, when the signature holds; otherwise null. Constant time in the signature, no store is asked. */
+  verify(value: string): VerifiedCookie | null
+}
+
+export function createCookieSigner(secret: string): CookieSigner {
+  const hmac = (token: string) => createHmac('sha256', secret).update(token).digest()
+  const spell = (token: string, signature: Buffer) => encodeURIComponent(`${token}.${signature.toString('base64')}`)
+
+  return {
+    sign: (token) => spell(token, hmac(token)),
+
+    verify(value) {
+      const decoded = decode(value)
+      if (decoded === null) return null
+      const dot = decoded.lastIndexOf('.')
+      const token = decoded.slice(0, dot)
+      const spelled = decoded.slice(dot + 1)
+      if (dot < 1 || spelled.length !== signatureLength) return null
+      const given = Buffer.from(spelled, 'base64')
+      // Base64 leaves two bits of the last digit unused, so four spellings carry one signature. Only BetterAuth's own
+      // counts: otherwise one session would sit in the cache four times and an eviction would leave three behind.
+      if (given.length !== signatureBytes || given.toString('base64') !== spelled) return null
+      const expected = hmac(token)
+      if (!timingSafeEqual(given, expected)) return null
+      return { token, key: spell(token, expected) }
+    }
+  }
+}
+
+function decode(value: string): string | null {
+  if (!value.includes('%')) return value
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,126 @@
+import type { SessionRecord } from '../db/sessions.ts'
+import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
+import { type Decision, SessionCache } from './session-cache.ts'
+import { type CookieSigner, readCookie } from './session-cookie.ts'
+
+export interface SessionResolverOptions {
+  /** The session cookie's full name, prefix included, and that of the mark that BetterAuth sets without "remember me". */
+  readonly cookieNames: { readonly session: string; readonly dontRemember: string }
+  readonly signer: CookieSigner
+  /** One query. Null: no such session, or no such user. Rejects when the store cannot answer. */
+  readonly readSession: (token: string) => Promise<SessionRecord | null>
+  /** BetterAuth's own `get-session` for a session that is due, with the session `Set-Cookie` values it answers. */
+  readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
+  /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
+  readonly sliding: { readonly expiresInMs: number; readonly updateAgeMs: number }
+  readonly cache: { readonly ttlMs: number; readonly max: number; readonly staleMs: number }
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Answers who is asking: at once for a cookie that was read a moment ago, with one query for one that was not. */
+export interface SessionResolver {
+  /** `cookieValue` is the session cookie's raw value, `cookieHeader` all of the header. Never rejects. */
+  resolve(cookieValue: string, cookieHeader: string): SessionVerdict | Promise<SessionVerdict>
+  /** The session of this token changed or ended: the next request reads it again. Never throws. */
+  sessionChanged(token: string): void
+  /** The user changed or is gone: all of the user's sessions are read again. Never throws. */
+  userChanged(userId: string): void
+  /** Every decision is read again. */
+  clear(): void
+}
+
+export function createSessionResolver(options: SessionResolverOptions): SessionResolver {
+  const { signer, cookieNames, sliding, now } = options
+  const cache = new SessionCache<SessionVerdict>({ ...options.cache, now })
+
+  async function lookUp(
+    token: string,
+    key: string,
+    cookieHeader: string,
+    setCookies: string[],
+    remember: (decision: Decision) => void
+  ): Promise<SessionVerdict> {
+    try {
+      const found = await read(token)
+      if (found === null || !isDue(found) || isNotRemembered(cookieHeader)) return decide(found, setCookies, remember)
+      setCookies.push(...(await options.refresh(cookieHeader).catch(noCookies)))
+      // What the store says now counts, whatever became of the refresh: it may have lost a race against a sign-out, or
+      // have met a store that can be read and not written.
+      return decide(await read(token), setCookies, remember)
+    } catch (cause) {
+      const stale = cache.getStale(key)?.identity
+      return stale == null ? { outcome: 'unavailable', cause } : identified(stale, setCookies)
+    }
+  }
+
+  async function read(token: string): Promise<SessionRecord | null> {
+    const record = await options.readSession(token)
+    return record !== null && record.expiresAt > now() ? record : null
+  }
+
+  // BetterAuth's rule: expiresAt - expiresIn + updateAge <= now.
+  function isDue(record: SessionRecord): boolean {
+    return record.expiresAt - sliding.expiresInMs + sliding.updateAgeMs <= now()
+  }
+
+  // A session without "remember me" lives for a day and so always looks due; a refresh would stretch it to a week.
+  function isNotRemembered(cookieHeader: string): boolean {
+    const mark = readCookie(cookieHeader, cookieNames.dontRemember)
+    return mark.kind === 'ambiguous' || (mark.kind === 'present' && signer.verify(mark.value) !== null)
+  }
+
+  return {
+    resolve(cookieValue, cookieHeader) {
+      // A raw value that is a key was verified when it was put there: a hit costs no HMAC.
+      const hit = cache.get(cookieValue)
+      if (hit !== undefined) return verdictOf(hit)
+      const verified = signer.verify(cookieValue)
+      if (verified === null) return anonymous
+      const { token, key } = verified
+      if (key !== cookieValue) {
+        const decision = cache.get(key)
+        if (decision !== undefined) return verdictOf(decision)
+      }
+      // A refresh changes the session and so cancels the look-up that asked for it; its cookies outlive the repetition.
+      const setCookies: string[] = []
+      return cache.share(key, (remember) => lookUp(token, key, cookieHeader, setCookies, remember))
+    },
+    sessionChanged: (token) => cache.evict(signer.sign(token)),
+    userChanged: (userId) => cache.evictUser(userId),
+    clear: () => cache.clear()
+  }
+}
+
+const noCookies = (): readonly string[] => []
+
+const verdicts = new WeakMap<Identity, SessionVerdict>()
+
+function verdictOf({ identity }: Decision): SessionVerdict {
+  return identity === null ? anonymous : identified(identity, [])
+}
+
+function identified(identity: Identity, setCookies: readonly string[]): SessionVerdict {
+  if (setCookies.length > 0) return { outcome: 'identified', identity, setCookies }
+  let verdict = verdicts.get(identity)
+  if (verdict === undefined) {
+    verdict = { outcome: 'identified', identity, setCookies: [] }
+    verdicts.set(identity, verdict)
+  }
+  return verdict
+}
+
+function decide(
+  record: SessionRecord | null,
+  setCookies: readonly string[],
+  remember: (decision: Decision) => void
+): SessionVerdict {
+  if (record === null) {
+    remember({ identity: null, expiresAt: Number.POSITIVE_INFINITY })
+    return anonymous
+  }
+  const { userId, email, emailVerified, sessionId, expiresAt } = record
+  const identity: Identity = Object.freeze({ userId, email, emailVerified, sessionId })
+  remember({ identity, expiresAt })
+  return identified(identity, setCookies)
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http'
+import type { onRequestHookHandler } from 'fastify'
+import { canonicalTarget } from './canonical-path.ts'
+import { HostInvalidError, HostUnknownError, MethodNotAllowedError, PathAmbiguousError } from './errors.ts'
+import { methods } from './route-policy.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The one route that is answered whatever the `Host`: the platform's health check. */
+    anyHost?: boolean
+  }
+}
+
+export interface AdmissionOptions {
+  /** The public origin. */
+  readonly publicUrl: string
+  /** Further `Host` values that are answered. */
+  readonly allowedHosts: readonly string[]
+}
+
+// No canonical target has an empty segment, so this one can only mean "refused".
+const refusedTarget = '//'
+
+/** Fastify's `rewriteUrl`: the router sees the canonical target, `request.originalUrl` keeps the client's bytes. */
+export function rewriteUrl(request: IncomingMessage): string {
+  return canonicalTarget(request.url ?? '') ?? refusedTarget
+}
+
+/** The first hook of every request: one reading of its path, a method that is served, a host that is ours. */
+export function createAdmission(options: AdmissionOptions): onRequestHookHandler {
+  const served: ReadonlySet<string> = new Set(methods)
+  const hosts = createHostCheck(options)
+
+  return function admitRequest(request, _reply, done) {
+    const { raw } = request
+    if (raw.url === refusedTarget) return done(new PathAmbiguousError())
+    if (!served.has(request.method)) return done(new MethodNotAllowedError())
+    const host = raw.headers.host
+    if (host !== undefined && hosts.known.has(host) && onlyOneHost(raw)) return done()
+    if (request.routeOptions.config.anyHost === true) return done()
+    if (host === undefined || !onlyOneHost(raw) || !isHost(host)) return done(new HostInvalidError())
+    done(hosts.known.has(hosts.normalise(host)) ? undefined : new HostUnknownError())
+  }
+}
+
+function onlyOneHost({ rawHeaders }: IncomingMessage): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count === 1
+}
+
+const loopback = ['localhost', '127.0.0.1', '[::1]']
+
+function createHostCheck({ publicUrl, allowedHosts }: AdmissionOptions) {
+  const url = new URL(publicUrl)
+  const defaultPort = url.protocol === 'https:' ? ':443' : ':80'
+  const normalise = (host: string) => {
+    const lower = host.toLowerCase()
+    return lower.endsWith(defaultPort) ? lower.slice(0, -defaultPort.length) : lower
+  }
+  const known = new Set([url.host, ...allowedHosts].map(normalise))
+  if (loopback.includes(url.hostname)) {
+    for (const name of loopback) known.add(url.port === '' ? name : `${name}:${url.port}`)
+  }
+  return { known, normalise }
+}
+
+// RFC 9110, section 7.2: a name or an address, and perhaps a port; no path, no user, no list (CVE-2026-48710).
+function isHost(host: string): boolean {
+  return /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9.])?)(?::\d{1,5})?$/i.test(host)
+}

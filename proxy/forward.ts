@@ -1,0 +1,106 @@
+import httpProxy from '@fastify/http-proxy'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { Dispatcher } from 'undici'
+import { clientAddress } from '../auth/client-address.ts'
+import type { Cors } from './cors.ts'
+import { Exchange } from './exchange.ts'
+import { type BodyLimits, hasBody, limitedBody } from './request-body.ts'
+import { type UpstreamFacts, upstreamHeaders } from './request-headers.ts'
+import type { ResponseMarks } from './response-headers.ts'
+import type { PolicyRoute } from './route-policy.ts'
+import type { UpstreamAddress } from './upstream.ts'
+import { forwardUpgrade, isUpgrade, type LiveSocket } from './websocket.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The policy rule that this route stands for. */
+    rule?: PolicyRoute['rule']
+  }
+}
+
+export interface ForwardOptions {
+  readonly address: UpstreamAddress
+  readonly dispatcher: Dispatcher
+  readonly facts: UpstreamFacts
+  readonly cors: Cors
+  readonly limits: BodyLimits
+  /** Milliseconds until the upstream's response headers. */
+  readonly timeoutMs: number
+  readonly liveSockets: Set<LiveSocket>
+}
+
+/**
+ * Mounts one policy rule: `@fastify/http-proxy` makes the routes and lets bodies through unparsed, the guard stands in
+ * front, and our own exchange does the forwarding (`docs/upstream-notes.md` says why).
+ */
+export function mountRule(
+  scope: FastifyInstance,
+  { url, methods, rule }: PolicyRoute,
+  guard: onRequestHookHandler,
+  forward: (request: FastifyRequest, reply: FastifyReply) => void,
+  dispatcher: Dispatcher
+): void {
+  scope.register(async function ruleScope(child) {
+    child.addHook('onRequest', guard)
+    await child.register(
+      httpProxy,
+      {
+        // Only names the upstream for the library's checks; `forward` knows where to send.
+        upstream: 'http://upstream.invalid',
+        undici: dispatcher,
+        routes: [url],
+        httpMethods: [...methods],
+        config: { rule },
+        handler: forward
+      } as unknown as Parameters<typeof httpProxy>[1] /* `routes` and `handler` are missing from its types */
+    )
+  })
+}
+
+const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** The handler behind the guard, for requests and upgrades alike. */
+export function createForward(options: ForwardOptions): (request: FastifyRequest, reply: FastifyReply) => void {
+  const { facts, cors, limits, dispatcher, liveSockets } = options
+
+  return function forward(request, reply) {
+    const { raw, identity } = request
+    const about = { identity, requestId: request.id, clientAddress: clientAddress(request) }
+    const headers = upstreamHeaders(raw, facts, about)
+    const path = request.originalUrl
+    const marks = () => marksOf(request, reply, cors)
+    if (isUpgrade(raw)) {
+      const { address, timeoutMs } = options
+      const onOpen = (socket: LiveSocket) => liveSockets.add(socket)
+      const onClose = (socket: LiveSocket) => liveSockets.delete(socket)
+      forwardUpgrade({ address, timeoutMs, request, reply, path, headers, marks, onOpen, onClose })
+      return
+    }
+    const withBody = hasBody(raw)
+    const send = {
+      path,
+      method: raw.method as Dispatcher.HttpMethod, // admission let no other through
+      headers,
+      body: withBody ? limitedBody(raw, reply.raw, limits) : null
+    }
+    const mayRepeat = !withBody && repeatable.has(send.method)
+    new Exchange({ dispatcher, request, reply, send, marks, repeatable: mayRepeat }).start()
+  }
+}
+
+function marksOf(request: FastifyRequest, reply: FastifyReply, cors: Cors): ResponseMarks {
+  const personal = request.identity !== null
+  return {
+    requestId: request.id,
+    personal,
+    variesByCookie: personal || request.routeOptions.config.rule?.access === 'optional',
+    setCookies: ownCookies(reply),
+    cors: cors.headers(request.raw),
+    variesByOrigin: cors.active
+  }
+}
+
+function ownCookies(reply: FastifyReply): readonly string[] {
+  const value = reply.getHeader('set-cookie')
+  return value === undefined ? [] : Array.isArray(value) ? value : [String(value)]
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import { SessionStoreUnavailableError } from '../auth/errors.ts'
+import type { Identity, SessionVerdict } from '../auth/identity.ts'
+import { readCookie } from '../auth/session-cookie.ts'
+import type { SessionResolver } from '../auth/session-resolver.ts'
+import { CookieAmbiguousError, NotFoundError, OriginForbiddenError, SessionRequiredError } from './errors.ts'
+import { isCrossSite, isUnsafe } from './origin-check.ts'
+import type { Access } from './route-policy.ts'
+import { isUpgrade } from './websocket.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is asking, once the guard has found out; null on public routes and for the anonymous. */
+    identity: Identity | null
+  }
+}
+
+export interface GuardOptions {
+  readonly sessions: SessionResolver
+  /** The session cookie's full name, prefix included. */
+  readonly sessionCookie: string
+  /** The public origin and the trusted ones. */
+  readonly origins: ReadonlySet<string>
+}
+
+/** The session cookie's raw value, undefined without one. Throws CookieAmbiguousError for two different ones. */
+export function sessionCookieOf(request: IncomingMessage, name: string): string | undefined {
+  const reading = readCookie(request.headers.cookie, name)
+  if (reading.kind === 'ambiguous') throw new CookieAmbiguousError()
+  return reading.kind === 'present' ? reading.value : undefined
+}
+
+/**
+ * The hook that every proxied request and upgrade passes: policy, then origin, then session. It answers at once when
+ * the session was read a moment ago, and leaves `request.identity` behind.
+ */
+export function createGuard(options: GuardOptions): (access: Access) => onRequestHookHandler {
+  const { sessions, sessionCookie, origins } = options
+
+  return (access) =>
+    function guardRequest(request, reply, done) {
+      if (access === 'deny') return done(new NotFoundError())
+      const { raw } = request
+      let cookie: string | undefined
+      try {
+        cookie = sessionCookieOf(raw, sessionCookie)
+      } catch (error) {
+        return done(error instanceof CookieAmbiguousError ? error : new CookieAmbiguousError())
+      }
+      if (cookie !== undefined && isUnsafe(request.method, isUpgrade(raw)) && isCrossSite(raw.headers, origins)) {
+        return done(new OriginForbiddenError())
+      }
+      if (access === 'public') return done()
+      if (cookie === undefined) return done(access === 'session' ? new SessionRequiredError() : undefined)
+
+      const verdict = sessions.resolve(cookie, raw.headers.cookie ?? '')
+      if (!(verdict instanceof Promise)) return done(admit(verdict, access, request, reply))
+      verdict.then((found) => done(admit(found, access, request, reply)), done)
+    }
+}
+
+function admit(
+  verdict: SessionVerdict,
+  access: Access,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Error | undefined {
+  switch (verdict.outcome) {
+    case 'identified':
+      request.identity = verdict.identity
+      if (verdict.setCookies.length > 0) reply.header('set-cookie', [...verdict.setCookies])
+      return undefined
+    case 'anonymous':
+      return access === 'session' ? new SessionRequiredError() : undefined
+    case 'unavailable': {
+      const refusal = new SessionStoreUnavailableError()
+      refusal.cause = verdict.cause
+      return refusal
+    }
+  }
+}

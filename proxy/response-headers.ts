@@ -1,0 +1,76 @@
+import { isBetterAuthCookie } from './cookies.ts'
+import { isHopByHop, listedInConnection } from './hop-by-hop.ts'
+
+/** What the gateway adds to an upstream's response, and what it therefore takes out of it. */
+export interface ResponseMarks {
+  readonly requestId: string
+  /** An answer about one person, or one that would differ for another: shared caches have to be told. */
+  readonly personal: boolean
+  readonly variesByCookie: boolean
+  /** The gateway's own `Set-Cookie` values. */
+  readonly setCookies: readonly string[]
+  /** CORS headers for a trusted origin, as flat pairs; they replace the upstream's. */
+  readonly cors: readonly string[]
+  readonly variesByOrigin: boolean
+}
+
+// RFC 9110, section 5.5 and 5.6.2: what a field value and a field name may be made of.
+const invalidValue = /[^\t\x20-\x7e\x80-\xff]/
+const invalidName = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
+
+/**
+ * The response headers for the client as flat name/value pairs, duplicates and order kept: the upstream's less what
+ * belongs to its connection, cannot be sent, or names a cookie of BetterAuth's, then the gateway's own.
+ */
+export function clientHeaders(raw: readonly (Buffer | string)[], marks: ResponseMarks): string[] {
+  const listed = listedInConnection(connectionOf(raw))
+  const headers: string[] = ['X-Request-Id', marks.requestId]
+  const vary: string[] = []
+  const cacheControl: string[] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = latin1(raw[i])
+    const value = latin1(raw[i + 1])
+    const lower = name.toLowerCase()
+    if (isHopByHop(lower) || listed?.has(lower) || lower === 'x-request-id') continue
+    if (name === '' || invalidName.test(name) || invalidValue.test(value)) continue
+    if (lower === 'set-cookie' && isBetterAuthCookie(value)) continue
+    if (marks.cors.length > 0 && lower.startsWith('access-control-')) continue
+    if (lower === 'vary') vary.push(value)
+    else if (lower === 'cache-control') cacheControl.push(value)
+    else headers.push(name, value)
+  }
+  for (const cookie of marks.setCookies) headers.push('Set-Cookie', cookie)
+  headers.push(...marks.cors)
+
+  if (marks.variesByCookie) addToList(vary, 'Cookie')
+  if (marks.variesByOrigin) addToList(vary, 'Origin')
+  for (const value of vary) headers.push('Vary', value)
+
+  if (marks.setCookies.length > 0) headers.push('Cache-Control', 'private, no-store')
+  else if (cacheControl.length > 0) for (const value of cacheControl) headers.push('Cache-Control', value)
+  else if (marks.personal) headers.push('Cache-Control', 'private')
+  return headers
+}
+
+function addToList(values: string[], name: string): void {
+  const lower = name.toLowerCase()
+  const items = values.flatMap((value) => value.split(',')).map((item) => item.trim().toLowerCase())
+  if (items.includes('*') || items.includes(lower)) return
+  const last = values.pop()
+  values.push(last === undefined || last.trim() === '' ? name : `${last}, ${name}`)
+}
+
+function connectionOf(raw: readonly (Buffer | string)[]): string | undefined {
+  let connection: string | undefined
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]
+    if (name?.length !== 10 || latin1(name).toLowerCase() !== 'connection') continue
+    const value = latin1(raw[i + 1])
+    connection = connection === undefined ? value : `${connection}, ${value}`
+  }
+  return connection
+}
+
+function latin1(value: Buffer | string | undefined): string {
+  return value === undefined ? '' : typeof value === 'string' ? value : value.toString('latin1')
+}

@@ -1,0 +1,146 @@
+/** What a request needs: nothing, a session if there is one, a session, or it does not exist. */
+export type Access = 'public' | 'optional' | 'session' | 'deny'
+
+/** The methods that are proxied; every other is 405. */
+export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+export type Method = (typeof methods)[number]
+
+/** One rule of the policy file. `path`: literal segments, `:name` for one non-empty segment, and a final `/*`. */
+export interface RouteRule {
+  readonly path: string
+  readonly access: Access
+  /** Without: all methods. `GET` implies `HEAD`. */
+  readonly methods?: readonly Method[]
+}
+
+/** A rule as the router knows it: one pattern, the methods for which this rule is the most specific of that pattern. */
+export interface PolicyRoute {
+  readonly url: string
+  readonly methods: readonly Method[]
+  readonly rule: RouteRule
+}
+
+/** What holds for every request that no rule names. */
+export const defaultRule: RouteRule = Object.freeze({ path: '/*', access: 'session' })
+
+interface Claim {
+  readonly rule: RouteRule
+  readonly rank: number
+}
+
+interface Shape {
+  /** The pattern with its parameters' names taken out: what two rules have in common when they match the same paths. */
+  readonly key: string
+  readonly url: string
+  readonly rank: number
+}
+
+// How precisely a rule names a request that another rule with the same pattern names too.
+const byExactPath = 4
+const byMethod = 2
+const byImpliedMethod = 1
+
+/**
+ * Turns rules into routes for the router, whatever their order, and closes what they leave open. `reserved` are the
+ * paths that the gateway answers itself. `problems` has one sentence for every rule that cannot be used.
+ */
+export function compileRules(
+  rules: readonly RouteRule[],
+  reserved: readonly string[] = []
+): { routes: PolicyRoute[]; problems: string[] } {
+  const problems: string[] = []
+  const claims = new Map<string, Map<Method, Claim>>()
+  const urls = new Map<string, string>()
+
+  for (const rule of rules) {
+    const problem = pathProblem(rule.path, reserved)
+    if (problem !== null) {
+      problems.push(`routes: ${JSON.stringify(rule.path)} ${problem}`)
+      continue
+    }
+    for (const shape of shapesOf(rule.path)) claim(rule, shape)
+  }
+  for (const shape of shapesOf(defaultRule.path)) claim(defaultRule, { ...shape, rank: -1 })
+
+  function claim(rule: RouteRule, { key, url, rank }: Shape): void {
+    const byName = claims.get(key) ?? new Map<Method, Claim>()
+    claims.set(key, byName)
+    if (!urls.has(key)) urls.set(key, url)
+    for (const [method, methodRank] of methodsOf(rule)) {
+      const mine = { rule, rank: rank + methodRank }
+      const other = byName.get(method)
+      if (other === undefined || other.rank < mine.rank) byName.set(method, mine)
+      else if (other.rank === mine.rank && other.rule.access !== rule.access) {
+        const sentence =
+          `routes: ${JSON.stringify(other.rule.path)} and ${JSON.stringify(rule.path)} say different things about ` +
+          `the same requests (${other.rule.access}, ${rule.access}): remove one, or give them different methods`
+        if (!problems.includes(sentence)) problems.push(sentence)
+      }
+    }
+  }
+
+  const routes: PolicyRoute[] = []
+  for (const [key, byName] of claims) {
+    for (const rule of new Set([...byName.values()].map((entry) => entry.rule))) {
+      const named = methods.filter((method) => byName.get(method)?.rule === rule)
+      routes.push({ url: urls.get(key) ?? key, methods: named, rule })
+    }
+  }
+  return { routes, problems }
+}
+
+function methodsOf(rule: RouteRule): Map<Method, number> {
+  if (rule.methods === undefined) return new Map(methods.map((method) => [method, 0]))
+  const ranks = new Map<Method, number>(rule.methods.map((method) => [method, byMethod]))
+  if (ranks.has('GET') && !ranks.has('HEAD')) ranks.set('HEAD', byImpliedMethod)
+  return ranks
+}
+
+// '/x' covers '/x/' too, because FastAPI redirects one to the other; '/x/*' covers '/x'.
+function shapesOf(path: string): Shape[] {
+  if (path === '/') return [{ key: '/', url: '/', rank: byExactPath }]
+  const wild = path.endsWith('/*')
+  const segments = (wild ? path.slice(1, -2) : path.slice(1)).split('/').filter((segment) => segment !== '')
+  const key = segments.map((segment) => (isParameter(segment) ? '/:' : `/${segment}`)).join('')
+  // The parameter's pattern keeps an empty segment from matching; a dot would not match U+2028.
+  const url = segments
+    .map((segment, index) => (isParameter(segment) ? `/:p${index}([^/]+)` : `/${segment.replaceAll(':', '::')}`))
+    .join('')
+  if (!wild) return [key, `${key}/`].map((k, i) => ({ key: k, url: i === 0 ? url : `${url}/`, rank: byExactPath }))
+  return [
+    { key: key === '' ? '/' : key, url: url === '' ? '/' : url, rank: 0 },
+    { key: `${key}/*`, url: `${url}/*`, rank: byExactPath }
+  ]
+}
+
+function isParameter(segment: string): boolean {
+  return segment.startsWith(':')
+}
+
+function pathProblem(path: string, reserved: readonly string[]): string | null {
+  if (!path.startsWith('/')) return 'must start with "/"'
+  if (path === '/' || path === '/*') return null
+  const literal = path.endsWith('/*') ? path.slice(0, -2) : path
+  if (literal.endsWith('/')) return 'must not end with "/": a rule for "/x" covers "/x/" too'
+  for (const segment of literal.slice(1).split('/')) {
+    const problem = segmentProblem(segment)
+    if (problem !== null) return problem
+  }
+  const owner = reserved.find((prefix) => literal === prefix || literal.startsWith(`${prefix}/`))
+  return owner === undefined ? null : `is under "${owner}", which the gateway answers itself`
+}
+
+function segmentProblem(segment: string): string | null {
+  if (segment === '') return 'has an empty segment ("//")'
+  if (isParameter(segment)) {
+    return /^:[A-Za-z_]\w*$/.test(segment)
+      ? null
+      : `has the segment "${segment}": a parameter is a ":" and a name, and takes a whole segment`
+  }
+  if (/[%?#]/.test(segment)) return 'must be written decoded, and no literal may contain "%", "?" or "#"'
+  if (/[*]/.test(segment)) return 'may have "*" only as a final "/*"'
+  if (/[\\\u0000-\u001f\u007f-\u009f]/.test(segment)) return 'contains a backslash or a control character'
+  if (/[()]|:[A-Za-z_]\w*[?+]$/.test(segment)) return 'looks like a pattern: regular expressions are not supported'
+  if (/^\.\.?(;|$)/.test(segment)) return 'has a dot segment'
+  return null
+}

@@ -1,0 +1,181 @@
+import http, { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import https from 'node:https'
+import type { Duplex } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { UpstreamFailedError, UpstreamTimeoutError, UpstreamUnreachableError } from './errors.ts'
+import { hasBody } from './request-body.ts'
+import { clientHeaders, type ResponseMarks } from './response-headers.ts'
+import type { UpstreamAddress } from './upstream.ts'
+import { closeFrame, FrameGate } from './websocket-frames.ts'
+
+interface Upgrade {
+  readonly socket: Duplex
+  readonly head: Buffer
+}
+
+const upgrades = new WeakMap<IncomingMessage, Upgrade>()
+
+/** Whether a request asks for a WebSocket (RFC 6455, section 4.2.1). Every other `Upgrade` is ignored, as HTTP allows. */
+export function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
+  return (
+    method === 'GET' &&
+    headers.upgrade?.toLowerCase() === 'websocket' &&
+    /\bupgrade\b/i.test(headers.connection ?? '') &&
+    headers['sec-websocket-key'] !== undefined
+  )
+}
+
+/** Whether this request arrived as an upgrade; its answer is a handshake, or a refusal like any other. */
+export function isUpgrade(request: IncomingMessage): boolean {
+  return upgrades.has(request)
+}
+
+/**
+ * Lets upgrades walk through the same router, hooks and refusals as every other request. An `Upgrade` to anything but
+ * a WebSocket is ignored (RFC 9110, section 7.8); `refuse` is called where its body is already lost.
+ */
+export function routeUpgrades(
+  server: Server,
+  route: (request: IncomingMessage, response: ServerResponse) => void,
+  refuse: (socket: Duplex) => void
+): void {
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    if (isWebSocketUpgrade(request)) upgrades.set(request, { socket, head })
+    else if (hasBody(request) || head.length > 0) {
+      refuse(socket)
+      return
+    }
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    // Node's own server does the same for every other request; an upgrade's response is ours to attach.
+    response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
+    response.on('finish', () => socket.end())
+    route(request, response)
+  })
+}
+
+/** A WebSocket that is open through the gateway. */
+export interface LiveSocket {
+  /** Says goodbye to both sides between two frames; cuts the connection when they do not answer within a second. */
+  close(code: number, reason: string): void
+}
+
+export interface ForwardUpgradeOptions {
+  readonly address: UpstreamAddress
+  /** Milliseconds until the upstream answers the handshake. */
+  readonly timeoutMs: number
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  /** The request target, with the client's own bytes. */
+  readonly path: string
+  readonly headers: readonly string[]
+  readonly marks: () => ResponseMarks
+  readonly onOpen: (socket: LiveSocket) => void
+  readonly onClose: (socket: LiveSocket) => void
+}
+
+const goodbyeMs = 1_000
+
+/**
+ * Takes the client's handshake to the upstream and the upstream's answer back, whichever it is: the browser sees the
+ * chosen subprotocol, the extensions, or the refusal with its status. After that bytes pass unchanged.
+ */
+export function forwardUpgrade(options: ForwardUpgradeOptions): void {
+  const { address, request, reply, marks } = options
+  const upgrade = upgrades.get(request.raw)
+  if (upgrade === undefined) throw new UpstreamFailedError()
+  const { socket } = upgrade
+  let connected = false
+  const outgoing = (address.secure ? https : http).request({
+    ...(address.socketPath === undefined
+      ? { host: address.hostname, port: address.port }
+      : { socketPath: address.socketPath }),
+    ...(address.secureContext === undefined ? {} : { secureContext: address.secureContext }),
+    method: 'GET',
+    path: options.path,
+    headers: [...options.headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
+    agent: false,
+    setHost: false
+  })
+  const timer = setTimeout(() => outgoing.destroy(new UpstreamTimeoutError()), options.timeoutMs)
+  const abandon = () => outgoing.destroy()
+  socket.once('close', abandon)
+  const settle = () => {
+    clearTimeout(timer)
+    socket.off('close', abandon)
+  }
+
+  outgoing.on('socket', (upstream) => {
+    upstream.once(address.secure ? 'secureConnect' : 'connect', () => {
+      connected = true
+    })
+  })
+  outgoing.on('error', (cause) => {
+    settle()
+    if (reply.sent) return
+    if (socket.destroyed) reply.hijack()
+    else reply.send(cause instanceof UpstreamTimeoutError ? cause : failure(connected, cause))
+  })
+  outgoing.on('response', (refusal) => {
+    settle()
+    reply.hijack()
+    reply.raw.writeHead(refusal.statusCode ?? 502, clientHeaders(refusal.rawHeaders, marks()))
+    refusal.pipe(reply.raw)
+    refusal.on('error', () => socket.destroy())
+  })
+  outgoing.on('upgrade', (answer, upstream, upstreamHead) => {
+    settle()
+    reply.hijack()
+    reply.raw.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0])
+    socket.write(handshake(answer, clientHeaders(answer.rawHeaders, marks())), 'latin1')
+    const live = relay({ socket, head: upgrade.head }, { socket: upstream, head: upstreamHead }, () =>
+      options.onClose(live)
+    )
+    options.onOpen(live)
+  })
+  outgoing.end()
+}
+
+function failure(connected: boolean, cause: Error): Error {
+  const refusal = connected ? new UpstreamFailedError() : new UpstreamUnreachableError()
+  refusal.cause = cause
+  return refusal
+}
+
+function handshake(answer: IncomingMessage, headers: readonly string[]): string {
+  let head = `HTTP/1.1 101 ${answer.statusMessage || 'Switching Protocols'}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`
+  for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
+  return `${head}\r\n`
+}
+
+function relay(client: Upgrade, upstream: Upgrade, onClose: () => void): LiveSocket {
+  const toClient = new FrameGate()
+  const toUpstream = new FrameGate()
+  for (const { socket } of [client, upstream]) {
+    if ('setNoDelay' in socket && typeof socket.setNoDelay === 'function') socket.setNoDelay(true)
+    if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(0)
+    socket.on('error', () => cut())
+    socket.on('close', () => cut())
+  }
+  let open = true
+  const cut = () => {
+    if (!open) return
+    open = false
+    client.socket.destroy()
+    upstream.socket.destroy()
+    onClose()
+  }
+  if (client.head.length > 0) toUpstream.write(client.head)
+  if (upstream.head.length > 0) toClient.write(upstream.head)
+  client.socket.pipe(toUpstream).pipe(upstream.socket)
+  upstream.socket.pipe(toClient).pipe(client.socket)
+
+  return {
+    close(code, reason) {
+      toClient.finish(closeFrame(code, reason, false))
+      toUpstream.finish(closeFrame(code, reason, true))
+      setTimeout(cut, goodbyeMs).unref()
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import { type FastifyInstance, fastify } from 'fastify'
+import type { Readiness } from './readiness.ts'
+
+/** The private listener: what operators and orchestrators ask, and nothing that a browser should reach. */
+export function createAdmin(readiness: Readiness): FastifyInstance {
+  const admin = fastify({ logger: false, forceCloseConnections: true })
+  admin.addHook('onSend', function forbidCaching(_request, reply, payload, done) {
+    reply.header('Cache-Control', 'no-store')
+    done(null, payload)
+  })
+  admin.get('/healthz', function answerHealth() {
+    return { status: 'ok' }
+  })
+  admin.get('/readyz', async function answerReadiness(_request, reply) {
+    const { ready, degraded } = await readiness.report()
+    reply.code(ready ? 200 : 503)
+    return { status: ready ? 'ready' : readiness.draining ? 'draining' : 'starting', degraded }
+  })
+  return admin
+}

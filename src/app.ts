@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import type { Logger } from 'pino'
+import { type AuthRoutesOptions, authRoutes } from '../auth/routes.ts'
+import { createAdmission, rewriteUrl } from '../proxy/admission.ts'
+import { createCors } from '../proxy/cors.ts'
+import { CookieAmbiguousError } from '../proxy/errors.ts'
+import { sessionCookieOf } from '../proxy/guard.ts'
+import { type ProxyOptions, proxyPlugin } from '../proxy/plugin.ts'
+import { expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
+import { routeUpgrades } from '../proxy/websocket.ts'
+import { createResponseLog } from './logging.ts'
+import { rawProblem, refuse } from './problem.ts'
+import type { Readiness } from './readiness.ts'
+import { trustedProxies } from './trusted-proxies.ts'
+
+export interface AppOptions {
+  /** The public listener, already bound, so that the public origin is known. */
+  readonly server: Server
+  readonly log: Logger
+  readonly readiness: Readiness
+  readonly publicHealthPath: string | undefined
+  readonly allowedHosts: readonly string[]
+  readonly trustedOrigins: readonly string[]
+  /** Addresses and CIDRs. */
+  readonly trustedProxies: readonly string[]
+  readonly auth: AuthRoutesOptions
+  readonly proxy: Omit<ProxyOptions, 'cors'>
+}
+
+// Longer than Node's limit on a request's head, so that no parameter is ever too long for the router to see it.
+const longestParameter = 65_536
+
+/** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const { server, readiness, proxy } = options
+  const cors = createCors(options.trustedOrigins)
+  const isTrusted = trustedProxies(options.trustedProxies)
+  const loggerInstance: FastifyBaseLogger = options.log
+
+  const app = fastify({
+    serverFactory(handler) {
+      server.on('request', handler)
+      return server
+    },
+    loggerInstance,
+    disableRequestLogging: true,
+    requestIdLogLabel: 'requestId',
+    genReqId: (request) => requestId(request, isTrusted),
+    trustProxy: options.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
+    rewriteUrl,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: longestParameter, caseSensitive: true },
+    clientErrorHandler: refuseConnection
+  })
+  app.decorateRequest('identity', null)
+  app.setErrorHandler(refuse)
+
+  // 1. One reading of the request, or none.
+  app.addHook('onRequest', createAdmission({ publicUrl: proxy.publicUrl, allowedHosts: options.allowedHosts }))
+  app.addHook('onRequest', function endKeepAliveWhenDraining(_request, reply, done) {
+    if (readiness.draining) reply.raw.shouldKeepAlive = false
+    done()
+  })
+  app.addHook('onRequest', function answerPreflight(request, reply, done) {
+    if (!cors.isPreflight(request.raw)) return done()
+    reply
+      .code(204)
+      .headers(pairs(cors.preflightHeaders(request.raw)))
+      .send()
+  })
+  app.addHook('onSend', function markReply(request, reply, payload, done) {
+    reply.header('X-Request-Id', request.id)
+    if (cors.active) {
+      reply.headers(pairs(cors.headers(request.raw)))
+      reply.header('Vary', [reply.getHeader('vary'), 'Origin'].filter(Boolean).join(', '))
+    }
+    done(null, payload)
+  })
+  app.addHook('onResponse', createResponseLog(options.log))
+
+  // 2. What a platform asks that can reach only one port.
+  if (options.publicHealthPath !== undefined) {
+    app.get(options.publicHealthPath, { config: { anyHost: true } }, async function answerHealth(_request, reply) {
+      const { ready } = await readiness.report()
+      return reply
+        .code(ready ? 200 : 503)
+        .header('Cache-Control', 'no-store')
+        .send()
+    })
+  }
+
+  // 3. BetterAuth.
+  await app.register(async function authScope(scope) {
+    scope.addHook('onRequest', function requireOneCookie(request, _reply, done) {
+      try {
+        sessionCookieOf(request.raw, proxy.guard.sessionCookie)
+        done()
+      } catch (error) {
+        done(error instanceof Error ? error : new CookieAmbiguousError())
+      }
+    })
+    scope.addHook('preParsing', function limitBody(request, reply, payload, done) {
+      if (!hasBody(request.raw)) return done(null, payload)
+      try {
+        done(null, limitedBody(request.raw, reply.raw, proxy.limits))
+      } catch (error) {
+        done(error instanceof Error ? error : new Error('the body could not be read'))
+      }
+    })
+    await scope.register(authRoutes, options.auth)
+  })
+
+  // 4. Everything else: policy, origin, session, headers, FastAPI.
+  await app.register(async function proxyScope(scope) {
+    await proxyPlugin(scope, { ...proxy, cors })
+  })
+
+  server.on('checkContinue', (request, response) => {
+    expectsContinue(request)
+    app.routing(request, response)
+  })
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+    socket.end(rawProblem('METHOD_NOT_ALLOWED', randomUUID()))
+  })
+  routeUpgrades(
+    server,
+    (request, response) => app.routing(request, response),
+    (socket) => socket.end(rawProblem('UPGRADE_UNSUPPORTED', randomUUID()))
+  )
+  await app.ready()
+  return app
+}
+
+const believableId = /^[A-Za-z0-9._-]{1,128}$/
+
+function requestId(request: IncomingMessage, isTrusted: (address: string | undefined) => boolean): string {
+  const given = request.headers['x-request-id']
+  const believed = typeof given === 'string' && believableId.test(given) && isTrusted(request.socket.remoteAddress)
+  return believed ? given : randomUUID()
+}
+
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const code =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'HEADERS_TOO_LARGE'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'REQUEST_TIMEOUT'
+        : 'REQUEST_MALFORMED'
+  socket.end(rawProblem(code, randomUUID()))
+}
+
+function pairs(flat: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (let i = 0; i < flat.length; i += 2) headers[flat[i] ?? ''] = flat[i + 1] ?? ''
+  return headers
+}

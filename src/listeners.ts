@@ -1,0 +1,37 @@
+import http, { type IncomingMessage, type Server } from 'node:http'
+import { isWebSocketUpgrade } from '../proxy/websocket.ts'
+
+const headersWithinMs = 15_000
+const keepAliveMs = 72_000
+const sweepEveryMs = 1_000
+
+/** The public listener, not yet bound. */
+export function createPublicServer(): Server {
+  const options = {
+    headersTimeout: headersWithinMs,
+    // A body may take as long as it keeps coming; its pace is watched where it is read.
+    requestTimeout: 0,
+    keepAliveTimeout: keepAliveMs,
+    connectionsCheckingInterval: sweepEveryMs,
+    // Node 24.9 and later; before, `routeUpgrades` ignores what is no WebSocket.
+    shouldUpgradeCallback: (request: IncomingMessage) => isWebSocketUpgrade(request)
+  }
+  return http.createServer(options)
+}
+
+/** Binds a server and resolves to its port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
+export function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.off('error', reject)
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : port)
+    })
+  })
+}
+
+/** `http://host:port`, as one would type it. */
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
