@@ -1,0 +1,71 @@
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type * as schema from './schema.ts'
+
+export type DatabaseDriver = 'pglite' | 'pg' | 'neon'
+
+export interface DatabaseOptions {
+  driver: DatabaseDriver
+  /** `postgres://…`, for pg and neon. */
+  url?: string | undefined
+  /** A direct connection, for migrations and events; by default `url`. */
+  unpooledUrl?: string | undefined
+  /** For pglite: the database lives in `postgres` in here, and one process at a time holds the directory. */
+  dataDir?: string | undefined
+  /** For neon: `host:port` of a WebSocket-to-Postgres proxy, instead of Neon's own. */
+  neonWsProxy?: string | undefined
+  /** Connections at most; 10 by default. */
+  poolSize?: number | undefined
+  /** Until a connection must be there, waiting for a free one included; 3,000 by default. */
+  connectionTimeoutMs?: number | undefined
+  /** Until a statement must be answered; 5,000 by default. Not for direct clients: migrations may take long. */
+  statementTimeoutMs?: number | undefined
+  /** Hears of idle connections that broke. They are replaced when needed. */
+  onPoolError?: ((error: Error) => void) | undefined
+}
+
+/** The drizzle database, whatever the driver. */
+export type GatehouseDb = PgDatabase<PgQueryResultHKT, typeof schema>
+
+export interface DirectClient {
+  query(sql: string, params?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
+  readonly db: GatehouseDb
+}
+
+export interface Database {
+  readonly driver: DatabaseDriver
+  readonly db: GatehouseDb
+  /** Rejects when the database does not answer in time. */
+  ping(): Promise<void>
+  /**
+   * Lends one direct connection of its own for as long as the work takes; with pglite, the only one there is.
+   * Rejects with `POOLED_CONNECTION` where only a pooler's address is known.
+   */
+  withDirectClient<T>(work: (client: DirectClient) => Promise<T>): Promise<T>
+  /**
+   * Hears notifications on a channel over a direct connection of its own, until it is stopped or lost. `onLost` is
+   * called at most once, and not after stop. Rejects when it cannot start listening.
+   */
+  listen(
+    channel: string,
+    onNotify: (payload: string) => void,
+    onLost: (error: Error) => void
+  ): Promise<() => Promise<void>>
+  /** Ends every connection within a few seconds, answered or not. May be called again. Never rejects. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the database. With pg and neon nothing is connected until it is used; with pglite the directory is locked and
+ * opened. Throws `DATABASE_URL_MISSING`, `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  // Each driver is loaded only when it is the one: PGlite alone costs 0.3 s and 250 MB.
+  switch (options.driver) {
+    case 'pglite':
+      return (await import('./drivers/pglite.ts')).openPglite(options)
+    case 'pg':
+      return (await import('./drivers/pg.ts')).openPg(options)
+    case 'neon':
+      return (await import('./drivers/neon.ts')).openNeon(options)
+  }
+}

@@ -1,0 +1,113 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DataDirLockedError, DataDirUnwritableError } from '../errors.ts'
+
+/** Holds a directory for this process; it lets go on release and, whatever happens, when the process ends. */
+export interface DirectoryLock {
+  release(): Promise<void>
+}
+
+type Answer = 'held' | 'starting' | 'gone'
+
+// What the kernel takes as a socket's address on every system.
+const longestAddress = 100
+const patienceMs = 3_000
+const answerWithinMs = 1_000
+const name = /^lock-[0-9a-f]{12}$/
+
+/**
+ * Locks a directory, making it (mode 0700) where it is missing.
+ *
+ * Every starter listens on a Unix socket of its own in the directory and then calls on all the others. Whoever binds
+ * later sees whoever bound before, so two can never both believe that they are alone; the kernel closes the socket of a
+ * process that died, however it died, and a socket nobody answers is swept away. Of two who start at once, the smaller
+ * name goes on. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const own = `lock-${randomBytes(6).toString('hex')}`
+  let state: 'held' | 'starting' = 'starting'
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.end(state)
+  })
+  // Another starter whose call comes while all descriptors are in use must not end this process.
+  server.on('error', () => {})
+
+  const place = await bindIn(directory, own, server)
+  const release = async () => {
+    await rm(join(place, own), { force: true })
+    await new Promise<void>((done) => server.close(() => done()))
+  }
+  try {
+    await waitToBeAlone(place, own, directory)
+  } catch (error) {
+    await release()
+    throw error
+  }
+  state = 'held'
+  server.unref()
+  return { release }
+}
+
+async function bindIn(directory: string, own: string, server: Server): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const place = await placeOf(directory)
+    // Bound but not yet listening looks dead: only a socket that listens gets the name that others look for.
+    const unborn = join(place, `new-${own}`)
+    await new Promise<void>((done, fail) => {
+      server.once('error', fail)
+      server.listen(unborn, () => done())
+    })
+    await rename(unborn, join(place, own))
+    return place
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    throw new DataDirUnwritableError(directory, code, { cause: error })
+  }
+}
+
+// A directory whose path is too long for a socket's address gets a short one beside it, the same for every process.
+async function placeOf(directory: string): Promise<string> {
+  const real = await realpath(directory)
+  if (Buffer.byteLength(join(real, 'new-lock-000000000000')) <= longestAddress) return real
+  const short = join(tmpdir(), `gatehouse-${createHash('sha256').update(real).digest('hex').slice(0, 16)}`)
+  await mkdir(short, { recursive: true, mode: 0o700 })
+  return short
+}
+
+async function waitToBeAlone(place: string, own: string, directory: string): Promise<void> {
+  const deadline = Date.now() + patienceMs
+  for (;;) {
+    const others = (await readdir(place)).filter((file) => name.test(file) && file !== own)
+    const answers = await Promise.all(others.map(async (file) => ({ file, answer: await callOn(join(place, file)) })))
+    let waiting = false
+    for (const { file, answer } of answers) {
+      if (answer === 'gone') await rm(join(place, file), { force: true })
+      else if (answer === 'held' || file < own || Date.now() > deadline) throw new DataDirLockedError(directory)
+      else waiting = true
+    }
+    if (!waiting) return
+    await new Promise((resume) => setTimeout(resume, 20))
+  }
+}
+
+function callOn(path: string): Promise<Answer> {
+  return new Promise((resolve) => {
+    let said = ''
+    const socket = connect(path)
+    socket.setTimeout(answerWithinMs, () => socket.destroy())
+    socket.on('data', (chunk) => {
+      said += chunk.toString()
+    })
+    socket.on('error', (error) => {
+      const dead = 'code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')
+      resolve(dead ? 'gone' : 'held')
+    })
+    // One that is there and does not answer (stopped, busy) holds the directory.
+    socket.on('close', () => resolve(said === 'starting' ? 'starting' : 'held'))
+  })
+}

@@ -1,0 +1,68 @@
+import { drizzle } from 'drizzle-orm/node-postgres'
+import pg from 'pg'
+import type { Database, DatabaseOptions } from '../database.ts'
+import { DatabaseUrlMissingError } from '../errors.ts'
+import * as schema from '../schema.ts'
+import { createPooledDatabase, defaults, isPooler } from './pooled.ts'
+import { watched } from './watched.ts'
+
+/** node-postgres: any Postgres over TCP or a Unix socket. Throws `DATABASE_URL_MISSING`. */
+export async function openPg(options: DatabaseOptions): Promise<Database> {
+  const { url } = options
+  if (url === undefined) throw new DatabaseUrlMissingError('pg')
+  const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
+
+  const common = {
+    application_name: 'gatehouse',
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? defaults.connectionTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000
+  }
+  const open = new Set<pg.Client>()
+  const pool = new pg.Pool({
+    ...common,
+    ...timeouts(url, statementTimeoutMs),
+    connectionString: url,
+    max: options.poolSize ?? defaults.poolSize
+  })
+  pool.on('error', (error) => options.onPoolError?.(error))
+  pool.on('connect', (client) => {
+    open.add(client)
+    // The pool listens only while the client is idle; a lent one that breaks has its statement to say so.
+    client.on('error', () => {})
+  })
+  pool.on('remove', (client) => open.delete(client))
+
+  const watchedPool = watched(pool)
+  const abandon = (client: pg.Client) => {
+    open.delete(client)
+    client.connection.stream.destroy()
+  }
+  return createPooledDatabase<pg.Client>(
+    {
+      driver: 'pg',
+      pool: watchedPool,
+      db: drizzle(watchedPool, { schema }),
+      newClient(timeoutMs) {
+        const connectionString = options.unpooledUrl ?? url
+        const client = new pg.Client({ ...common, ...timeouts(connectionString, timeoutMs), connectionString })
+        open.add(client)
+        client.on('end', () => open.delete(client))
+        return client
+      },
+      dbOf: (client) => drizzle(watched(client), { schema }),
+      abandon,
+      abandonAll() {
+        for (const client of open) abandon(client)
+      }
+    },
+    { ...options, url }
+  )
+}
+
+// The server stops a statement that is too slow; the client's own clock, a little later, notices a server that is mute.
+function timeouts(url: string, ms: number | undefined) {
+  if (ms === undefined) return {}
+  // A pooler refuses connections that ask for a setting which it does not know.
+  return { query_timeout: ms + 250, ...(isPooler(url) ? {} : { statement_timeout: ms }) }
+}

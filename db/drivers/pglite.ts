@@ -1,0 +1,43 @@
+import { join, resolve } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { drizzle } from 'drizzle-orm/pglite'
+import type { Database, DatabaseOptions } from '../database.ts'
+import * as schema from '../schema.ts'
+import { lockDirectory } from './directory-lock.ts'
+import { watched } from './watched.ts'
+
+/** The embedded Postgres, in this process and in one directory. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`. */
+export async function openPglite(options: DatabaseOptions): Promise<Database> {
+  const dataDir = resolve(options.dataDir ?? '.data')
+  const lock = await lockDirectory(dataDir)
+  const pglite = await PGlite.create(join(dataDir, 'postgres')).catch(async (error: unknown) => {
+    await lock.release()
+    throw error
+  })
+  const client = watched(pglite)
+  const db = drizzle(client, { schema })
+  let closing: Promise<void> | undefined
+
+  return {
+    driver: 'pglite',
+    db,
+    async ping() {
+      await client.query('select 1')
+    },
+    withDirectClient: (work) => work({ query: (sql, params) => client.query(sql, params), db }),
+    async listen(channel, onNotify) {
+      const unlisten = await pglite.listen(channel, onNotify)
+      return async () => {
+        if (!pglite.closed) await unlisten()
+      }
+    },
+    close() {
+      closing ??= (async () => {
+        // Closing twice, or after a crash inside, is no reason to keep the lock.
+        await pglite.close().catch(() => {})
+        await lock.release()
+      })()
+      return closing
+    }
+  }
+}

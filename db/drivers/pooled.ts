@@ -1,0 +1,139 @@
+import type { Database, DatabaseOptions, GatehouseDb } from '../database.ts'
+import { PooledConnectionError } from '../errors.ts'
+import { failureReporter } from '../failure-scope.ts'
+import { within } from './within.ts'
+
+/** What a node-postgres client and Neon's have in common. */
+export interface WireClient {
+  connect(): Promise<unknown>
+  query(sql: string, params?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
+}
+
+/** What a driver over the wire brings along. */
+export interface WireDriver<Client extends WireClient> {
+  readonly driver: 'pg' | 'neon'
+  readonly pool: { query(sql: string): Promise<unknown>; end(): Promise<void> }
+  readonly db: GatehouseDb
+  /** A client of the direct address; `statementTimeoutMs` undefined: as long as it takes. */
+  newClient(statementTimeoutMs?: number): Client
+  dbOf(client: Client): GatehouseDb
+  /** Cuts the client's socket, at once. */
+  abandon(client: Client): void
+  /** Cuts every socket that is still open, at once. */
+  abandonAll(): void
+}
+
+/** The defaults of the options that have one. */
+export const defaults = { poolSize: 10, connectionTimeoutMs: 3_000, statementTimeoutMs: 5_000 } as const
+
+const goodbyeMs = 1_500
+const heartbeatMs = 15_000
+
+/** Whether this address is Neon's pooler, which has no session of one's own. Never throws. */
+export function isPooler(url: string): boolean {
+  return URL.canParse(url) && new URL(url).hostname.split('.')[0]?.endsWith('-pooler') === true
+}
+
+/** A `Database` over the wire, on the parts that its driver brings. */
+export function createPooledDatabase<Client extends WireClient>(
+  wire: WireDriver<Client>,
+  options: DatabaseOptions & { url: string }
+): Database {
+  const connectionTimeoutMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
+  const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
+  const stops = new Set<() => Promise<void>>()
+  let closing: Promise<void> | undefined
+
+  async function connected(client: Client): Promise<void> {
+    const report = failureReporter()
+    try {
+      await within(connectionTimeoutMs, client.connect(), 'the connection was not there in time')
+    } catch (error) {
+      wire.abandon(client)
+      report(error)
+      throw error
+    }
+  }
+
+  async function leave(client: Client): Promise<void> {
+    // After a dropped socket the end of Neon's client never comes.
+    await within(goodbyeMs, client.end(), 'the connection did not end').catch(() => wire.abandon(client))
+  }
+
+  function assertDirect(): void {
+    if (isPooler(options.unpooledUrl ?? options.url)) throw new PooledConnectionError()
+  }
+
+  return {
+    driver: wire.driver,
+    db: wire.db,
+    async ping() {
+      await wire.pool.query('select 1')
+    },
+    async withDirectClient(work) {
+      assertDirect()
+      const client = wire.newClient()
+      // The statement that breaks with the connection rejects; without this the process would die of it as well.
+      client.on('error', () => {})
+      await connected(client)
+      try {
+        return await work({ query: (sql, params) => client.query(sql, params), db: wire.dbOf(client) })
+      } finally {
+        await leave(client)
+      }
+    },
+    async listen(channel, onNotify, onLost) {
+      assertDirect()
+      const client = wire.newClient(statementTimeoutMs)
+      let state: 'starting' | 'listening' | 'over' = 'starting'
+      let heartbeat: NodeJS.Timeout | undefined
+      const lose = (error: Error) => {
+        if (state !== 'listening') return
+        finish()
+        wire.abandon(client)
+        onLost(error)
+      }
+      const finish = () => {
+        state = 'over'
+        clearInterval(heartbeat)
+        stops.delete(stop)
+      }
+      const stop = async () => {
+        if (state === 'over') return
+        finish()
+        await leave(client)
+      }
+      client.on('error', lose)
+      client.on('end', () => lose(new Error('the connection for events ended')))
+      client.on('notification', (message) => {
+        if (message.channel === channel) onNotify(message.payload ?? '')
+      })
+      await connected(client)
+      try {
+        await client.query(`listen "${channel.replaceAll('"', '""')}"`)
+      } catch (error) {
+        wire.abandon(client)
+        throw error
+      }
+      state = 'listening'
+      stops.add(stop)
+      // A peer that vanished without a word would look like a quiet one for ever.
+      heartbeat = setInterval(() => {
+        client.query('select 1').catch((error: unknown) => lose(error instanceof Error ? error : new Error('lost')))
+      }, heartbeatMs).unref()
+      return stop
+    },
+    close() {
+      closing ??= (async () => {
+        await Promise.all([...stops].map((stop) => stop()))
+        await within(goodbyeMs, wire.pool.end(), 'the pool did not end').catch(() => {})
+        wire.abandonAll()
+      })()
+      return closing
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import createError from '@fastify/error'
+
+/** Another process uses the embedded database's directory. Takes the directory. */
+export const DataDirLockedError = createError<[string]>(
+  'DATA_DIR_LOCKED',
+  'The embedded database in %s is in use by another process, and it can serve only one. Stop that one, use another DATA_DIR, or set DATABASE_URL to a Postgres that many can share.'
+)
+
+/** The embedded database's directory cannot be made or written. Takes the directory and the cause's code. */
+export const DataDirUnwritableError = createError<[string, string, { cause: unknown }]>(
+  'DATA_DIR_UNWRITABLE',
+  'The data directory %s cannot be written (%s). Give this user permission to write there, or set DATA_DIR to a directory where it may.'
+)
+
+/** The driver needs an address and none was given. Takes the driver. */
+export const DatabaseUrlMissingError = createError<[string]>(
+  'DATABASE_URL_MISSING',
+  'The database driver %s needs DATABASE_URL.'
+)
+
+/** The tables are not those that this version needs. Takes the names of the pending migrations. */
+export const MigrationsPendingError = createError<[string]>(
+  'MIGRATIONS_PENDING',
+  'The database lacks these migrations: %s. Run `npm run gatehouse -- migrate` first.'
+)
+
+/** Migrations and events need a connection of their own, which a pooler does not give. */
+export const PooledConnectionError = createError(
+  'POOLED_CONNECTION',
+  'Neon\'s pooled address ("-pooler") can neither migrate nor listen. Set DATABASE_URL_UNPOOLED to the direct address of the same database.'
+)
+
+/** Tables that this project did not make are in the way. Takes their names. */
+export const AdoptionRequiredError = createError<[string]>(
+  'ADOPTION_REQUIRED',
+  'The database has tables that these migrations did not make: %s. If BetterAuth made them, run `npm run gatehouse -- check` to see what differs and `npm run gatehouse -- migrate --adopt` to take them over. Nothing was changed.'
+)
+
+const AdoptionMismatch = createError<[string]>(
+  'ADOPTION_MISMATCH',
+  'The existing tables cannot be adopted; nothing was changed. What stands in the way: %s.'
+)
+
+/** The existing tables differ in more than what is missing. `differences` has one sentence each. */
+export class AdoptionMismatchError extends AdoptionMismatch {
+  readonly differences: readonly string[]
+
+  constructor(differences: readonly string[]) {
+    super(differences.join('; '))
+    this.differences = differences
+  }
+}

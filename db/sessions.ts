@@ -1,0 +1,47 @@
+import { eq, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { session, user } from './schema.ts'
+
+/** A session with its user, as stored. Times in ms since the epoch; whether it has expired is the caller's question. */
+export interface SessionRecord {
+  token: string
+  sessionId: string
+  userId: string
+  email: string
+  emailVerified: boolean
+  createdAt: number
+  expiresAt: number
+}
+
+/**
+ * The one hot query. The reader answers null for an unknown token and for a user who is gone, and rejects when the
+ * database cannot answer. What it rejects with holds no parameters.
+ */
+export function createSessionReader(database: Database): (token: string) => Promise<SessionRecord | null> {
+  const query = database.db
+    .select({
+      token: session.token,
+      sessionId: session.id,
+      userId: user.id,
+      email: user.email,
+      emailVerified: user.emailVerified,
+      createdAt: session.createdAt,
+      expiresAt: session.expiresAt
+    })
+    .from(session)
+    .innerJoin(user, eq(user.id, session.userId))
+    .where(eq(session.token, sql.placeholder('token')))
+    .limit(1)
+    .prepare('gatehouse_session')
+
+  return async function readSession(token) {
+    const [row] = await query.execute({ token }).catch(throwWithoutParameters)
+    if (row === undefined) return null
+    return { ...row, createdAt: row.createdAt.getTime(), expiresAt: row.expiresAt.getTime() }
+  }
+}
+
+// Drizzle's error prints the parameters of the statement, and this one's is a live session token.
+function throwWithoutParameters(error: unknown): never {
+  throw error instanceof Error && error.cause instanceof Error ? error.cause : error
+}
