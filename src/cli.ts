@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { readConfig } from './config.ts'
-import { describeFailure } from './failure.ts'
+import { describeFailure, type Failure } from './failure.ts'
 import { loadSettings } from './settings.ts'
 
 const wrongUsage = 2
@@ -26,7 +26,10 @@ program
   .action(async (options: { adopt: boolean }) => {
     const config = readConfig(process.env, process.cwd())
     const { migrateDatabase } = await import('./cli/migrate.ts')
-    finish(await migrateDatabase(config, options), 0)
+    const outcome = await migrateDatabase(config, options)
+    if ('lines' in outcome) fail(outcome)
+    const { applied } = outcome
+    finish(applied.length === 0 ? ['up to date: nothing to apply'] : applied.map((name) => `applied ${name}`), 0)
   })
 
 program
@@ -69,7 +72,10 @@ try {
 } catch (error) {
   // Commander has printed its own sentence; asking for help or the version is no mistake.
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : wrongUsage)
-  const { lines, exitCode } = describeFailure(error)
+  fail(describeFailure(error))
+}
+
+function fail({ lines, exitCode }: Failure): never {
   for (const line of lines) process.stderr.write(`${line}\n`)
   process.exit(exitCode)
 }

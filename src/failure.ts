@@ -1,3 +1,4 @@
+import { sqlState } from '../db/failure-scope.ts'
 import { ConfigError } from './config.ts'
 
 /** What a command that could not do its work says on stderr, and its exit status: 1 failed, 2 wrong usage or configuration. */
@@ -11,15 +12,24 @@ export interface Failure {
 const exitCodes: Readonly<Record<string, 1 | 2>> = {
   DATA_DIR_LOCKED: 2,
   DATA_DIR_UNWRITABLE: 2,
+  DATABASE_URL_MISSING: 2,
   POOLED_CONNECTION: 2,
   MIGRATIONS_PENDING: 1,
+  ADOPTION_REQUIRED: 1,
   ADOPTION_MISMATCH: 1
 }
 const listenProblems: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is already in use: choose another port, or stop what listens there',
   EADDRNOTAVAIL: 'is not an address of this machine',
-  ENOTFOUND: 'is not the name of an address of this machine',
   EACCES: 'may not be listened on by this user'
+}
+// By SQLSTATE.
+const databaseProblems: Readonly<Record<string, string>> = {
+  '28P01': 'the database refuses the user or the password in its address',
+  '28000': 'the database refuses the user in its address',
+  '3D000': 'the server answers, but has no database of the name in the address',
+  '42501': 'the database user lacks a permission that this needs',
+  '53300': 'the database has no connection left'
 }
 
 /** Words an error that ended a command; never repeats a secret. */
@@ -32,6 +42,19 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof Error && 'syscall' in error && error.syscall === 'listen' && sentence !== undefined)
     return { lines: [`${placeOf(error)} ${sentence}`], exitCode: 1 }
   return { lines: [`failed: ${identify(error)}`], exitCode: 1 }
+}
+
+/** Words an error of work that needed only the database. */
+export function describeDatabaseFailure(error: unknown): Failure {
+  const code = codeOf(error)
+  if (error instanceof ConfigError || (code !== undefined && exitCodes[code] !== undefined))
+    return describeFailure(error)
+  const state = sqlState(error)
+  const sentence =
+    state === undefined
+      ? 'the database cannot be reached'
+      : (databaseProblems[state] ?? 'the database refused a statement')
+  return { lines: [`${sentence} (${identify(error)})`], exitCode: 1 }
 }
 
 /** An error's name and code and those of what caused it, without any message. */

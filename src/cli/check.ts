@@ -4,7 +4,7 @@ import { connect as connectTls, rootCertificates } from 'node:tls'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
 import type { Config } from '../config.ts'
-import { describeFailure, identify } from '../failure.ts'
+import { describeDatabaseFailure, identify } from '../failure.ts'
 import type { Settings } from '../settings.ts'
 
 /** What one check found. `skip`: it could not be made now, which is no failure. */
@@ -34,7 +34,7 @@ async function checkDatabase(config: Config): Promise<CheckResult[]> {
   try {
     database = await openDatabase({ ...config.database, dataDir: config.dataDir })
   } catch (error) {
-    const failure = describeFailure(error)
+    const failure = describeDatabaseFailure(error)
     // The embedded database has one owner; a gateway that runs on it is no fault to report.
     const locked = error instanceof Error && 'code' in error && error.code === 'DATA_DIR_LOCKED'
     return [{ verdict: locked ? 'skip' : 'FAIL', subject: 'database', sentence: failure.lines.join(' ') }]
@@ -44,7 +44,7 @@ async function checkDatabase(config: Config): Promise<CheckResult[]> {
     const { pending, adoptable, differences } = await inspectMigrations(database)
     const answers = ok('database', `answers (${database.driver})`)
     if (pending.length === 0) return [answers, ok('migrations', 'up to date')]
-    if (database.driver === 'pglite' && !config.production)
+    if (database.driver === 'pglite')
       return [answers, ok('migrations', `${pending.length} to apply, which start does by itself`)]
     if (adoptable)
       return [answers, fail('migrations', 'the tables are there, but Gatehouse did not make them: run migrate --adopt')]
@@ -52,7 +52,7 @@ async function checkDatabase(config: Config): Promise<CheckResult[]> {
       return [answers, ...differences.map((difference) => fail('migrations', `cannot adopt the tables: ${difference}`))]
     return [answers, fail('migrations', `${pending.length} pending (${pending.join(', ')}): run migrate`)]
   } catch (error) {
-    return [fail('database', `does not answer (${identify(error)})`)]
+    return [fail('database', describeDatabaseFailure(error).lines.join(' '))]
   } finally {
     await database.close()
   }
