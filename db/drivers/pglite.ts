@@ -26,8 +26,15 @@ export async function openPglite(options: DatabaseOptions): Promise<Database> {
     },
     withDirectClient: (work) => work({ query: (sql, params) => client.query(sql, params), db }),
     async listen(channel, onNotify) {
-      const unlisten = await pglite.listen(channel, onNotify)
+      let stopped = false
+      // Quoted, as over the wire: PGlite would fold the name to lower case. It does not find such a name again to
+      // stop listening, hence the flag.
+      const unlisten = await pglite.listen(`"${channel}"`, (payload) => {
+        if (!stopped) onNotify(payload)
+      })
       return async () => {
+        if (stopped) return
+        stopped = true
         if (!pglite.closed) await unlisten()
       }
     },
