@@ -43,7 +43,8 @@ export function startChild(options: Command): Child {
   const lastLines: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
-      lastLines.push(line)
+      // The frames of a stack trace would push out the sentence above them.
+      if (!/^\s+at /.test(line)) lastLines.push(line)
       if (lastLines.length > 12) lastLines.shift()
       options.onLine?.(line)
     })

@@ -75,12 +75,12 @@ export async function ensureVirtualEnvironment(options: VirtualEnvironment): Pro
   // sees a half-made one, there is no lock to be left behind, and a virtual environment cannot be renamed.
   const building = `${home}-${randomBytes(4).toString('hex')}`
   await mkdir(folder, { recursive: true })
+  let published = false
   try {
     await build(building, options)
-    await publish(basename(building), home)
-  } catch (error) {
-    await rm(building, { recursive: true, force: true })
-    throw error
+    published = await publish(basename(building), home)
+  } finally {
+    if (!published) await rm(building, { recursive: true, force: true })
   }
   if (await works(ready)) return ready
   throw new PythonProblem(`The virtual environment in ${home} does not work. Remove the folder and try again.`)
@@ -102,16 +102,20 @@ async function build(directory: string, options: VirtualEnvironment): Promise<vo
   await writeFile(join(directory, 'complete'), '')
 }
 
-async function publish(target: string, home: string): Promise<void> {
-  try {
-    await symlink(target, home)
-  } catch (error) {
-    if (!isCode(error, 'EEXIST')) throw error
-    if (await works(join(home, 'bin', 'python'))) return void (await rm(join(home, '..', target), { recursive: true }))
+/** Whether `home` now leads to the new environment; false where another builder was first. */
+async function publish(target: string, home: string): Promise<boolean> {
+  for (const lastTry of [false, true]) {
+    try {
+      await symlink(target, home)
+      return true
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    }
+    if (lastTry || (await works(join(home, 'bin', 'python')))) return false
     // What is there does not work: its Python was uninstalled, or somebody emptied the folder.
     await rm(home, { recursive: true, force: true })
-    await symlink(target, home)
   }
+  return false
 }
 
 async function works(python: string): Promise<boolean> {
@@ -148,8 +152,4 @@ async function install(command: string, args: string[], signal?: AbortSignal): P
   signal?.removeEventListener('abort', interrupt)
   signal?.throwIfAborted()
   if (!ok) throw new PythonProblem(`Installing the example app's requirements failed. ${description}`)
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

@@ -13,6 +13,8 @@ const skip = await withoutPython()
 // One folder for all: what the first run installs, the later ones find. The space is there to be quoted.
 const dataDir = join(t.testdir(), 'data dir')
 
+t.setTimeout(300_000)
+
 interface Running {
   child: ChildProcess
   output(): string
