@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/routes.ts'
 import { createAdmission, rewriteUrl } from '../proxy/admission.ts'
@@ -46,8 +46,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       return server
     },
     loggerInstance,
-    disableRequestLogging: true,
-    requestIdLogLabel: 'requestId',
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: (request) => requestId(request, isTrusted),
     trustProxy: options.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
     rewriteUrl,

@@ -1,0 +1,66 @@
+import type { Test } from 'tap'
+import { compileRules } from '../../proxy/route-policy.ts'
+import { readConfig } from '../../src/config.ts'
+import { type Gateway, startGateway } from '../../src/gateway.ts'
+import { createLogger } from '../../src/logging.ts'
+import { defineConfig, type PolicyConfig } from '../../src/policy-file.ts'
+import { reservedPaths } from '../../src/settings.ts'
+
+export interface TestGatewayOptions {
+  /** Where FastAPI, or whatever stands for it, listens. */
+  upstreamUrl?: string
+  /** Added to an environment that starts an embedded database in a directory of the test's. */
+  env?: Record<string, string>
+  policy?: Partial<PolicyConfig>
+}
+
+export interface TestGateway extends Gateway {
+  /** Where it listens: an address, whatever the public origin is called. */
+  readonly url: string
+  readonly port: number
+  /** Everything that was logged, as text. */
+  readonly logged: () => string
+}
+
+/**
+ * A whole gateway in this process, on free ports, closed with the test. It believes `X-Forwarded-For` of this machine,
+ * so that a test can be many clients. The policy lets `/public/*` through, `/optional/*` optionally, and denies `/deny/*`.
+ */
+export async function startTestGateway(t: Test, options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const env = {
+    PORT: '0',
+    ADMIN_PORT: '0',
+    DATA_DIR: `${t.testdir()}/data`,
+    TRUSTED_PROXIES: 'loopback',
+    DRAIN_DELAY: '0',
+    DRAIN_TIMEOUT: '1',
+    LOG_LEVEL: 'debug',
+    ...(options.upstreamUrl === undefined ? {} : { UPSTREAM_URL: options.upstreamUrl }),
+    ...options.env
+  }
+  const config = readConfig(env, process.cwd())
+  const policy = defineConfig(
+    options.policy ?? {
+      routes: [
+        { path: '/public/*', access: 'public' },
+        { path: '/optional/*', access: 'optional' },
+        { path: '/deny/*', access: 'deny' }
+      ]
+    }
+  )
+  const { routes, problems } = compileRules(policy.routes, reservedPaths(config))
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+
+  let logged = ''
+  const log = createLogger(config.logLevel, {
+    write(text) {
+      logged += text
+    }
+  })
+  const gateway = await startGateway({ config, policy, routes }, log, (error) => {
+    throw error
+  })
+  t.teardown(() => gateway.close({ delayMs: 0, timeoutMs: 100 }))
+  const port = Number(/"port":(\d+)/.exec(logged)?.[1] ?? new URL(gateway.publicUrl).port)
+  return { ...gateway, url: `http://127.0.0.1:${port}`, port, logged: () => logged }
+}
