@@ -1,0 +1,50 @@
+import { DrizzleQueryError } from 'drizzle-orm'
+import t from 'tap'
+import { type AuthLog, createAuthLogger, describeError } from '../../auth/auth-logger.ts'
+
+function recorder() {
+  const lines: string[] = []
+  const write = (details: object, message: string) => {
+    lines.push(JSON.stringify({ ...details, message }))
+  }
+  const log: AuthLog = { debug: write, info: write, warn: write, error: write }
+  return { lines, logger: createAuthLogger(log) }
+}
+
+const token = 'aBcDeFgHiJkLmNoPqRsTuVwXyZ012345'
+
+t.test('a failed query is logged by name, SQLSTATE and place, never with its parameters', async (t) => {
+  const { lines, logger } = recorder()
+  const cause = Object.assign(new Error(`Key (token)=(${token}) already exists`), { code: '23505' })
+  const error = new DrizzleQueryError('select * from session where token = $1', [token], cause)
+  logger.log?.('error', 'Better auth was unable to query your database.\nError: ', error)
+  t.equal(lines.length, 1)
+  t.match(lines[0], /DrizzleQueryError/)
+  t.match(lines[0], /23505/)
+  t.match(lines[0], /better-auth-logger\.test\.ts/)
+  t.notMatch(lines[0], /aBcDeFgH|select/)
+})
+
+t.test('a parameter that looks like a stack frame stays out too', async (t) => {
+  const error = new DrizzleQueryError('insert', [`x\n    at ${token} (y:1:1)`], new Error('gone'))
+  t.notMatch(JSON.stringify(describeError(error)), /aBcDeFgH/)
+})
+
+t.test('arguments other than errors are left out, and messages lose addresses, tokens and paths of URLs', async (t) => {
+  const { lines, logger } = recorder()
+  logger.log?.('warn', 'Something', { token }, token)
+  logger.log?.('warn', `Sign-up attempt for existing email: ada@example.org`)
+  logger.log?.('error', `Invalid origin: https://user:pw@evil.example/path?token=${token}`)
+  logger.log?.('error', `Failed query: select $1\nparams: ${token}`)
+  logger.log?.('error', `no session for ${token}\r\nforged line`)
+  logger.log?.('error', `cannot connect to postgres://user:pw@db/x`)
+  const text = lines.join('\n')
+  t.notMatch(text, /aBcDeFgH|ada@|pw|path|\\r|\\n/)
+  t.match(text, /Invalid origin: https:\/\/evil\.example/)
+  t.match(text, /Sign-up attempt for existing email: \[address\]/)
+})
+
+t.test('what was thrown need not be an error', async (t) => {
+  t.same(describeError(token), { type: 'string', code: undefined, frames: [] })
+  t.same(describeError(null), { type: 'object', code: undefined, frames: [] })
+})

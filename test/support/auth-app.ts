@@ -1,0 +1,130 @@
+import { createAuthClient } from 'better-auth/client'
+import fastify, { type FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import { type Auth, createAuth } from '../../auth/better-auth.ts'
+import type { AuthExtension } from '../../auth/extension.ts'
+import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
+import { authRoutes } from '../../auth/routes.ts'
+import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import { migrate } from '../../db/migrate.ts'
+import { refuse } from '../../src/problem.ts'
+
+export interface AuthAppOptions {
+  publicUrl?: string
+  extension?: AuthExtension
+  publicSignUp?: boolean
+  limits?: RateLimitOptions
+  maxBodyBytes?: number
+  database?: DatabaseOptions
+}
+
+export interface AuthApp {
+  readonly app: FastifyInstance
+  readonly auth: Auth
+  readonly database: Database
+  readonly publicUrl: string
+  /** Everything that was logged, as text. */
+  readonly logged: () => string
+  readonly sessionsChanged: string[]
+  readonly usersChanged: string[]
+  /** Where it listens. */
+  readonly address: string
+}
+
+/** `/api/auth` on a real port over a real, migrated database, closed with the test. */
+export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promise<AuthApp> {
+  const publicUrl = options.publicUrl ?? 'http://localhost:8080'
+  const database = await openDatabase(options.database ?? { driver: 'pglite', dataDir: t.testdir() })
+  t.teardown(() => database.close())
+  await migrate(database)
+
+  let logged = ''
+  const write = (text: string) => {
+    logged += text
+  }
+  const app = fastify({ logger: { level: 'debug', stream: { write } }, trustProxy: true, disableRequestLogging: true })
+  t.teardown(() => app.close())
+  const sessionsChanged: string[] = []
+  const usersChanged: string[] = []
+  const limits = createRateLimits(options.limits)
+  const auth = createAuth({
+    database,
+    publicUrl,
+    secret: 'the secret of these tests, which is long enough',
+    trustedOrigins: [],
+    publicSignUp: options.publicSignUp ?? true,
+    extension: options.extension ?? {},
+    limits,
+    log: app.log,
+    changes: {
+      sessionChanged: (token) => sessionsChanged.push(token),
+      userChanged: (userId) => usersChanged.push(userId)
+    }
+  })
+  app.setErrorHandler(refuse)
+  await app.register(authRoutes, { auth, publicUrl, limits, maxBodyBytes: options.maxBodyBytes })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  return { app, auth, database, publicUrl, logged: () => logged, sessionsChanged, usersChanged, address }
+}
+
+let devices = 0
+
+/** One browser: its own address, cookie jar and origin. `client` is BetterAuth's own, `fetch` is plain HTTP. */
+export class Device {
+  readonly cookies = new Map<string, string>()
+  readonly ip: string
+  readonly client
+  readonly #target: Pick<AuthApp, 'address' | 'publicUrl'>
+
+  constructor(target: Pick<AuthApp, 'address' | 'publicUrl'>, ip = nextAddress()) {
+    this.#target = target
+    this.ip = ip
+    this.client = createAuthClient({
+      baseURL: target.publicUrl,
+      fetchOptions: { customFetchImpl: (url, init) => this.fetch(new URL(String(url)), init) }
+    })
+  }
+
+  get cookieHeader(): string {
+    return [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+
+  /** `path` under `/api/auth`, or a whole URL of the public origin. */
+  async fetch(path: string | URL, init: RequestInit = {}): Promise<Response> {
+    const url = typeof path === 'string' ? `/api/auth${path}` : path.pathname + path.search
+    const headers = new Headers(init.headers)
+    if (!headers.has('origin')) headers.set('origin', this.#target.publicUrl)
+    headers.set('x-forwarded-for', this.ip)
+    if (this.cookies.size > 0) headers.set('cookie', this.cookieHeader)
+    const response = await fetch(this.#target.address + url, { ...init, headers, redirect: 'manual' })
+    for (const cookie of response.headers.getSetCookie()) this.#keep(cookie)
+    return response
+  }
+
+  post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return this.fetch(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body)
+    })
+  }
+
+  async signUp(email: string, password = 'correct horse'): Promise<string> {
+    const { data, error } = await this.client.signUp.email({ email, password, name: email.split('@')[0] ?? 'nobody' })
+    if (error !== null) throw new Error(`sign-up failed: ${JSON.stringify(error)}`)
+    return data.user.id
+  }
+
+  #keep(cookie: string): void {
+    const pair = cookie.split(';')[0] ?? ''
+    const equals = pair.indexOf('=')
+    const name = pair.slice(0, equals)
+    if (/max-age=0/i.test(cookie)) this.cookies.delete(name)
+    else this.cookies.set(name, pair.slice(equals + 1))
+  }
+}
+
+function nextAddress(): string {
+  devices += 1
+  return `10.0.${devices >> 8}.${devices & 255}`
+}
