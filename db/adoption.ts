@@ -4,11 +4,14 @@ import { readCatalog, type StoredColumn, type StoredTable } from './catalog.ts'
 import type { GatehouseDb } from './database.ts'
 import * as schema from './schema.ts'
 
-/** How an existing table differs from the schema: in words, and the statement that adds what is missing. */
+/**
+ * How an existing table differs from the schema: in words, and what adds the missing part, a statement or all of the
+ * first migration that is about one table. With neither, it cannot be mended by adding something.
+ */
 export interface Difference {
   readonly sentence: string
-  /** Absent: it cannot be mended by adding something. */
   readonly add?: SQL
+  readonly addTable?: string
 }
 
 const tables: readonly PgTable[] = [schema.user, schema.session, schema.account, schema.verification]
@@ -34,7 +37,7 @@ export async function compareTables(
 
 function compareTable(table: PgTable, stored: StoredTable | undefined): Difference[] {
   const { name, columns, indexes, foreignKeys } = getTableConfig(table)
-  if (stored === undefined) return [{ sentence: `table ${name} is missing` }]
+  if (stored === undefined) return [{ sentence: `table ${name} is missing`, addTable: name }]
   const differences = columns.flatMap((column) => compareColumn(name, column, stored))
 
   for (const { config } of indexes) {

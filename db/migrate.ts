@@ -94,6 +94,11 @@ async function adoptTables(
   if (!adopt) throw new AdoptionRequiredError(existing.join(', '))
   const obstacles = differences.filter((difference) => !canBeAdded(difference))
   if (obstacles.length > 0) throw new AdoptionMismatchError(obstacles.map(({ sentence }) => sentence))
+  const [first] = pending
+  const missing = differences.flatMap(({ addTable }) => addTable ?? [])
+  for (const statement of first?.statements ?? []) {
+    if (missing.includes(subjectOf(statement))) await db.execute(sql.raw(statement))
+  }
   for (const { sentence, add } of differences) {
     if (add === undefined) continue
     try {
@@ -103,11 +108,15 @@ async function adoptTables(
       throw new AdoptionMismatchError([`${sentence}, and rows that are there stand against adding it`])
     }
   }
-  return pending[0]
+  return first
+}
+
+function subjectOf(statement: string): string {
+  return /^\s*(?:CREATE TABLE|ALTER TABLE|CREATE (?:UNIQUE )?INDEX "[^"]+" ON) "([^"]+)"/.exec(statement)?.[1] ?? ''
 }
 
 function canBeAdded(difference: Difference): boolean {
-  return difference.add !== undefined
+  return difference.add !== undefined || difference.addTable !== undefined
 }
 
 async function readState(db: Queryable): Promise<{ pending: Migration[]; recorded: boolean }> {
