@@ -19,7 +19,8 @@ export type Watched<T> =
 export async function watchStoreFailures<T>(work: () => Promise<T>): Promise<Watched<T>> {
   const scope: Scope = { failed: false, outer: scopes.getStore() }
   try {
-    const result = await scopes.run(scope, work)
+    // A drizzle query starts when it is awaited, and that has to be in here.
+    const result = await scopes.run(scope, async () => await work())
     return { ok: true, result, storeFailed: scope.failed }
   } catch (error) {
     return { ok: false, error, storeFailed: scope.failed }

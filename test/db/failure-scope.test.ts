@@ -1,0 +1,74 @@
+import t from 'tap'
+import { openDatabase } from '../../db/database.ts'
+import { isStoreFailure, watchStoreFailures } from '../../db/failure-scope.ts'
+import { user } from '../../db/schema.ts'
+import { eachDatabase } from '../support/databases.ts'
+
+const ann = { id: 'ann', name: 'Ann', email: 'ann@example.com' }
+
+eachDatabase(t, async (t, { options, postgres }) => {
+  const database = await openDatabase({ ...options, connectionTimeoutMs: 1_000 })
+  t.teardown(() => database.close())
+  const add = () => database.db.insert(user).values(ann)
+
+  await t.test('work that the store answered did not fail', async (t) => {
+    await add()
+    t.same(await watchStoreFailures(async () => 'done'), { ok: true, result: 'done', storeFailed: false })
+    t.match(await watchStoreFailures(() => database.db.select().from(user)), { ok: true, storeFailed: false })
+  })
+
+  await t.test('a broken constraint and bad data are answers of the store, not failures', async (t) => {
+    const twice = await watchStoreFailures(async () => await add())
+    t.match(twice, { ok: false, storeFailed: false })
+    t.equal('error' in twice && isStoreFailure(twice.error), false)
+    const bad = await watchStoreFailures(() => database.db.execute(`select 'x'::text::int`))
+    t.match(bad, { ok: false, storeFailed: false })
+  })
+
+  await t.test('an error of the work itself is none of the store', async (t) => {
+    const own = watchStoreFailures(() => Promise.reject(new Error('mine')))
+    t.match(await own, { ok: false, error: { message: 'mine' }, storeFailed: false })
+  })
+
+  await t.test(
+    'a failure counts even when the work swallows it, in a transaction too, and for those outside',
+    async (t) => {
+      const swallow = async () => {
+        await database.db.execute('select * from nowhere').catch(() => {})
+        return 'swallowed'
+      }
+      t.match(await watchStoreFailures(swallow), { ok: true, result: 'swallowed', storeFailed: true })
+      t.match(await watchStoreFailures(() => watchStoreFailures(swallow)), { ok: true, storeFailed: true })
+      const inside = () =>
+        database.db.transaction((tx) =>
+          tx.execute('select * from nowhere').then(
+            () => 'no',
+            () => 'swallowed'
+          )
+        )
+      t.match(await watchStoreFailures(() => inside().catch(() => {})), { ok: true, storeFailed: true })
+      t.match(await watchStoreFailures(() => database.db.select().from(user)), { ok: true, storeFailed: false })
+    }
+  )
+
+  await t.test('work at the same time keeps its own verdict', async (t) => {
+    const [good, bad] = await Promise.all([
+      watchStoreFailures(() => database.ping()),
+      watchStoreFailures(() => database.db.execute('select * from nowhere'))
+    ])
+    t.equal(good.storeFailed, false)
+    t.equal(bad.storeFailed, true)
+  })
+
+  if (postgres !== undefined) {
+    await t.test('a database that is down is a failure of the store', async (t) => {
+      await postgres.stop()
+      t.match(await watchStoreFailures(() => database.ping().catch(() => {})), { ok: true, storeFailed: true })
+      const begin = await watchStoreFailures(() => database.db.transaction((tx) => tx.execute('select 1')))
+      t.match(begin, { ok: false, storeFailed: true })
+      const direct = await watchStoreFailures(() => database.withDirectClient((client) => client.query('select 1')))
+      t.match(direct, { ok: false, storeFailed: true })
+      await postgres.start()
+    })
+  }
+})
