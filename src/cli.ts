@@ -61,10 +61,18 @@ program
   .description('say which rule decides a request, and what it comes to')
   .argument('<METHOD>', 'such as GET')
   .argument('<PATH>', 'as the browser sends it, such as /users/7?tab=posts')
-  .action(async (method: string, path: string) => {
+  .option('--cookie-jar <FILE>', "curl's cookie jar: also say who its cookies make the asker")
+  .action(async (method: string, path: string, options: { cookieJar?: string }) => {
     const settings = await loadSettings(process.env, process.cwd())
     const { decide, explanation } = await import('./cli/explain.ts')
-    finish(explanation(await decide(method.toUpperCase(), path, settings)), 0)
+    const decision = await decide(method.toUpperCase(), path, settings)
+    const lines = explanation(decision)
+    if (options.cookieJar !== undefined && decision.kind === 'rule') {
+      const { judgeJar, outcomeOf } = await import('./cli/session-in-jar.ts')
+      const verdict = await judgeJar(options.cookieJar, settings.config)
+      lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${outcomeOf(decision.rule.access, verdict)}`)
+    }
+    finish(lines, 0)
   })
 
 try {

@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises'
+import { createCookieSigner, readCookie } from '../../auth/session-cookie.ts'
+import { openDatabase } from '../../db/database.ts'
+import { createSessionReader } from '../../db/sessions.ts'
+import type { Access } from '../../proxy/route-policy.ts'
+import { errorCode } from '../config/secret-files.ts'
+import { type Config, ConfigError } from '../config.ts'
+import { describeDatabaseFailure } from '../failure.ts'
+import { loadOrCreateSecret } from '../secret.ts'
+
+/** Who the cookies of a jar make the asker, as the gateway would see it on a cache miss; `why` is for people. */
+export interface JarVerdict {
+  outcome: 'identified' | 'anonymous' | 'ambiguous' | 'unavailable'
+  why: string
+}
+
+/** The `Cookie` header that curl would send from a cookie jar in Netscape's format, whatever the domains in it. */
+export function cookieHeaderOf(jar: string): string {
+  return jar
+    .split(/\r?\n/)
+    .map((line) => line.replace(/^#HttpOnly_/, ''))
+    .filter((line) => !line.startsWith('#'))
+    .map((line) => line.split('\t'))
+    .filter((fields) => fields.length >= 7)
+    .map((fields) => `${fields[5]}=${fields[6]}`)
+    .join('; ')
+}
+
+/** Judges the session cookie of a jar; makes no change. Throws a ConfigError when the jar cannot be read. */
+export async function judgeJar(path: string, config: Config): Promise<JarVerdict> {
+  const jar = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new ConfigError([`--cookie-jar: the file cannot be read (${errorCode(error)})`])
+  })
+  const name = `${config.publicUrl?.startsWith('https:') === true ? '__Host-' : ''}better-auth.session_token`
+  const reading = readCookie(cookieHeaderOf(jar), name)
+  if (reading.kind === 'absent') return { outcome: 'anonymous', why: `the jar holds no ${name}` }
+  if (reading.kind === 'ambiguous') return { outcome: 'ambiguous', why: `the jar holds two different ${name}` }
+
+  const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
+  const cookie = createCookieSigner(secret).verify(reading.value)
+  if (cookie === null)
+    return { outcome: 'anonymous', why: 'the cookie was not signed with this BETTER_AUTH_SECRET, or was altered' }
+  return readSession(cookie.token, config)
+}
+
+async function readSession(token: string, config: Config): Promise<JarVerdict> {
+  try {
+    const database = await openDatabase({ ...config.database, dataDir: config.dataDir })
+    try {
+      const session = await createSessionReader(database)(token)
+      if (session === null) return { outcome: 'anonymous', why: 'the session has ended, or its user is gone' }
+      const until = new Date(session.expiresAt).toISOString()
+      if (session.expiresAt <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
+      return { outcome: 'identified', why: `user ${session.userId}, until ${until}` }
+    } finally {
+      await database.close()
+    }
+  } catch (error) {
+    return { outcome: 'unavailable', why: describeDatabaseFailure(error).lines.join(' ') }
+  }
+}
+
+/** What the verdict and the rule come to together. */
+export function outcomeOf(access: Access, { outcome }: JarVerdict): string {
+  if (outcome === 'ambiguous') return '400 COOKIE_AMBIGUOUS'
+  if (access === 'deny') return '404 NOT_FOUND'
+  if (access === 'public') return 'forwarded without an identity'
+  if (outcome === 'identified') return 'forwarded with the identity'
+  if (outcome === 'unavailable') return 'not known: the session could not be read'
+  return access === 'optional' ? 'forwarded without an identity' : '401 SESSION_REQUIRED'
+}
