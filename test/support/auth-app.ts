@@ -6,8 +6,8 @@ import type { AuthExtension } from '../../auth/extension.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import { authRoutes } from '../../auth/routes.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
-import { migrate } from '../../db/migrate.ts'
 import { refuse } from '../../src/problem.ts'
+import { makeEmbedded } from './databases.ts'
 
 export interface AuthAppOptions {
   publicUrl?: string
@@ -15,6 +15,7 @@ export interface AuthAppOptions {
   publicSignUp?: boolean
   limits?: RateLimitOptions
   maxBodyBytes?: number
+  /** A migrated one; by default an embedded one of its own. */
   database?: DatabaseOptions
 }
 
@@ -34,9 +35,8 @@ export interface AuthApp {
 /** `/api/auth` on a real port over a real, migrated database, closed with the test. */
 export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promise<AuthApp> {
   const publicUrl = options.publicUrl ?? 'http://localhost:8080'
-  const database = await openDatabase(options.database ?? { driver: 'pglite', dataDir: t.testdir() })
+  const database = await openDatabase(options.database ?? { driver: 'pglite', dataDir: await makeEmbedded(t) })
   t.teardown(() => database.close())
-  await migrate(database)
 
   let logged = ''
   const write = (text: string) => {
