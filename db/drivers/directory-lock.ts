@@ -10,7 +10,7 @@ export interface DirectoryLock {
   release(): Promise<void>
 }
 
-type Answer = 'held' | 'starting' | 'gone'
+type Answer = 'held' | 'starting' | 'gone' | 'unclear'
 
 // What the kernel takes as a socket's address on every system.
 const longestAddress = 100
@@ -87,8 +87,9 @@ async function waitToBeAlone(place: string, own: string, directory: string): Pro
     let waiting = false
     for (const { file, answer } of answers) {
       if (answer === 'gone') await rm(join(place, file), { force: true })
-      else if (answer === 'held' || file < own || Date.now() > deadline) throw new DataDirLockedError(directory)
-      else waiting = true
+      else if (answer === 'held' || (answer === 'starting' && file < own) || Date.now() > deadline) {
+        throw new DataDirLockedError(directory)
+      } else waiting = true
     }
     if (!waiting) return
     await new Promise((resume) => setTimeout(resume, 20))
@@ -98,16 +99,22 @@ async function waitToBeAlone(place: string, own: string, directory: string): Pro
 function callOn(path: string): Promise<Answer> {
   return new Promise((resolve) => {
     let said = ''
+    let silent = false
     const socket = connect(path)
-    socket.setTimeout(answerWithinMs, () => socket.destroy())
+    socket.setTimeout(answerWithinMs, () => {
+      silent = true
+      socket.destroy()
+    })
     socket.on('data', (chunk) => {
       said += chunk.toString()
     })
     socket.on('error', (error) => {
-      const dead = 'code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')
-      resolve(dead ? 'gone' : 'held')
+      if ('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')) resolve('gone')
     })
-    // One that is there and does not answer (stopped, busy) holds the directory.
-    socket.on('close', () => resolve(said === 'starting' ? 'starting' : 'held'))
+    socket.on('close', () => {
+      // One that is there and does not answer (stopped, busy) holds the directory. One that hangs up is leaving.
+      if (said === 'held' || silent) resolve('held')
+      else resolve(said === 'starting' ? 'starting' : 'unclear')
+    })
   })
 }

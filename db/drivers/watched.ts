@@ -12,20 +12,40 @@ export function watched<T extends object>(target: T): T {
       if (key === 'query' || key === 'exec') return (...args: unknown[]) => reporting(() => value.apply(target, args))
       if (key === 'connect') return (...args: unknown[]) => lend(value.bind(target), args)
       if (key === 'transaction') {
-        return (work: (tx: object) => unknown, ...rest: unknown[]) =>
-          reporting(() => value.call(target, (tx: object) => work(watched(tx)), ...rest))
+        return (work: (tx: object) => unknown, ...rest: unknown[]) => {
+          // What the work throws for reasons of its own rolls back, and is no failure of the store. Its statements,
+          // watched themselves, have reported already.
+          let own: unknown
+          const noting = async (tx: object) => {
+            try {
+              return await work(watched(tx))
+            } catch (error) {
+              own = error
+              throw error
+            }
+          }
+          return reporting(
+            () => value.call(target, noting, ...rest),
+            undefined,
+            (error) => error === own
+          )
+        }
       }
       return value.bind(target)
     }
   })
 }
 
-function reporting(start: () => unknown, onFailure?: (error: unknown) => void): unknown {
+function reporting(
+  start: () => unknown,
+  onFailure?: (error: unknown) => void,
+  isExpected: (error: unknown) => boolean = () => false
+): unknown {
   const report = failureReporter()
   const outcome = start()
   if (!(outcome instanceof Promise)) return outcome
   return outcome.catch((error: unknown) => {
-    report(error)
+    if (!isExpected(error)) report(error)
     onFailure?.(error)
     throw error
   })
