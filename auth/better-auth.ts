@@ -22,6 +22,8 @@ export interface AuthOptions {
   readonly limits: RateLimits
   readonly log: AuthLog
   readonly changes: SessionChanges
+  /** Is handed what goes on after an answer, mails above all; it never rejects. By default it is left to itself. */
+  readonly background?: ((task: Promise<void>) => void) | undefined
 }
 
 /** The BetterAuth instance. */
@@ -59,7 +61,7 @@ export function createAuth(options: AuthOptions) {
     },
     logger: createAuthLogger(options.log),
     telemetry: { enabled: false },
-    advanced: { ...extension.advanced, ...ownAdvanced(publicUrl) }
+    advanced: { backgroundTasks: inBackground(options.background), ...extension.advanced, ...ownAdvanced(publicUrl) }
   })
 }
 
@@ -83,6 +85,15 @@ function accountOptions({ publicSignUp, extension }: AuthOptions): Partial<Bette
     verification: extension.verification
   }
 }
+
+// Awaited, a mail would hold a sign-up's database connection until it is sent, and its delay would tell whether an
+// address has an account.
+function inBackground(keep: AuthOptions['background']) {
+  const settled = (task: Promise<unknown>): Promise<void> => task.then(ignore, ignore)
+  return { handler: (task: Promise<unknown>) => (keep ?? ignore)(settled(task)) }
+}
+
+function ignore(): void {}
 
 /** What no policy file may change. */
 function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced']> {

@@ -5,6 +5,7 @@ import type { Auth } from './better-auth.ts'
 import { AuthBodyTooLargeError, AuthFailedError, RateLimitedError, SessionStoreUnavailableError } from './errors.ts'
 import { sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { createTurns } from './turns.ts'
 
 export interface AuthRoutesOptions {
   readonly auth: Pick<Auth, 'handler'>
@@ -18,6 +19,9 @@ export interface AuthRoutesOptions {
 /** `/api/auth/*`: BetterAuth, given the raw body and the public origin. Refusals of ours are thrown as coded errors. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
   const { auth, publicUrl, limits, maxBodyBytes = 1_048_576 } = options
+  // BetterAuth hashes a new user's password inside a transaction. Sixty sign-ups at once held every connection for
+  // seconds, and sessions could not be looked up meanwhile.
+  const signUpTurn = createTurns(2)
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, function keepBytes(_request, body, parsed) {
@@ -40,7 +44,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       bodyLimit: maxBodyBytes,
       exposeHeadRoute: false,
       handler: async function answer(request, reply) {
-        const response = await limits.run(() => ask(toFetchRequest(request, publicUrl)))
+        const asking = () => limits.run(() => ask(toFetchRequest(request, publicUrl)))
+        const response = await (request.url.startsWith('/api/auth/sign-up') ? signUpTurn(asking) : asking())
         return sendFetchResponse(response, reply)
 
         async function ask(question: Request): Promise<Response> {

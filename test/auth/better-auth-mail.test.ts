@@ -79,3 +79,27 @@ t.test('an email address is verified by the link that was mailed, and the gatewa
   t.same(target.usersChanged.slice(heard), [userId])
   t.equal((await device.client.getSession()).data?.user.emailVerified, true)
 })
+
+t.test('a mail that is slow or fails holds nobody up, and is told of without its link', async (t) => {
+  let link = ''
+  let fail = (_: Error) => {}
+  const target = await startAuthApp(t, {
+    extension: {
+      emailVerification: { sendOnSignUp: true },
+      sendVerificationEmail: ({ url }) => {
+        link = url
+        return new Promise((_, reject) => {
+          fail = reject
+        })
+      }
+    }
+  })
+  const device = new Device(target)
+  await device.signUp('ada@example.org')
+  t.ok((await device.client.getSession()).data, 'signed up while the mail was on its way')
+  t.equal(target.background.length, 1)
+  fail(new Error(`the mail server refused ${link}`))
+  await target.background[0]
+  t.match(target.logged(), /Failed to run background task/)
+  t.notOk(target.logged().includes(new URL(link).searchParams.get('token') ?? link))
+})

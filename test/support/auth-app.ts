@@ -28,6 +28,8 @@ export interface AuthApp {
   readonly logged: () => string
   readonly sessionsChanged: string[]
   readonly usersChanged: string[]
+  /** What went on after an answer. */
+  readonly background: Promise<void>[]
   /** Where it listens. */
   readonly address: string
 }
@@ -46,6 +48,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   t.teardown(() => app.close())
   const sessionsChanged: string[] = []
   const usersChanged: string[] = []
+  const background: Promise<void>[] = []
   const limits = createRateLimits(options.limits)
   const auth = createAuth({
     database,
@@ -59,12 +62,13 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     changes: {
       sessionChanged: (token) => sessionsChanged.push(token),
       userChanged: (userId) => usersChanged.push(userId)
-    }
+    },
+    background: (task) => background.push(task)
   })
   app.setErrorHandler(refuse)
   await app.register(authRoutes, { auth, publicUrl, limits, maxBodyBytes: options.maxBodyBytes })
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
-  return { app, auth, database, publicUrl, logged: () => logged, sessionsChanged, usersChanged, address }
+  return { app, auth, database, publicUrl, logged: () => logged, sessionsChanged, usersChanged, background, address }
 }
 
 let devices = 0
