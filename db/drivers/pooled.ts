@@ -65,6 +65,7 @@ export function createPooledDatabase<Client extends WireClient>(
   }
 
   function assertDirect(): void {
+    if (closing !== undefined) throw new Error('the database was closed')
     if (isPooler(options.unpooledUrl ?? options.url)) throw new PooledConnectionError()
   }
 

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { user } from '../../db/schema.ts'
@@ -79,14 +79,25 @@ eachDatabase(t, async (t, { options, postgres }) => {
     })
 
     await t.test('transactions that cannot begin do not use the pool up', async (t) => {
-      const small = await openDatabase({ ...options, poolSize: 1, statementTimeoutMs: 300, connectionTimeoutMs: 500 })
+      const small = await openDatabase({ ...options, poolSize: 1, statementTimeoutMs: 300, connectionTimeoutMs: 2_000 })
       t.teardown(() => small.close())
+      for (let i = 0; i < 2; i++) {
+        const [backend] = await small.db.select({ pid: sql<number>`pg_backend_pid()` }).from(user)
+        const pid = Number(backend?.pid)
+        process.kill(pid, 'SIGSTOP')
+        t.teardown(() => process.kill(pid, 'SIGCONT'))
+        await t.rejects(small.db.transaction((tx) => tx.execute('select 1')))
+      }
       await small.ping()
+    })
+
+    await t.test('it comes back when the server does', async (t) => {
       await postgres.stop()
-      for (let i = 0; i < 3; i++) await t.rejects(small.db.transaction((tx) => tx.execute('select 1')))
+      await t.rejects(database.ping())
+      await t.rejects(database.withDirectClient((client) => client.query('select 1')))
       await postgres.start()
-      await small.ping()
-      const { rows } = await small.withDirectClient((client) => client.query('select $1::int + 1 as sum', [1]))
+      await database.ping()
+      const { rows } = await database.withDirectClient((client) => client.query('select $1::int + 1 as sum', [1]))
       t.same(rows, [{ sum: 2 }])
     })
   }
