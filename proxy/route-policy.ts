@@ -23,6 +23,12 @@ export interface PolicyRoute {
 /** What holds for every request that no rule names. */
 export const defaultRule: RouteRule = Object.freeze({ path: '/*', access: 'session' })
 
+/**
+ * How the router has to be set up for these routes to mean what they say: no parameter may be too long for it to see,
+ * so the limit lies beyond Node's own limit on a request's head, and `/Docs` is not `/docs`.
+ */
+export const routerOptions = { maxParamLength: 65_536, caseSensitive: true } as const
+
 interface Claim {
   readonly rule: RouteRule
   readonly rank: number

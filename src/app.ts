@@ -6,10 +6,11 @@ import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/routes.ts'
 import { createAdmission, rewriteUrl } from '../proxy/admission.ts'
 import { createCors } from '../proxy/cors.ts'
-import { CookieAmbiguousError } from '../proxy/errors.ts'
+import { CookieAmbiguousError, NotFoundError } from '../proxy/errors.ts'
 import { sessionCookieOf } from '../proxy/guard.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/plugin.ts'
 import { expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
+import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket.ts'
 import { createResponseLog } from './logging.ts'
 import { rawProblem, refuse } from './problem.ts'
@@ -22,6 +23,8 @@ export interface AppOptions {
   readonly log: Logger
   readonly readiness: Readiness
   readonly publicHealthPath: string | undefined
+  /** Whether `/auth/*` is the gateway's own. */
+  readonly pages: boolean
   readonly allowedHosts: readonly string[]
   readonly trustedOrigins: readonly string[]
   /** Addresses and CIDRs. */
@@ -29,9 +32,6 @@ export interface AppOptions {
   readonly auth: AuthRoutesOptions
   readonly proxy: Omit<ProxyOptions, 'cors'>
 }
-
-// Longer than Node's limit on a request's head, so that no parameter is ever too long for the router to see it.
-const longestParameter = 65_536
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
@@ -51,7 +51,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     trustProxy: options.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
     rewriteUrl,
     exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: longestParameter, caseSensitive: true },
+    routerOptions,
     clientErrorHandler: refuseConnection
   })
   app.decorateRequest('identity', null)
@@ -112,7 +112,16 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     await scope.register(authRoutes, options.auth)
   })
 
-  // 4. Everything else: policy, origin, session, headers, FastAPI.
+  // 4. The place of the built-in pages: nothing that FastAPI serves there may pass for one of them.
+  if (options.pages) {
+    for (const url of ['/auth', '/auth/*']) {
+      app.all(url, function answerNoPage() {
+        throw new NotFoundError()
+      })
+    }
+  }
+
+  // 5. Everything else: policy, origin, session, headers, FastAPI.
   await app.register(async function proxyScope(scope) {
     await proxyPlugin(scope, { ...proxy, cors })
   })

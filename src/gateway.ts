@@ -79,6 +79,7 @@ export async function startGateway(
       log,
       readiness,
       publicHealthPath: config.publicHealthPath,
+      pages: config.pages,
       allowedHosts: config.allowedHosts,
       trustedOrigins: config.trustedOrigins,
       trustedProxies: config.trustedProxies,

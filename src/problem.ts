@@ -136,7 +136,10 @@ export function refuse(
   const problem = problemOf(code, request.id)
   if (code === 'INTERNAL_ERROR') request.log.error({ err: error }, 'request failed')
   else if (problem.status >= 500) request.log.warn({ code, err: error.cause }, 'request refused')
-  reply.code(problem.status).headers(problemHeaders(code, error.retryAfter)).send(Buffer.from(JSON.stringify(problem)))
+  reply
+    .code(problem.status)
+    .headers(problemHeaders(code, error.retryAfter))
+    .send(Buffer.from(JSON.stringify(problem)))
 }
 
 /** A whole HTTP/1.1 response for a connection that has no request Fastify could answer. */

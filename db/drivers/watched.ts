@@ -1,8 +1,8 @@
-import { failureReporter } from '../failure-scope.ts'
+import { failureReporter, isStoreFailure } from '../failure-scope.ts'
 
 /**
  * The same pool or client, whose failing statements and connection attempts are reported to the failure scope that
- * asked for them. A client lent by `connect` is watched too, and thrown away once it failed.
+ * asked for them. A client lent by `connect` is watched too, and thrown away once the store failed it.
  */
 export function watched<T extends object>(target: T): T {
   return new Proxy(target, {
@@ -83,8 +83,8 @@ function lent(client: unknown): unknown {
       return (...args: unknown[]) =>
         reporting(
           () => value.apply(client, args),
-          () => {
-            failed = true
+          (error) => {
+            failed ||= isStoreFailure(error)
             // Drizzle never releases a client whose BEGIN failed: ten of those in an outage would empty the pool for good.
             if (isBegin(args[0])) release(true)
           }

@@ -1,6 +1,13 @@
 import { fastify } from 'fastify'
 import { canonicalTarget } from '../../proxy/canonical-path.ts'
-import { type Access, defaultRule, methods, type PolicyRoute, type RouteRule } from '../../proxy/route-policy.ts'
+import {
+  type Access,
+  defaultRule,
+  methods,
+  type PolicyRoute,
+  type RouteRule,
+  routerOptions
+} from '../../proxy/route-policy.ts'
 import { reservedPaths, type Settings } from '../settings.ts'
 
 /** What the gateway does with one request before anybody is asked who sends it. */
@@ -37,7 +44,7 @@ async function match(
   routes: readonly PolicyRoute[]
 ): Promise<RouteRule> {
   let decided = defaultRule
-  const app = fastify({ exposeHeadRoutes: false, routerOptions: { maxParamLength: 65_536 } })
+  const app = fastify({ exposeHeadRoutes: false, routerOptions })
   for (const route of routes)
     app.route({
       method: [...route.methods],

@@ -48,3 +48,12 @@ t.test('public, optional and denied routes', async (t) => {
   t.equal((await ada.ask('/deny/x')).status, 404)
   t.equal((await ada.ask('/deny')).status, 404)
 })
+
+t.test("what FastAPI serves under the built-in pages' place cannot pass for one of them", async (t) => {
+  const upstream = await startEchoUpstream(t)
+  const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
+  const ada = new Browser(gateway.url, gateway.publicUrl)
+  await ada.signUp('ada')
+  for (const path of ['/auth', '/auth/', '/auth/sign-in']) t.equal((await ada.ask(path)).status, 404, path)
+  t.equal(upstream.requests.length, 0)
+})

@@ -1,13 +1,13 @@
 import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
 import { rewriteUrl } from '../../proxy/admission.ts'
-import { compileRules, type Method, type RouteRule } from '../../proxy/route-policy.ts'
+import { compileRules, type Method, type RouteRule, routerOptions } from '../../proxy/route-policy.ts'
 
 /** Answers which rule Fastify's router gives a request to. */
 async function router(t: Test, rules: readonly RouteRule[]) {
   const { routes, problems } = compileRules(rules)
   t.same(problems, [])
-  const app = fastify({ rewriteUrl, exposeHeadRoutes: false, routerOptions: { maxParamLength: 65_536 } })
+  const app = fastify({ rewriteUrl, exposeHeadRoutes: false, routerOptions })
   for (const { url, methods, rule } of routes) {
     app.route({ url, method: [...methods], handler: () => `${rule.path} ${rule.access}` })
   }
