@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ type Answer = 'held' | 'starting' | 'gone' | 'unclear'
 const longestAddress = 100
 const patienceMs = 3_000
 const answerWithinMs = 1_000
+const shortPlaces = join(tmpdir(), 'gatehouse-lock-')
 const name = /^lock-[0-9a-f]{12}$/
 
 /**
@@ -40,6 +41,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const release = async () => {
     await rm(join(place, own), { force: true })
     await new Promise<void>((done) => server.close(() => done()))
+    // The short directory beside a long one goes with its last lock; `directory` itself holds the database.
+    if (place.startsWith(shortPlaces)) await rmdir(place).catch(() => {})
   }
   try {
     await waitToBeAlone(place, own, directory)
@@ -52,7 +55,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   return { release }
 }
 
-async function bindIn(directory: string, own: string, server: Server): Promise<string> {
+async function bindIn(directory: string, own: string, server: Server, attempts = 3): Promise<string> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     const place = await placeOf(directory)
@@ -65,7 +68,10 @@ async function bindIn(directory: string, own: string, server: Server): Promise<s
     await rename(unborn, join(place, own))
     return place
   } catch (error) {
+    server.close()
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    // The last holder of a short directory takes it away, perhaps from under our feet.
+    if (code === 'ENOENT' && attempts > 1) return await bindIn(directory, own, server, attempts - 1)
     throw new DataDirUnwritableError(directory, code, { cause: error })
   }
 }
@@ -74,7 +80,7 @@ async function bindIn(directory: string, own: string, server: Server): Promise<s
 async function placeOf(directory: string): Promise<string> {
   const real = await realpath(directory)
   if (Buffer.byteLength(join(real, 'new-lock-000000000000')) <= longestAddress) return real
-  const short = join(tmpdir(), `gatehouse-${createHash('sha256').update(real).digest('hex').slice(0, 16)}`)
+  const short = `${shortPlaces}${createHash('sha256').update(real).digest('hex').slice(0, 16)}`
   await mkdir(short, { recursive: true, mode: 0o700 })
   return short
 }
