@@ -28,6 +28,8 @@ eachDatabase(t, async (t, { options, postgres }) => {
   await t.test('an error of the work itself is none of the store', async (t) => {
     const own = watchStoreFailures(() => Promise.reject(new Error('mine')))
     t.match(await own, { ok: false, error: { message: 'mine' }, storeFailed: false })
+    const inside = watchStoreFailures(() => database.db.transaction(() => Promise.reject(new Error('mine'))))
+    t.match(await inside, { ok: false, error: { message: 'mine' }, storeFailed: false })
   })
 
   await t.test(
