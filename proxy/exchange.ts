@@ -1,7 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
-import { UpstreamFailedError, UpstreamTimeoutError, UpstreamUnreachableError } from './errors.ts'
-import { clientHeaders, type ResponseMarks } from './response-headers.ts'
+import {
+  BodyTooLargeError,
+  RequestTimeoutError,
+  UpstreamFailedError,
+  UpstreamTimeoutError,
+  UpstreamUnreachableError
+} from './errors.ts'
+import { type BodyLimits, discardBody } from './request-body.ts'
+import { clientHeaders, clientTrailers, earlyHints, type ResponseMarks } from './response-headers.ts'
 
 export interface ExchangeOptions {
   readonly dispatcher: Dispatcher
@@ -10,6 +17,7 @@ export interface ExchangeOptions {
   /** The upstream request. Its path has the client's own bytes. */
   readonly send: Dispatcher.DispatchOptions
   readonly marks: () => ResponseMarks
+  readonly limits: BodyLimits
   /** Whether to send again when an idle upstream connection turns out to be closed: only what changes nothing. */
   readonly repeatable: boolean
 }
@@ -27,14 +35,25 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #attempts = 0
   #begun = false
+  #abandoned = false
 
   constructor(options: ExchangeOptions) {
     this.#options = options
     const { raw } = options.reply
-    raw.on('close', () => {
-      // The client went away: nobody waits for the rest.
-      if (!raw.writableFinished) this.#controller?.abort(new Error('the client went away'))
-    })
+    const abandon = () => this.#abandon()
+    raw.on('close', abandon)
+    if (raw.socket !== null) return
+    // A pipelined request's response waits for its turn without a socket, and is not told when the client goes away.
+    const { socket } = options.request.raw
+    socket.once('close', abandon)
+    raw.once('finish', () => socket.off('close', abandon))
+  }
+
+  // The client went away: nobody waits for the rest.
+  #abandon(): void {
+    if (this.#abandoned || this.#options.reply.raw.writableFinished) return
+    this.#abandoned = true
+    this.#controller?.abort(new Error('the client went away'))
   }
 
   start(): void {
@@ -45,7 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#options.reply.raw.destroyed) controller.abort(new Error('the client went away'))
+    if (this.#isGone()) controller.abort(new Error('the client went away'))
   }
 
   onResponseStart(
@@ -58,13 +77,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { raw } = reply
     const rawHeaders = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : []
     if (status < 200) {
-      if (status === 103) writeEarlyHints(raw, rawHeaders)
+      // HTTP/1.0 knows no interim answers, and a pipelined response may not say anything before its turn.
+      if (status === 103 && request.raw.httpVersionMinor === 1) raw.socket?.write(earlyHints(rawHeaders), 'latin1')
       return
     }
+    const headers = clientHeaders(rawHeaders, marks())
+    raw.writeHead(
+      status,
+      reasonPhrase(statusText),
+      mayHaveTrailers(request, status, headers) ? headers : untrailed(headers)
+    )
     reply.hijack()
-    // An answer before the end of the upload: what is still to come must not be read as the next request.
-    if (!request.raw.complete) raw.shouldKeepAlive = false
-    raw.writeHead(status, reasonPhrase(statusText), clientHeaders(rawHeaders, marks()))
     // What came together leaves together; an event stream may be silent for long, and its client waits for the headers.
     queueMicrotask(() => {
       if (!this.#begun) raw.flushHeaders()
@@ -80,11 +103,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    const { raw } = this.#options.reply
+    const { reply, request, limits } = this.#options
     this.#begun = true
-    const trailers = trailerPairs(controller)
-    if (trailers.length > 0) raw.addTrailers(trailers)
-    raw.end()
+    const trailers = Array.isArray(controller.rawTrailers) ? clientTrailers(controller.rawTrailers) : []
+    if (trailers.length > 0) reply.raw.addTrailers(trailers)
+    reply.raw.end()
+    // An answer before the end of the upload.
+    discardBody(request.raw, limits)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -93,12 +118,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
       reply.raw.destroy()
       return
     }
-    if (reply.raw.destroyed) {
+    if (this.#isGone()) {
       reply.hijack()
+      reply.raw.destroy()
       return
     }
     if (this.#mayRepeat(error)) this.start()
     else reply.send(this.#refusal(error))
+  }
+
+  #isGone(): boolean {
+    const { reply, request } = this.#options
+    return this.#abandoned || reply.raw.destroyed || request.raw.socket.destroyed
   }
 
   #mayRepeat(error: Error): boolean {
@@ -111,7 +142,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #refusal(error: Error): Error {
-    if ('statusCode' in error && codeOf(error).match(/^(BODY_TOO_LARGE|REQUEST_TIMEOUT)$/) !== null) {
+    if (error instanceof BodyTooLargeError) return error
+    if (error instanceof RequestTimeoutError) {
       this.#options.reply.raw.shouldKeepAlive = false
       return error
     }
@@ -134,17 +166,17 @@ function reasonPhrase(text: string | undefined): string {
   return text !== undefined && /^[\t\x20-\x7e\x80-\xff]*$/.test(text) ? text : ''
 }
 
-function trailerPairs(controller: Dispatcher.DispatchController): [string, string][] {
-  const raw = Array.isArray(controller.rawTrailers) ? controller.rawTrailers : []
-  const pairs: [string, string][] = []
-  for (let i = 0; i < raw.length; i += 2) pairs.push([String(raw[i]), String(raw[i + 1])])
-  return pairs
+// Only a chunked response can carry trailers, and Node refuses to announce them on any other.
+function mayHaveTrailers({ raw }: FastifyRequest, status: number, headers: readonly string[]): boolean {
+  return (
+    raw.httpVersionMinor === 1 &&
+    raw.method !== 'HEAD' &&
+    status !== 204 &&
+    status !== 304 &&
+    !headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-length')
+  )
 }
 
-function writeEarlyHints(raw: FastifyReply['raw'], rawHeaders: readonly (Buffer | string)[]): void {
-  const links: string[] = []
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (String(rawHeaders[i]).toLowerCase() === 'link') links.push(String(rawHeaders[i + 1]))
-  }
-  if (links.length > 0) raw.writeEarlyHints({ link: links })
+function untrailed(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
 }

@@ -42,6 +42,7 @@ export function mountRule(
 ): void {
   scope.register(async function ruleScope(child) {
     child.addHook('onRequest', guard)
+    child.addHook('onRequest', ignoreContentType)
     await child.register(
       httpProxy,
       {
@@ -55,6 +56,14 @@ export function mountRule(
       } as unknown as Parameters<typeof httpProxy>[1] /* `routes` and `handler` are missing from its types */
     )
   })
+}
+
+// Fastify answers 415 to a media type that it cannot parse, though nothing here is parsed. The upstream gets the header
+// as it came, out of `rawHeaders`.
+function ignoreContentType(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  const { headers } = request.raw
+  if (headers['content-type'] !== undefined) headers['content-type'] = undefined
+  done()
 }
 
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -84,7 +93,7 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
       body: withBody ? limitedBody(raw, reply.raw, limits) : null
     }
     const mayRepeat = !withBody && repeatable.has(send.method)
-    new Exchange({ dispatcher, request, reply, send, marks, repeatable: mayRepeat }).start()
+    new Exchange({ dispatcher, request, reply, send, marks, limits, repeatable: mayRepeat }).start()
   }
 }
 

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Cors } from './cors.ts'
 import { createForward, mountRule } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
-import type { BodyLimits } from './request-body.ts'
+import { type BodyLimits, discardBody } from './request-body.ts'
 import { upstreamFacts } from './request-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import type { UpstreamAddress } from './upstream.ts'
@@ -29,6 +29,10 @@ export interface ProxyOptions {
 export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions): Promise<void> {
   const { upstream, cors, limits, liveSockets } = options
   scope.removeAllContentTypeParsers()
+  scope.addHook('onSend', function discardRefusedBody(request, _reply, payload, done) {
+    discardBody(request.raw, limits)
+    done(null, payload)
+  })
   const guardFor = createGuard(options.guard)
   const forward = createForward({
     address: upstream.address,

@@ -36,6 +36,26 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
   return body
 }
 
+/**
+ * Reads what is left of a body that nobody wants, within the same limits, so that a client that is still sending gets
+ * to read its answer; past them the connection is cut.
+ */
+export function discardBody(request: IncomingMessage, limits: BodyLimits): void {
+  if (request.complete || request.destroyed) return
+  request.unpipe()
+  const cut = () => request.socket.destroy()
+  const timer = setTimeout(cut, limits.idleMs)
+  timer.unref()
+  let left = limits.maxBytes
+  request.on('data', (chunk: Buffer) => {
+    timer.refresh()
+    left -= chunk.length
+    if (left < 0) cut()
+  })
+  request.once('close', () => clearTimeout(timer))
+  request.resume()
+}
+
 /** Passes bytes through, counts them, and watches the client's pace. */
 export class LimitedBody extends Transform {
   readonly #limits: BodyLimits

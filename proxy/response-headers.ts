@@ -32,7 +32,7 @@ export function clientHeaders(raw: readonly (Buffer | string)[], marks: Response
     const value = latin1(raw[i + 1])
     const lower = name.toLowerCase()
     if (isHopByHop(lower) || listed?.has(lower) || lower === 'x-request-id') continue
-    if (name === '' || invalidName.test(name) || invalidValue.test(value)) continue
+    if (!isSendable(name, value)) continue
     if (lower === 'set-cookie' && isBetterAuthCookie(value)) continue
     if (marks.cors.length > 0 && lower.startsWith('access-control-')) continue
     if (lower === 'vary') vary.push(value)
@@ -50,6 +50,44 @@ export function clientHeaders(raw: readonly (Buffer | string)[], marks: Response
   else if (cacheControl.length > 0) for (const value of cacheControl) headers.push('Cache-Control', value)
   else if (marks.personal) headers.push('Cache-Control', 'private')
   return headers
+}
+
+// What a trailer may not say, because it comes too late (RFC 9110, section 6.5.1).
+const notInTrailers = new Set([
+  'content-length',
+  'host',
+  'trailer',
+  'content-encoding',
+  'content-type',
+  'content-range'
+])
+
+/** The upstream's trailers for the client, as pairs, less what may not stand there. */
+export function clientTrailers(raw: readonly (Buffer | string)[]): [string, string][] {
+  const trailers: [string, string][] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = latin1(raw[i])
+    const value = latin1(raw[i + 1])
+    const lower = name.toLowerCase()
+    if (isHopByHop(lower) || notInTrailers.has(lower) || lower === 'x-request-id' || !isSendable(name, value)) continue
+    if (lower === 'set-cookie' && isBetterAuthCookie(value)) continue
+    trailers.push([name, value])
+  }
+  return trailers
+}
+
+/** The upstream's `103 Early Hints` as bytes for the client: its links, and nothing that is about anybody. */
+export function earlyHints(raw: readonly (Buffer | string)[]): string {
+  let head = 'HTTP/1.1 103 Early Hints\r\n'
+  for (let i = 0; i < raw.length; i += 2) {
+    const value = latin1(raw[i + 1])
+    if (latin1(raw[i]).toLowerCase() === 'link' && !invalidValue.test(value)) head += `Link: ${value}\r\n`
+  }
+  return `${head}\r\n`
+}
+
+function isSendable(name: string, value: string): boolean {
+  return name !== '' && !invalidName.test(name) && !invalidValue.test(value)
 }
 
 function addToList(values: string[], name: string): void {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import { Pool } from 'undici'
+import { buildConnector, Pool } from 'undici'
 
 /** Where FastAPI is. `url`: `http://host:port`, `https://host:port` or `unix:/path`. */
 export interface UpstreamOptions {
@@ -53,17 +53,22 @@ export function createUpstreamPool(
 ): Pool {
   const { secure, hostname, port, socketPath, secureContext } = address
   const host = hostname.includes(':') ? `[${hostname}]` : hostname
+  const connect = buildConnector({
+    timeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
+    rejectUnauthorized: true,
+    ...(socketPath === undefined ? {} : { socketPath }),
+    ...(secureContext === undefined ? {} : { secureContext })
+  })
   return new Pool(`${secure ? 'https' : 'http'}://${host}:${port}`, {
     connections: null,
     pipelining: 1,
     headersTimeout: options.timeoutMs,
     bodyTimeout: 0,
     keepAliveTimeout: 4_000,
-    connect: {
-      timeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
-      rejectUnauthorized: true,
-      ...(socketPath === undefined ? {} : { socketPath }),
-      ...(secureContext === undefined ? {} : { secureContext })
+    connect(target, done) {
+      // Undici would hold the certificate against the `Host` that it sends, which names the public origin.
+      const { servername: _publicName, ...upstream } = target
+      connect(upstream, done)
     }
   })
 }

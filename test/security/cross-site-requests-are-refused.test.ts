@@ -1,0 +1,92 @@
+import t from 'tap'
+import { Browser } from '../support/browser.ts'
+import { startEchoUpstream } from '../support/echo-upstream.ts'
+import { startTestGateway } from '../support/gateway.ts'
+import { askRaw } from '../support/wire.ts'
+
+const trusted = 'http://localhost:3999'
+const upstream = await startEchoUpstream(t)
+const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, env: { TRUSTED_ORIGINS: trusted } })
+const own = gateway.publicUrl
+const ada = new Browser(gateway.url, own)
+await ada.signUp('ada')
+
+const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: eA==']
+const unsafe = ['POST', 'PUT', 'PATCH', 'DELETE']
+
+async function outcome(method: string, path: string, headers: readonly string[], cookie = ada.cookieHeader) {
+  const cookies = cookie === '' ? [] : [`Cookie: ${cookie}`]
+  const all = [`Host: ${new URL(own).host}`, ...cookies, ...headers]
+  const answer = await askRaw(gateway.port, `${method} ${path} HTTP/1.1`, all)
+  return answer.status === 403 ? (answer.json() as { code: string }).code : answer.status
+}
+
+const crossSite = [
+  ['Origin: https://evil.example'],
+  ['Origin: null'],
+  [`Origin: ${own}.evil.example`],
+  [`Origin: ${own}/`],
+  [`Origin: ${own.replace('http:', 'https:')}`],
+  ['Origin: http://sub.localhost:3999'],
+  ['Origin: '],
+  // `Origin` decides alone, whatever else is said
+  ['Origin: https://evil.example', 'Sec-Fetch-Site: same-origin', `Referer: ${own}/`],
+  [`Origin: ${own}`, 'Origin: https://evil.example'],
+  // without it, Sec-Fetch-Site
+  ['Sec-Fetch-Site: cross-site'],
+  ['Sec-Fetch-Site: same-site'],
+  ['Sec-Fetch-Site: cross-site', `Referer: ${own}/`],
+  // without both, Referer
+  ['Referer: https://evil.example/'],
+  [`Referer: https://evil.example/?${own}`],
+  ['Referer: no address']
+]
+const sameSite = [
+  [],
+  [`Origin: ${own}`],
+  [`Origin: ${own}`, 'Sec-Fetch-Site: cross-site'],
+  [`Origin: ${trusted}`],
+  [`Origin: ${trusted}`, 'Sec-Fetch-Site: same-site', 'Referer: https://evil.example/'],
+  ['Sec-Fetch-Site: same-origin'],
+  ['Sec-Fetch-Site: none'],
+  ['Sec-Fetch-Site: same-origin', 'Referer: https://evil.example/'],
+  [`Referer: ${own}/some/page?x`],
+  [`Referer: ${trusted}/`]
+]
+
+t.test('an unsafe method from another site is refused where the session cookie comes along', async (t) => {
+  for (const headers of crossSite) {
+    t.equal(await outcome('POST', '/me', headers), 'ORIGIN_FORBIDDEN', headers.join(', '))
+    t.equal(await outcome('POST', '/public/x', headers), 'ORIGIN_FORBIDDEN', `${headers.join(', ')} (public)`)
+  }
+  for (const method of unsafe) {
+    t.equal(await outcome(method, '/optional/x', ['Origin: null']), 'ORIGIN_FORBIDDEN', method)
+  }
+  t.equal(upstream.requests.length, 0)
+})
+
+t.test('a WebSocket from another site is refused where the session cookie comes along', async (t) => {
+  for (const headers of crossSite) {
+    for (const path of ['/me', '/public/x']) {
+      t.equal(await outcome('GET', path, [...upgrade, ...headers]), 'ORIGIN_FORBIDDEN', headers.join(', '))
+    }
+  }
+  t.equal(upstream.requests.length, 0)
+})
+
+t.test('a request from this site, a trusted one, or no browser passes', async (t) => {
+  for (const headers of sameSite) {
+    t.equal(await outcome('POST', '/me', headers), 200, headers.join(', '))
+    t.equal(await outcome('POST', '/public/x', headers), 200, `${headers.join(', ')} (public)`)
+  }
+})
+
+t.test('safe methods pass from anywhere', async (t) => {
+  for (const method of ['GET', 'HEAD', 'OPTIONS']) t.equal(await outcome(method, '/me', ['Origin: null']), 200, method)
+})
+
+t.test('without the session cookie there is nothing to ride on', async (t) => {
+  t.equal(await outcome('POST', '/public/x', ['Origin: https://evil.example'], ''), 200)
+  t.equal(await outcome('POST', '/public/x', ['Origin: https://evil.example'], 'theme=dark'), 200)
+  t.equal(await outcome('POST', '/me', ['Origin: https://evil.example'], ''), 401)
+})

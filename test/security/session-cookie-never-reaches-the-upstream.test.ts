@@ -1,0 +1,47 @@
+import t from 'tap'
+import { isBetterAuthCookie, withoutBetterAuthCookies } from '../../proxy/cookies.ts'
+import { Browser } from '../support/browser.ts'
+import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
+import { startTestGateway } from '../support/gateway.ts'
+import { askRaw } from '../support/wire.ts'
+
+const names = ['session_token', 'session_data', 'dont_remember', 'admin_session', 'session_token_multi-abc', 'state']
+const all = ['', '__Secure-', '__Host-', '__HOST-'].flatMap((prefix) =>
+  names.map((name) => `${prefix}better-auth.${name}`)
+)
+
+const upstream = await startEchoUpstream(t)
+const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
+const ada = new Browser(gateway.url, gateway.publicUrl)
+await ada.signUp('ada')
+
+async function cookiesReceived(path: string, cookies: readonly string[]): Promise<string[]> {
+  const answer = await askRaw(gateway.port, `GET ${path} HTTP/1.1`, [
+    `Host: ${new URL(gateway.publicUrl).host}`,
+    ...cookies.map((line) => `Cookie: ${line}`)
+  ])
+  t.equal(answer.status, 200)
+  const { rawHeaders } = answer.json() as Echo
+  return rawHeaders.filter((_, i) => rawHeaders[i - 1]?.toLowerCase() === 'cookie')
+}
+
+t.test('no cookie of BetterAuth reaches the upstream, and all others do as they were sent', async (t) => {
+  for (const path of ['/me', '/optional/x', '/public/x']) {
+    const odd = 'a=1; b="x, y";c=%20; d; =e;  better-auth=1; xbetter-auth.session_token=2'
+    t.same(await cookiesReceived(path, [`${ada.cookieHeader}; ${odd}`]), [odd], path)
+    t.same(await cookiesReceived(path, [`z=0; ${ada.cookieHeader}; ${odd}`]), [`z=0; ${odd}`], path)
+    t.same(await cookiesReceived(path, [ada.cookieHeader]), [], path)
+    t.same(await cookiesReceived(path, ['a=1', ada.cookieHeader, 'b=2']), ['a=1', 'b=2'], path)
+  }
+})
+
+t.test('every one of them is recognised, with every prefix', async (t) => {
+  const others = all.filter((name) => name !== 'better-auth.session_token')
+  t.same(await cookiesReceived('/me', [`${ada.cookieHeader}; ${others.map((name) => `${name}=x`).join('; ')}`]), [])
+  for (const name of all) {
+    t.ok(isBetterAuthCookie(`${name}=x`), name)
+    t.equal(withoutBetterAuthCookies(`${name}=x`), null)
+    t.equal(withoutBetterAuthCookies(`a=1; ${name}=x; b=2`), 'a=1; b=2')
+    t.equal(withoutBetterAuthCookies(`a=1;${name};b=2`), 'a=1;b=2')
+  }
+})

@@ -1,0 +1,41 @@
+import t from 'tap'
+import { startTestGateway } from '../support/gateway.ts'
+import { sendRaw } from '../support/raw-http.ts'
+import { startRawUpstream } from '../support/raw-upstream.ts'
+import { askRaw } from '../support/wire.ts'
+
+const planted = [
+  'better-auth.session_token=x; Path=/',
+  ' better-auth.session_token=; Max-Age=0',
+  'Better-Auth.Session_Token=x',
+  '__Secure-better-auth.session_token=x; Secure',
+  '__Host-better-auth.session_token=x; Secure; Path=/',
+  'better-auth.dont_remember=true',
+  'better-auth.session_data=x',
+  '\tbetter-auth.admin_session=x'
+]
+const its = ['theme=dark; Path=/', 'better=auth', 'a-better-auth=1; HttpOnly']
+
+const upstream = await startRawUpstream(t, ({ socket }, head) => {
+  const cookies = [...planted, ...its].map((cookie) => `Set-Cookie: ${cookie}\r\n`).join('')
+  if (head.startsWith('GET /public/trailers')) {
+    socket.write(
+      `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n\r\n0\r\n${cookies}X-Sum: 1\r\n\r\n`
+    )
+  } else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${cookies}\r\n`)
+})
+const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
+const host = [`Host: ${new URL(gateway.publicUrl).host}`]
+
+t.test('a Set-Cookie of the upstream that names a cookie of BetterAuth is dropped, every other passes', async (t) => {
+  const answer = await askRaw(gateway.port, 'GET /public/x HTTP/1.1', host)
+  t.equal(answer.status, 200)
+  t.same(answer.all('set-cookie'), its)
+})
+
+t.test('nor can it set one in trailers', async (t) => {
+  const head = ['GET /public/trailers HTTP/1.1', ...host, 'Connection: close', '', ''].join('\r\n')
+  const received = await sendRaw(gateway.port, head)
+  t.match(received, /^HTTP\/1\.1 200 [\s\S]*\r\n0\r\n[\s\S]*X-Sum: 1\r\n/)
+  t.notMatch(received, /better-auth\./i)
+})
