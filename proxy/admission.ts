@@ -1,7 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { onRequestHookHandler } from 'fastify'
 import { canonicalTarget } from './canonical-path.ts'
-import { HostInvalidError, HostUnknownError, MethodNotAllowedError, PathAmbiguousError } from './errors.ts'
+import {
+  HostInvalidError,
+  HostUnknownError,
+  MethodNotAllowedError,
+  PathAmbiguousError,
+  RequestMalformedError
+} from './errors.ts'
 import { methods } from './route-policy.ts'
 
 declare module 'fastify' {
@@ -33,6 +39,8 @@ export function createAdmission(options: AdmissionOptions): onRequestHookHandler
 
   return function admitRequest(request, _reply, done) {
     const { raw } = request
+    // Node's parser takes HTTP/0.9 and HTTP/2.0 on the request line for what they are not.
+    if (raw.httpVersionMajor !== 1) return done(new RequestMalformedError())
     if (raw.url === refusedTarget) return done(new PathAmbiguousError())
     if (!served.has(request.method)) return done(new MethodNotAllowedError())
     const host = raw.headers.host

@@ -2,6 +2,7 @@ import createError from '@fastify/error'
 
 /** The refusals of the proxy, by the codes of the public contract. `src/problem.ts` puts them into words. */
 export const PathAmbiguousError = createError('PATH_AMBIGUOUS', 'PATH_AMBIGUOUS', 400)
+export const RequestMalformedError = createError('REQUEST_MALFORMED', 'REQUEST_MALFORMED', 400)
 export const HostInvalidError = createError('HOST_INVALID', 'HOST_INVALID', 400)
 export const HostUnknownError = createError('HOST_UNKNOWN', 'HOST_UNKNOWN', 421)
 export const CookieAmbiguousError = createError('COOKIE_AMBIGUOUS', 'COOKIE_AMBIGUOUS', 400)
