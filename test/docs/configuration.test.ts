@@ -1,0 +1,49 @@
+import t from 'tap'
+import { variables } from '../../src/config/variables.ts'
+import { readConfig, variableNames } from '../../src/config.ts'
+import { pageOf, rowsOf } from './documents.ts'
+
+const page = pageOf('docs/configuration.md')
+const rows = rowsOf(page).flatMap(([name = '', value = '']) => {
+  const variable = /^`([A-Z][A-Z_]+)`$/.exec(name)?.[1]
+  return variable === undefined ? [] : [{ variable, value }]
+})
+const defaults = rows.flatMap(({ variable, value }) => {
+  const literal = /^`([^`]+)`$/.exec(value)?.[1]
+  return literal === undefined ? [] : [[variable, literal] as const]
+})
+
+t.test('docs/configuration.md has every variable once, and no other', async (t) => {
+  const files = variableNames.filter((name) => name.endsWith('_FILE') && name !== 'UPSTREAM_CA_FILE')
+  t.same(rows.map(({ variable }) => variable).sort(), variableNames.filter((name) => !files.includes(name)).sort())
+  for (const name of files) t.ok(page.text.includes(`\`${name}\``), name)
+})
+
+t.test('the defaults in docs/configuration.md are the defaults', async (t) => {
+  const { policyFile: given, ...shown } = readConfig(Object.fromEntries(defaults), '/')
+  const { policyFile, ...real } = readConfig({}, '/')
+  t.same(shown, real)
+  t.equal(given.path, policyFile.path)
+})
+
+t.test('what has a default is not called unset', async (t) => {
+  const values: [string, unknown][] = Object.entries(variables('/').parse({}))
+  const withDefault = values.filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))
+  const documented = defaults.map(([name]) => name)
+  for (const [name] of withDefault) t.ok(documented.includes(name), name)
+  for (const { variable, value } of rows) if (!documented.includes(variable)) t.equal(value, 'unset', variable)
+})
+
+t.test("the README's defaults are those of docs/configuration.md", async (t) => {
+  for (const [names = '', values = ''] of rowsOf(pageOf('README.md'))) {
+    const variables = [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)
+    const literals = [...values.matchAll(/`([^`]+)`/g)].map(([, value]) => value)
+    const known = defaults.filter(([name]) => variables.includes(name))
+    if (known.length > 0)
+      t.same(
+        literals,
+        known.map(([, value]) => value),
+        names
+      )
+  }
+})

@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The top of the repository. */
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A page of the documentation; `path` starts at the top of the repository. */
+export interface Page {
+  readonly path: string
+  readonly text: string
+}
+
+/** A fenced block of a page. */
+export interface Block {
+  readonly page: string
+  readonly language: string
+  readonly text: string
+}
+
+/** One page. Throws when it does not exist. */
+export function pageOf(path: string): Page {
+  return { path, text: readFileSync(join(root, path), 'utf8') }
+}
+
+/** Every page: the ones at the top, those in docs/, the example's. */
+export const pages: readonly Page[] = [
+  'README.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'examples/fastapi/README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`)
+].map(pageOf)
+
+/** The fenced blocks of a page, in their order. */
+export function blocksOf({ path, text }: Page): Block[] {
+  return [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', body = '']) => ({
+    page: path,
+    language,
+    text: body
+  }))
+}
+
+/** A page without its fenced blocks. */
+export function proseOf({ text }: Page): string {
+  return text.replace(/^```.*?^```$/gms, '')
+}
+
+/** The rows of every table of a page, their cells trimmed; head and rule left out. */
+export function rowsOf({ text }: Page): string[][] {
+  const lines = text.split('\n')
+  return lines
+    .filter((line, i) => line.startsWith('|') && !isRule(line) && !isRule(lines[i + 1] ?? ''))
+    .map((line) =>
+      line
+        .slice(1, line.lastIndexOf('|'))
+        .split('|')
+        .map((cell) => cell.trim())
+    )
+}
+
+function isRule(line: string): boolean {
+  return /^\|[ :|-]+\|$/.test(line)
+}
