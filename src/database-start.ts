@@ -1,8 +1,7 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { MigrationsPendingError } from '../db/errors.ts'
-import { isStoreFailure } from '../db/failure-scope.ts'
-import { inspectMigrations, migrate } from '../db/migrate.ts'
+import { migrate, requireMigrated } from '../db/migrate.ts'
 import type { Readiness } from './readiness.ts'
 
 const retryEveryMs = 1_000
@@ -28,8 +27,7 @@ export async function prepareDatabase(
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   const attempt = async () => {
-    const { pending } = await inspectMigrations(database)
-    if (pending.length > 0) throw new MigrationsPendingError(pending.join(', '))
+    await requireMigrated(database)
     readiness.databaseAnswered()
   }
   const again = () => {
@@ -38,8 +36,8 @@ export async function prepareDatabase(
         () => log.info('the database answers'),
         (error: unknown) => {
           if (stopped) return
-          if (isStoreFailure(error)) again()
-          else onFatal(error instanceof Error ? error : new Error('the database could not be prepared'))
+          if (error instanceof MigrationsPendingError) onFatal(error)
+          else again()
         }
       )
     }, retryEveryMs)
@@ -49,7 +47,7 @@ export async function prepareDatabase(
   try {
     await attempt()
   } catch (err) {
-    if (!isStoreFailure(err) || err instanceof MigrationsPendingError) throw err
+    if (err instanceof MigrationsPendingError) throw err
     log.warn({ err }, 'the database does not answer: private routes get 503 until it does')
     again()
   }

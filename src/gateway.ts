@@ -1,14 +1,16 @@
 import type { Logger } from 'pino'
 import { createAuth } from '../auth/better-auth.ts'
-import { createRateLimits } from '../auth/rate-limit.ts'
+import { createRateLimits, type RateLimits } from '../auth/rate-limit.ts'
 import { createCookieSigner } from '../auth/session-cookie.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { type Database, openDatabase } from '../db/database.ts'
 import { createSessionReader } from '../db/sessions.ts'
 import { createUpstreamPool, upstreamAddress } from '../proxy/upstream.ts'
+import { probeUpstream } from '../proxy/upstream-probe.ts'
 import type { LiveSocket } from '../proxy/websocket.ts'
 import { createAdmin } from './admin.ts'
 import { createApp } from './app.ts'
+import { type Background, createBackground } from './background.ts'
 import { prepareDatabase } from './database-start.ts'
 import { type DrainOptions, drain } from './drain.ts'
 import { createPublicServer, listen, urlOf } from './listeners.ts'
@@ -60,6 +62,7 @@ export async function startGateway(
     cleanUp.push(async () => stopWaiting())
 
     const limits = createRateLimits()
+    const background = createBackground()
     const { auth, sessions, sessionCookie } = await createSessions({
       config,
       policy,
@@ -67,6 +70,7 @@ export async function startGateway(
       secret,
       database,
       limits,
+      background,
       log
     })
     const dispatcher = createUpstreamPool(address, { timeoutMs: config.upstreamTimeoutMs })
@@ -101,6 +105,9 @@ export async function startGateway(
     const adminPort = await listen(admin.server, config.adminHost, config.adminPort)
     const port = server.listening ? undefined : await listen(server, config.host, config.port)
     readiness.listenersAreUp()
+    probeUpstream(address).catch((err: unknown) => {
+      log.warn({ err }, 'nothing answers where UPSTREAM_URL says: requests get 502 until it does')
+    })
     const adminUrl = urlOf(config.adminHost, adminPort)
     log.info({ publicUrl, adminUrl, ...(port === undefined ? {} : { port }) }, 'gatehouse ready')
 
@@ -110,6 +117,7 @@ export async function startGateway(
       async close(options) {
         readiness.startDraining()
         await drain(server, liveSockets, options)
+        await background.settled(options.timeoutMs)
         await undo()
       }
     }
@@ -125,7 +133,8 @@ interface SessionParts {
   readonly publicUrl: string
   readonly secret: string
   readonly database: Database
-  readonly limits: ReturnType<typeof createRateLimits>
+  readonly limits: RateLimits
+  readonly background: Background
   readonly log: Logger
 }
 
@@ -141,6 +150,7 @@ async function createSessions(parts: SessionParts) {
     publicSignUp: config.publicSignUp,
     extension: parts.policy.auth,
     limits: parts.limits,
+    background: (task) => parts.background.keep(task),
     log,
     changes: {
       sessionChanged: (token) => sessions?.sessionChanged(token),

@@ -33,9 +33,11 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
   }
 
   function stopWith(error: Error): void {
-    for (const line of describeFailure(error).lines) process.stderr.write(`${line}\n`)
-    process.exitCode = 1
-    grace.close()
+    const { lines, exitCode } = describeFailure(error)
+    for (const line of lines) process.stderr.write(`${line}\n`)
+    const exit = () => process.exit(exitCode)
+    if (gateway === undefined) exit()
+    else gateway.close({ delayMs: 0, timeoutMs: 0 }).then(exit, exit)
   }
 }
 

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
-import { connect as connectTls, rootCertificates } from 'node:tls'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
+import { upstreamAddress } from '../../proxy/upstream.ts'
+import { probeUpstream } from '../../proxy/upstream-probe.ts'
 import type { Config } from '../config.ts'
 import { describeDatabaseFailure, identify } from '../failure.ts'
 import type { Settings } from '../settings.ts'
@@ -13,8 +12,6 @@ export interface CheckResult {
   subject: string
   sentence: string
 }
-
-const connectLimitMs = 2000
 
 /** Tries everything that a gateway of these settings needs, and changes nothing outside its data directory. */
 export async function checkGateway({ config, policy }: Settings): Promise<CheckResult[]> {
@@ -60,34 +57,11 @@ async function checkDatabase(config: Config): Promise<CheckResult[]> {
 
 async function checkUpstream(config: Config): Promise<CheckResult> {
   try {
-    await reach(config.upstream)
+    await probeUpstream(upstreamAddress(config.upstream))
     return ok('upstream', 'accepts connections')
   } catch (error) {
     return fail('upstream', `cannot be reached (${identify(error)}): is FastAPI running where UPSTREAM_URL says?`)
   }
-}
-
-async function reach({ url, caFile }: Config['upstream']): Promise<void> {
-  if (url.startsWith('unix:')) return established(connect(url.slice('unix:'.length)), 'connect')
-  const { protocol, hostname, port } = new URL(url)
-  const host = hostname.replace(/^\[|\]$/g, '')
-  if (protocol === 'http:') return established(connect({ host, port: Number(port || 80) }), 'connect')
-  const ca = caFile === undefined ? undefined : [...rootCertificates, await readFile(caFile, 'utf8')]
-  const servername = hostname.startsWith('[') || /^[\d.]+$/.test(hostname) ? '' : hostname
-  return established(connectTls({ host, port: Number(port || 443), servername, ...(ca && { ca }) }), 'secureConnect')
-}
-
-function established(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  socket.setTimeout(connectLimitMs, () =>
-    socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }))
-  )
-  socket.once('error', reject)
-  socket.once(event, () => {
-    socket.destroy()
-    resolve()
-  })
-  return promise
 }
 
 function ok(subject: string, sentence: string): CheckResult {

@@ -67,7 +67,7 @@ export async function startGatehouse(cwd: string, env: Record<string, string> = 
 
 /** A server that accepts connections and says nothing sensible, closed with the test; resolves to its port on 127.0.0.1. */
 export async function listening(t: Test): Promise<number> {
-  const server = createServer((socket) => socket.end('no\n')).listen(0, '127.0.0.1')
+  const server = createServer((socket) => socket.on('error', () => {}).end('no\n')).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
   const address = server.address()
