@@ -136,8 +136,6 @@ export function refuse(
   const problem = problemOf(code, request.id)
   if (code === 'INTERNAL_ERROR') request.log.error({ err: error }, 'request failed')
   else if (problem.status >= 500) request.log.warn({ code, err: error.cause }, 'request refused')
-  // What is left of a large body is not read to its end, so no other request can follow it.
-  if (hasLargeBody(request.raw)) reply.raw.shouldKeepAlive = false
   reply
     .code(problem.status)
     .headers(problemHeaders(code, error.retryAfter))
@@ -161,12 +159,6 @@ export function rawProblem(code: ProblemCode, requestId: string): string {
 function wordingOf(code: ProblemCode): Wording {
   const [status, title, detail] = wordings[code]
   return { status, title, detail }
-}
-
-const largeBytes = 65_536
-
-function hasLargeBody({ headers }: FastifyRequest['raw']): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > largeBytes
 }
 
 function isProblemCode(code: string): code is ProblemCode {
