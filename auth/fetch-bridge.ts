@@ -1,11 +1,19 @@
+import type { FastifyCookieOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientAddress } from './client-address.ts'
 
 /** The one header that BetterAuth takes the client's address from. A client's own of that name never arrives. */
 export const clientAddressHeader = 'x-gatehouse-client-address'
 
+/** How `@fastify/cookie` has to read for `toFetchRequest`: values as they were sent, for BetterAuth to decode and verify. */
+export const cookieReading: FastifyCookieOptions = {
+  // Its types allow here only what serialising takes.
+  parseOptions: { decode: (value: string) => value } as NonNullable<FastifyCookieOptions['parseOptions']>
+}
+
 const dropped = new Set([
   'connection',
+  'cookie',
   'content-length',
   'expect',
   'forwarded',
@@ -32,6 +40,9 @@ export function toFetchRequest(request: FastifyRequest, publicUrl: string): Requ
     if (value === undefined || isDropped(name)) continue
     headers.set(name, Array.isArray(value) ? value.join(', ') : value)
   }
+  // One reading of every cookie: of two with one name the first counts, here and for whatever runs inside BetterAuth.
+  const cookies = Object.entries(request.cookies).map(([name, value]) => `${name}=${value}`)
+  if (cookies.length > 0) headers.set('cookie', cookies.join('; '))
   headers.set(clientAddressHeader, clientAddress(request))
   const { method, body } = request
   // Fetch refuses a body on GET and HEAD, where HTTP gives it no meaning.

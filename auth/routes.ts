@@ -1,9 +1,10 @@
+import fastifyCookie from '@fastify/cookie'
 import type { FastifyPluginCallback } from 'fastify'
 import { watchStoreFailures } from '../db/failure-scope.ts'
 import { describeError } from './auth-logger.ts'
 import type { Auth } from './better-auth.ts'
 import { AuthBodyTooLargeError, AuthFailedError, RateLimitedError, SessionStoreUnavailableError } from './errors.ts'
-import { sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
+import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { createTurns } from './turns.ts'
 
@@ -22,6 +23,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   // BetterAuth hashes a new user's password inside a transaction. Sixty sign-ups at once held every connection for
   // seconds, and sessions could not be looked up meanwhile.
   const signUpTurn = createTurns(2)
+
+  app.register(fastifyCookie, cookieReading)
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, function keepBytes(_request, body, parsed) {
