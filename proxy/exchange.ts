@@ -43,7 +43,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const abandon = () => this.#abandon()
     raw.on('close', abandon)
     if (raw.socket !== null) return
-    // A pipelined request's response waits for its turn without a socket, and is not told when the client goes away.
+    // A pipelined request's response waits for its turn without a socket; before Node 24 nobody tells it of a client that
+    // goes away.
     const { socket } = options.request.raw
     socket.once('close', abandon)
     raw.once('finish', () => socket.off('close', abandon))

@@ -76,7 +76,6 @@ export interface ForwardUpgradeOptions {
 }
 
 const goodbyeMs = 1_000
-const lingerMs = 30_000
 
 /**
  * Takes the client's handshake to the upstream and the upstream's answer back, whichever it is: the browser sees the
@@ -150,13 +149,15 @@ function handshake(answer: IncomingMessage, headers: readonly string[]): string 
   return `${head}\r\n`
 }
 
-function setIdleLimit(socket: Duplex, ms: number): void {
-  if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(ms)
-}
-
 function relay(client: Upgrade, upstream: Upgrade, onClose: () => void): LiveSocket {
   const toClient = new FrameGate()
   const toUpstream = new FrameGate()
+  for (const { socket } of [client, upstream]) {
+    if ('setNoDelay' in socket && typeof socket.setNoDelay === 'function') socket.setNoDelay(true)
+    if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(0)
+    socket.on('error', () => cut())
+    socket.on('close', () => cut())
+  }
   let open = true
   const cut = () => {
     if (!open) return
@@ -164,22 +165,6 @@ function relay(client: Upgrade, upstream: Upgrade, onClose: () => void): LiveSoc
     client.socket.destroy()
     upstream.socket.destroy()
     onClose()
-  }
-  for (const [{ socket }, other] of [
-    [client, upstream.socket],
-    [upstream, client.socket]
-  ] as const) {
-    if ('setNoDelay' in socket && typeof socket.setNoDelay === 'function') socket.setNoDelay(true)
-    setIdleLimit(socket, 0)
-    socket.on('error', cut)
-    socket.on('close', () => {
-      if (other.destroyed || !socket.readableEnded) return cut()
-      // Who has said everything may leave; the other still has to hear it, at its own pace.
-      other.unpipe()
-      other.resume()
-      setIdleLimit(other, lingerMs)
-      other.once('timeout', cut)
-    })
   }
   if (client.head.length > 0) toUpstream.write(client.head)
   if (upstream.head.length > 0) toClient.write(upstream.head)

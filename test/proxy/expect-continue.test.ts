@@ -46,3 +46,10 @@ t.test('one without a body is simply answered', async (t) => {
   const wire = await expecting('/public/x', 'Content-Length: 0')
   t.match(await wire.until(/"sha256"/), /^HTTP\/1\.1 200 /)
 })
+
+t.test('one that does not ask is not told', async (t) => {
+  const wire = await openWire(gateway.port)
+  wire.write(`POST /public/x HTTP/1.1\r\n${host}\r\nContent-Length: 3\r\n\r\nabc`)
+  t.match(await wire.until(/"sha256"/), /^HTTP\/1\.1 200 /)
+  wire.destroy()
+})
