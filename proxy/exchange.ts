@@ -8,7 +8,7 @@ import {
   UpstreamUnreachableError
 } from './errors.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
-import { clientHeaders, clientTrailers, earlyHints, type ResponseMarks } from './response-headers.ts'
+import { clientHeaders, clientTrailers, earlyHints, type ResponseMarks, withoutTrailer } from './response-headers.ts'
 
 export interface ExchangeOptions {
   readonly dispatcher: Dispatcher
@@ -86,7 +86,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     raw.writeHead(
       status,
       reasonPhrase(statusText),
-      mayHaveTrailers(request, status, headers) ? headers : untrailed(headers)
+      mayHaveTrailers(request, status, headers) ? headers : withoutTrailer(headers)
     )
     reply.hijack()
     // What came together leaves together; an event stream may be silent for long, and its client waits for the headers.
@@ -167,7 +167,7 @@ function reasonPhrase(text: string | undefined): string {
   return text !== undefined && /^[\t\x20-\x7e\x80-\xff]*$/.test(text) ? text : ''
 }
 
-// Only a chunked response can carry trailers, and Node refuses to announce them on any other.
+// Only a chunked response can carry trailers.
 function mayHaveTrailers({ raw }: FastifyRequest, status: number, headers: readonly string[]): boolean {
   return (
     raw.httpVersionMinor === 1 &&
@@ -176,8 +176,4 @@ function mayHaveTrailers({ raw }: FastifyRequest, status: number, headers: reado
     status !== 304 &&
     !headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-length')
   )
-}
-
-function untrailed(headers: readonly string[]): string[] {
-  return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
 }

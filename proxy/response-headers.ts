@@ -52,6 +52,11 @@ export function clientHeaders(raw: readonly (Buffer | string)[], marks: Response
   return headers
 }
 
+/** The same pairs without an announcement of trailers, which Node refuses to make on any response but a chunked one. */
+export function withoutTrailer(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
+}
+
 // What a trailer may not say, because it comes too late (RFC 9110, section 6.5.1).
 const notInTrailers = new Set([
   'content-length',

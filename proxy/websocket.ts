@@ -2,9 +2,14 @@ import http, { type IncomingMessage, type Server, ServerResponse } from 'node:ht
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { UpstreamFailedError, UpstreamTimeoutError, UpstreamUnreachableError } from './errors.ts'
+import {
+  UpgradeUnsupportedError,
+  UpstreamFailedError,
+  UpstreamTimeoutError,
+  UpstreamUnreachableError
+} from './errors.ts'
 import { hasBody } from './request-body.ts'
-import { clientHeaders, type ResponseMarks } from './response-headers.ts'
+import { clientHeaders, type ResponseMarks, withoutTrailer } from './response-headers.ts'
 import type { UpstreamAddress } from './upstream.ts'
 import { closeFrame, FrameGate } from './websocket-frames.ts'
 
@@ -24,6 +29,29 @@ export function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolea
     headers['sec-websocket-key'] !== undefined
   )
 }
+
+/**
+ * Whether an upgrade can be taken now. One that was pipelined behind a request that is still being answered cannot: it
+ * is a request like any other then, and its `Upgrade` is ignored.
+ */
+export function isTakeableUpgrade(request: IncomingMessage): boolean {
+  return isWebSocketUpgrade(request) && isIdle(request, request.socket)
+}
+
+// Node keeps to itself whether a response is on its way, but two at once it refuses, and an uncaught exception would
+// let any client end the process.
+function isIdle(request: IncomingMessage, socket: AssignableSocket): boolean {
+  const probe = new ServerResponse(request)
+  try {
+    probe.assignSocket(socket)
+  } catch {
+    return false
+  }
+  probe.detachSocket(socket)
+  return true
+}
+
+type AssignableSocket = Parameters<ServerResponse['assignSocket']>[0]
 
 /** Whether this request arrived as an upgrade; its answer is a handshake, or a refusal like any other. */
 export function isUpgrade(request: IncomingMessage): boolean {
@@ -46,10 +74,15 @@ export function routeUpgrades(
       refuse(socket)
       return
     }
+    // Only before Node 24.9; there is no later turn to wait for, because nobody reads this connection any more.
+    if (!isIdle(request, request.socket)) {
+      socket.destroy()
+      return
+    }
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     // Node's own server does the same for every other request; an upgrade's response is ours to attach.
-    response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0])
+    response.assignSocket(request.socket)
     response.on('finish', () => socket.end())
     route(request, response)
   })
@@ -85,6 +118,8 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
   const { address, request, reply, marks } = options
   const upgrade = upgrades.get(request.raw)
   if (upgrade === undefined) throw new UpstreamFailedError()
+  // Some servers would read a body first and others frames: nobody could say where it ends.
+  if (hasBody(request.raw)) throw new UpgradeUnsupportedError()
   const { socket } = upgrade
   let connected = false
   const outgoing = (address.secure ? https : http).request({
@@ -99,11 +134,20 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
     setHost: false
   })
   const timer = setTimeout(() => outgoing.destroy(new UpstreamTimeoutError()), options.timeoutMs)
-  const abandon = () => outgoing.destroy()
-  socket.once('close', abandon)
+  const abandon = () => {
+    socket.destroy()
+    outgoing.destroy()
+  }
+  // A socket that nobody reads does not tell that its other end is gone.
+  const early = [upgrade.head]
+  const keep = (chunk: Buffer) => {
+    early.push(chunk)
+    socket.pause()
+  }
+  socket.once('close', abandon).once('end', abandon).on('data', keep)
   const settle = () => {
     clearTimeout(timer)
-    socket.off('close', abandon)
+    socket.pause().off('close', abandon).off('end', abandon).off('data', keep)
   }
 
   outgoing.on('socket', (upstream) => {
@@ -120,16 +164,16 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
   outgoing.on('response', (refusal) => {
     settle()
     reply.hijack()
-    reply.raw.writeHead(refusal.statusCode ?? 502, clientHeaders(refusal.rawHeaders, marks()))
+    reply.raw.writeHead(refusal.statusCode ?? 502, withoutTrailer(clientHeaders(refusal.rawHeaders, marks())))
     refusal.pipe(reply.raw)
     refusal.on('error', () => socket.destroy())
   })
   outgoing.on('upgrade', (answer, upstream, upstreamHead) => {
     settle()
     reply.hijack()
-    reply.raw.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0])
+    reply.raw.detachSocket(request.raw.socket)
     socket.write(handshake(answer, clientHeaders(answer.rawHeaders, marks())), 'latin1')
-    const live = relay({ socket, head: upgrade.head }, { socket: upstream, head: upstreamHead }, () =>
+    const live = relay({ socket, head: Buffer.concat(early) }, { socket: upstream, head: upstreamHead }, () =>
       options.onClose(live)
     )
     options.onOpen(live)
