@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Identity } from './identity.ts'
 
@@ -10,12 +11,17 @@ export interface Decision {
 
 interface Entry extends Decision {
   readonly freshUntil: number
+  readonly session: string
 }
 
 interface Flight<T> {
   readonly promise: Promise<T>
   cancelled: boolean
+  /** Users who changed meanwhile: whose session this look-up will find is not known yet. */
+  readonly usersChanged: Set<string>
 }
+
+type LookUp<T> = (remember: (decision: Decision) => void) => Promise<T>
 
 export interface SessionCacheOptions {
   /** How long a decision may be reused, in ms. 0 turns the cache off; look-ups are still shared. */
@@ -28,25 +34,31 @@ export interface SessionCacheOptions {
   readonly now: () => number
 }
 
+/** The name under which a session (by its token) or a user (by their id) is evicted: what an event may say aloud. */
+export function subjectOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex')
+}
+
 /**
  * The LRU of session decisions, keyed by the cookie's one spelling. A hit is synchronous. Any number of simultaneous
  * misses share one look-up, and an eviction reaches a look-up in flight: what it was reading may already be over.
  */
 export class SessionCache<T> {
+  readonly #options: SessionCacheOptions
   readonly #entries: LRUCache<string, Entry>
   readonly #unknown: LRUCache<string, Entry>
   readonly #flights = new Map<string, Flight<T>>()
+  readonly #keyOfSession = new Map<string, string>()
   readonly #keysOfUser = new Map<string, Set<string>>()
-  readonly #options: SessionCacheOptions
 
   constructor(options: SessionCacheOptions) {
     this.#options = options
-    this.#entries = new LRUCache({
-      max: options.max,
-      dispose: (entry, key) => this.#forgetUser(entry, key)
-    })
+    const dispose = (entry: Entry, key: string, reason: LRUCache.DisposeReason) => {
+      if (reason !== 'set') this.#forget(entry, key)
+    }
+    this.#entries = new LRUCache({ max: options.max, dispose })
     // A separate, smaller list: signed cookies of dead sessions must not push live ones out.
-    this.#unknown = new LRUCache({ max: Math.max(1, Math.ceil(options.max / 10)) })
+    this.#unknown = new LRUCache({ max: Math.max(1, Math.ceil(options.max / 10)), dispose })
   }
 
   /** The decision for this key while it may be reused; undefined afterwards. */
@@ -64,87 +76,89 @@ export class SessionCache<T> {
   }
 
   /**
-   * Runs `lookUp` once for all who ask for `key` at the same time. `remember` caches what was found, unless the key
-   * was evicted meanwhile; such a look-up is repeated once, and what the second one says is answered, uncached.
-   * Rejects with what `lookUp` rejects with.
+   * Runs `lookUp` once for all who ask for `key` at the same time. `remember` caches what was found, unless the session
+   * or its user was evicted meanwhile; such a look-up is repeated once, and what the second one says is answered,
+   * uncached. Rejects with what `lookUp` rejects with.
    */
-  share(key: string, lookUp: (remember: (decision: Decision) => void) => Promise<T>): Promise<T> {
+  share(key: string, session: string, lookUp: LookUp<T>): Promise<T> {
     const running = this.#flights.get(key)
     if (running !== undefined) return running.promise
-    const flight: Flight<T> = { promise: this.#run(key, lookUp, () => flight), cancelled: false }
+    this.#keyOfSession.set(session, key)
+    const promise = this.#run(key, session, lookUp, () => flight)
+    const flight: Flight<T> = { promise, cancelled: false, usersChanged: new Set() }
     this.#flights.set(key, flight)
-    return flight.promise
+    return promise
   }
 
-  async #run(
-    key: string,
-    lookUp: (remember: (decision: Decision) => void) => Promise<T>,
-    flight: () => Flight<T>
-  ): Promise<T> {
+  async #run(key: string, session: string, lookUp: LookUp<T>, current: () => Flight<T>): Promise<T> {
     await null // the caller has to know this flight before the look-up can end
+    const flight = current()
     const remember = (decision: Decision) => {
-      if (!flight().cancelled) this.#remember(key, decision)
+      const { identity } = decision
+      if (identity !== null && flight.usersChanged.has(subjectOf(identity.userId))) flight.cancelled = true
+      if (!flight.cancelled) this.#remember(key, session, decision)
     }
     try {
       const result = await lookUp(remember)
-      return flight().cancelled ? await lookUp(ignore) : result
+      return flight.cancelled ? await lookUp(ignore) : result
     } finally {
-      if (this.#flights.get(key) === flight()) this.#flights.delete(key)
+      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+      const held = this.#entries.has(key) || this.#unknown.has(key) || this.#flights.has(key)
+      if (!held) this.#keyOfSession.delete(session)
     }
   }
 
   /** Drops one session's decision and cancels its look-up in flight. */
-  evict(key: string): void {
-    this.#entries.delete(key)
-    this.#unknown.delete(key)
+  evictSession(session: string): void {
+    const key = this.#keyOfSession.get(session)
+    if (key === undefined) return
     const flight = this.#flights.get(key)
     if (flight !== undefined) {
       flight.cancelled = true
       this.#flights.delete(key)
     }
+    this.#entries.delete(key)
+    this.#unknown.delete(key)
   }
 
-  /** Drops every decision about one user. Whose session a look-up in flight will find is not known: all are repeated. */
-  evictUser(userId: string): void {
-    for (const key of [...(this.#keysOfUser.get(userId) ?? [])]) this.evict(key)
-    this.#cancelFlights()
+  /** Drops every decision about one user, and those that look-ups in flight are about to make. */
+  evictUser(user: string): void {
+    for (const key of [...(this.#keysOfUser.get(user) ?? [])]) this.#entries.delete(key)
+    for (const flight of this.#flights.values()) flight.usersChanged.add(user)
   }
 
   /** Drops everything. */
   clear(): void {
-    this.#entries.clear()
-    this.#unknown.clear()
-    this.#keysOfUser.clear()
-    this.#cancelFlights()
-  }
-
-  #cancelFlights(): void {
     for (const flight of this.#flights.values()) flight.cancelled = true
     this.#flights.clear()
+    this.#entries.clear()
+    this.#unknown.clear()
   }
 
-  #remember(key: string, decision: Decision): void {
+  #remember(key: string, session: string, { identity, expiresAt }: Decision): void {
     const { ttlMs, now } = this.#options
     if (ttlMs === 0) return
-    const { identity, expiresAt } = decision
-    const entry = { identity, expiresAt, freshUntil: Math.min(now() + ttlMs, expiresAt) }
+    const entry = { identity, expiresAt, session, freshUntil: Math.min(now() + ttlMs, expiresAt) }
     if (identity === null) {
       this.#entries.delete(key)
       this.#unknown.set(key, entry)
-      return
+    } else {
+      this.#unknown.delete(key)
+      this.#entries.set(key, entry)
+      const user = subjectOf(identity.userId)
+      const keys = this.#keysOfUser.get(user) ?? new Set()
+      this.#keysOfUser.set(user, keys.add(key))
     }
-    this.#unknown.delete(key)
-    this.#entries.set(key, entry)
-    const keys = this.#keysOfUser.get(identity.userId)
-    if (keys === undefined) this.#keysOfUser.set(identity.userId, new Set([key]))
-    else keys.add(key)
+    this.#keyOfSession.set(session, key)
   }
 
-  #forgetUser(entry: Entry, key: string): void {
-    if (entry.identity === null) return
-    const keys = this.#keysOfUser.get(entry.identity.userId)
+  #forget({ identity, session }: Entry, key: string): void {
+    if (!this.#flights.has(key)) this.#keyOfSession.delete(session)
+    if (identity === null) return
+    const user = subjectOf(identity.userId)
+    const keys = this.#keysOfUser.get(user)
     keys?.delete(key)
-    if (keys?.size === 0) this.#keysOfUser.delete(entry.identity.userId)
+    if (keys?.size === 0) this.#keysOfUser.delete(user)
   }
 }
 

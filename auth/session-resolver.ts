@@ -1,6 +1,6 @@
 import type { SessionRecord } from '../db/sessions.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
-import { type Decision, SessionCache } from './session-cache.ts'
+import { type Decision, SessionCache, subjectOf } from './session-cache.ts'
 import { type CookieSigner, readCookie } from './session-cookie.ts'
 
 export interface SessionResolverOptions {
@@ -26,6 +26,11 @@ export interface SessionResolver {
   sessionChanged(token: string): void
   /** The user changed or is gone: all of the user's sessions are read again. Never throws. */
   userChanged(userId: string): void
+  /**
+   * A hint from elsewhere: `s` or `u` and the SHA-256, in hex, of the token or user id that changed, or `*` for anything.
+   * It makes decisions be read again and nothing else, so a forged one is harmless. Never throws.
+   */
+  heard(event: string): void
   /** Every decision is read again. */
   clear(): void
 }
@@ -84,14 +89,21 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
       }
       // A refresh changes the session and so cancels the look-up that asked for it; its cookies outlive the repetition.
       const setCookies: string[] = []
-      return cache.share(key, (remember) => lookUp(token, key, cookieHeader, setCookies, remember))
+      return cache.share(key, subjectOf(token), (remember) => lookUp(token, key, cookieHeader, setCookies, remember))
     },
-    sessionChanged: (token) => cache.evict(signer.sign(token)),
-    userChanged: (userId) => cache.evictUser(userId),
+    sessionChanged: (token) => cache.evictSession(subjectOf(token)),
+    userChanged: (userId) => cache.evictUser(subjectOf(userId)),
+    heard(event) {
+      const [, kind, subject = ''] = wellFormedEvent.exec(event) ?? []
+      if (kind === 's') cache.evictSession(subject)
+      else if (kind === 'u') cache.evictUser(subject)
+      else if (event === '*') cache.clear()
+    },
     clear: () => cache.clear()
   }
 }
 
+const wellFormedEvent = /^([su])([0-9a-f]{64})$/
 const noCookies = (): readonly string[] => []
 
 const verdicts = new WeakMap<Identity, SessionVerdict>()

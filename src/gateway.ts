@@ -1,21 +1,19 @@
 import type { Logger } from 'pino'
-import { createAuth } from '../auth/better-auth.ts'
-import { createRateLimits, type RateLimits } from '../auth/rate-limit.ts'
-import { createCookieSigner } from '../auth/session-cookie.ts'
-import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
-import { type Database, openDatabase } from '../db/database.ts'
-import { createSessionReader } from '../db/sessions.ts'
+import { createRateLimits } from '../auth/rate-limit.ts'
+import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
+import { openDatabase } from '../db/database.ts'
 import { createUpstreamPool, upstreamAddress } from '../proxy/upstream.ts'
 import { probeUpstream } from '../proxy/upstream-probe.ts'
 import type { LiveSocket } from '../proxy/websocket.ts'
 import { createAdmin } from './admin.ts'
 import { createApp } from './app.ts'
-import { type Background, createBackground } from './background.ts'
+import { createBackground } from './background.ts'
 import { prepareDatabase } from './database-start.ts'
 import { type DrainOptions, drain } from './drain.ts'
 import { createPublicServer, listen, urlOf } from './listeners.ts'
 import { Readiness } from './readiness.ts'
 import { loadOrCreateSecret } from './secret.ts'
+import { createSessions } from './sessions.ts'
 import type { Settings } from './settings.ts'
 
 export interface Gateway {
@@ -57,7 +55,11 @@ export async function startGateway(
       onPoolError: (err) => log.warn({ err }, 'a database connection was lost')
     })
     cleanUp.push(() => database.close())
-    const readiness = new Readiness({ ping: () => database.ping(), now: Date.now })
+    const readiness = new Readiness({
+      ping: () => database.ping(),
+      eventsLost: () => events?.lost === true,
+      now: Date.now
+    })
     const stopWaiting = await prepareDatabase(database, readiness, log, onFatal)
     cleanUp.push(async () => stopWaiting())
 
@@ -73,6 +75,9 @@ export async function startGateway(
       background,
       log
     })
+    const events: SessionEvents | undefined =
+      config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
+    cleanUp.push(async () => events?.stop())
     const dispatcher = createUpstreamPool(address, { timeoutMs: config.upstreamTimeoutMs })
     cleanUp.push(() => dispatcher.destroy())
     const liveSockets = new Set<LiveSocket>()
@@ -125,59 +130,4 @@ export async function startGateway(
     await undo()
     throw error
   }
-}
-
-interface SessionParts {
-  readonly config: Settings['config']
-  readonly policy: Settings['policy']
-  readonly publicUrl: string
-  readonly secret: string
-  readonly database: Database
-  readonly limits: RateLimits
-  readonly background: Background
-  readonly log: Logger
-}
-
-/** BetterAuth, which owns the truth, and the resolver in front of it, which owns the speed; each tells the other. */
-async function createSessions(parts: SessionParts) {
-  const { config, secret, database, log } = parts
-  let sessions: SessionResolver | undefined
-  const auth = createAuth({
-    database,
-    publicUrl: parts.publicUrl,
-    secret,
-    trustedOrigins: config.trustedOrigins,
-    publicSignUp: config.publicSignUp,
-    extension: parts.policy.auth,
-    limits: parts.limits,
-    background: (task) => parts.background.keep(task),
-    log,
-    changes: {
-      sessionChanged: (token) => sessions?.sessionChanged(token),
-      userChanged: (userId) => sessions?.userChanged(userId)
-    }
-  })
-  const { authCookies, sessionConfig, options } = await auth.$context
-  const sessionCookie = authCookies.sessionToken.name
-  sessions = createSessionResolver({
-    cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
-    signer: createCookieSigner(secret),
-    readSession: createSessionReader(database),
-    async refresh(cookie) {
-      const { headers } = await auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
-      return headers.getSetCookie()
-    },
-    sliding: {
-      expiresInMs: sessionConfig.expiresIn * 1_000,
-      updateAgeMs:
-        options.session?.disableSessionRefresh === true ? Number.POSITIVE_INFINITY : sessionConfig.updateAge * 1_000
-    },
-    cache: {
-      ttlMs: config.session.cacheTtlMs,
-      max: config.session.cacheMax,
-      staleMs: config.session.staleIfErrorMs
-    },
-    now: Date.now
-  })
-  return { auth, sessions, sessionCookie }
 }

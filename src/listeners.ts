@@ -1,5 +1,5 @@
 import http, { type IncomingMessage, type Server } from 'node:http'
-import { isWebSocketUpgrade } from '../proxy/websocket.ts'
+import { isTakeableUpgrade } from '../proxy/websocket.ts'
 
 const headersWithinMs = 15_000
 const keepAliveMs = 72_000
@@ -14,7 +14,7 @@ export function createPublicServer(): Server {
     keepAliveTimeout: keepAliveMs,
     connectionsCheckingInterval: sweepEveryMs,
     // Node 24.9 and later; before, `routeUpgrades` ignores what is no WebSocket.
-    shouldUpgradeCallback: (request: IncomingMessage) => isWebSocketUpgrade(request)
+    shouldUpgradeCallback: (request: IncomingMessage) => isTakeableUpgrade(request)
   }
   return http.createServer(options)
 }

@@ -8,6 +8,8 @@ export interface ReadinessReport {
 export interface ReadinessOptions {
   /** Rejects when the database does not answer. */
   readonly ping: () => Promise<void>
+  /** Whether sessions that end elsewhere are not heard of, although they should be. */
+  readonly eventsLost: () => boolean
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -59,7 +61,7 @@ export class Readiness {
     await this.#ask()
     return {
       ready: this.#listening && this.#answeredOnce && !this.#draining,
-      degraded: this.#answers ? [] : ['database']
+      degraded: [...(this.#answers ? [] : ['database']), ...(this.#options.eventsLost() ? ['session-events'] : [])]
     }
   }
 

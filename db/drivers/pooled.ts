@@ -31,7 +31,7 @@ export interface WireDriver<Client extends WireClient> {
 export const defaults = { poolSize: 10, connectionTimeoutMs: 3_000, statementTimeoutMs: 5_000 } as const
 
 const goodbyeMs = 1_500
-const heartbeatMs = 15_000
+const heartbeatMs = 4_000
 
 /** Whether this address is Neon's pooler, which has no session of one's own. Never throws. */
 export function isPooler(url: string): boolean {

@@ -119,11 +119,7 @@ const workers: Rule = ({ values, driver, isBad }) => {
   return ['WORKERS: only 1 is supported in this version']
 }
 
-// A promise to see other replicas' sign-outs at once must not be taken for kept.
-const events: Rule = ({ values }) =>
-  values.SESSION_EVENTS === 'listen' ? ['SESSION_EVENTS: listen is not supported in this version; use auto or off'] : []
-
-const rules: readonly Rule[] = [production, database, origins, listeners, upstream, workers, events]
+const rules: readonly Rule[] = [production, database, origins, listeners, upstream, workers]
 
 /** Every problem that lies between variables rather than in one of them. A rule is silent about a variable that could not be read. */
 export function brokenRules(given: Given): string[] {

@@ -10,13 +10,13 @@ await eachDatabase(
   async (t, { env, postgres }) => {
     if (postgres === undefined) throw new Error('this database cannot be stopped')
     const upstream = await startEchoUpstream(t)
-    const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, env: { ...env, SESSION_CACHE_TTL: '1' } })
+    const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, env: { ...env, SESSION_CACHE_TTL: '4' } })
     const ada = new Browser(gateway.url, gateway.publicUrl)
     const stranger = new Browser(gateway.url, gateway.publicUrl)
     await ada.signUp('ada')
-    t.equal((await ada.ask('/me')).status, 200)
     const ready = async () => (await fetch(`${gateway.adminUrl}/readyz`)).json()
-    t.same(await ready(), { status: 'ready', degraded: [] })
+    await until(async () => JSON.stringify(await ready()) === '{"status":"ready","degraded":[]}')
+    t.equal((await ada.ask('/me')).status, 200)
 
     await postgres.stop()
 
@@ -26,7 +26,7 @@ await eachDatabase(
       await until(async () => {
         answer = await ada.ask('/me')
         return answer.status !== 200
-      })
+      }, 10_000)
       t.equal(answer.status, 503)
       t.match(answer.json(), { code: 'SESSION_STORE_UNAVAILABLE' })
       t.match(answer.headers['retry-after'], /^[1-9]\d*$/)
@@ -50,9 +50,10 @@ await eachDatabase(
     })
 
     t.test('the gateway is ready, and degraded', async (t) => {
-      await until(async () => JSON.stringify(await ready()).includes('database'))
+      const both = '["database","session-events"]'
+      await until(async () => JSON.stringify(await ready()).includes(both))
       t.equal((await fetch(`${gateway.adminUrl}/readyz`)).status, 200)
-      t.same(await ready(), { status: 'ready', degraded: ['database'] })
+      t.same(await ready(), { status: 'ready', degraded: ['database', 'session-events'] })
     })
 
     t.test('when the database is back everybody is still signed in, without a restart', async (t) => {

@@ -4,13 +4,17 @@ import { eachDatabase } from '../support/databases.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 
+// Its channel for events asks the database every few seconds whether it is still there.
+const quiet = { SESSION_EVENTS: 'off' }
+
 // Counted at the database, in its own log of statements.
 await eachDatabase(
   t,
   async (t, { env, postgres }) => {
     if (postgres === undefined) throw new Error('the statements of this database cannot be counted')
     const upstream = await startEchoUpstream(t)
-    const start = () => startTestGateway(t, { upstreamUrl: upstream.url, env: { ...env, DATA_DIR: t.testdirName } })
+    const start = () =>
+      startTestGateway(t, { upstreamUrl: upstream.url, env: { ...env, DATA_DIR: t.testdirName, ...quiet } })
     const gateway = await start()
     const ada = new Browser(gateway.url, gateway.publicUrl)
     await ada.signUp('ada')

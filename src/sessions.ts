@@ -1,0 +1,66 @@
+import type { Logger } from 'pino'
+import { type Auth, createAuth } from '../auth/better-auth.ts'
+import type { RateLimits } from '../auth/rate-limit.ts'
+import { createCookieSigner } from '../auth/session-cookie.ts'
+import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
+import type { Database } from '../db/database.ts'
+import { createSessionReader } from '../db/sessions.ts'
+import type { Background } from './background.ts'
+import type { Settings } from './settings.ts'
+
+export interface SessionParts {
+  readonly config: Settings['config']
+  readonly policy: Settings['policy']
+  readonly publicUrl: string
+  readonly secret: string
+  readonly database: Database
+  readonly limits: RateLimits
+  readonly background: Background
+  readonly log: Logger
+}
+
+/** BetterAuth, which owns the truth, and the resolver in front of it, which owns the speed; each tells the other. */
+export async function createSessions(
+  parts: SessionParts
+): Promise<{ auth: Auth; sessions: SessionResolver; sessionCookie: string }> {
+  const { config, secret, database, log } = parts
+  let sessions: SessionResolver | undefined
+  const auth = createAuth({
+    database,
+    publicUrl: parts.publicUrl,
+    secret,
+    trustedOrigins: config.trustedOrigins,
+    publicSignUp: config.publicSignUp,
+    extension: parts.policy.auth,
+    limits: parts.limits,
+    background: (task) => parts.background.keep(task),
+    log,
+    changes: {
+      sessionChanged: (token) => sessions?.sessionChanged(token),
+      userChanged: (userId) => sessions?.userChanged(userId)
+    }
+  })
+  const { authCookies, sessionConfig, options } = await auth.$context
+  const sessionCookie = authCookies.sessionToken.name
+  sessions = createSessionResolver({
+    cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
+    signer: createCookieSigner(secret),
+    readSession: createSessionReader(database),
+    async refresh(cookie) {
+      const { headers } = await auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
+      return headers.getSetCookie()
+    },
+    sliding: {
+      expiresInMs: sessionConfig.expiresIn * 1_000,
+      updateAgeMs:
+        options.session?.disableSessionRefresh === true ? Number.POSITIVE_INFINITY : sessionConfig.updateAge * 1_000
+    },
+    cache: {
+      ttlMs: config.session.cacheTtlMs,
+      max: config.session.cacheMax,
+      staleMs: config.session.staleIfErrorMs
+    },
+    now: Date.now
+  })
+  return { auth, sessions, sessionCookie }
+}
