@@ -9,6 +9,7 @@ import {
   RequestMalformedError
 } from './errors.ts'
 import { methods } from './route-policy.ts'
+import { isUpgrade } from './websocket.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -37,8 +38,10 @@ export function createAdmission(options: AdmissionOptions): onRequestHookHandler
   const served: ReadonlySet<string> = new Set(methods)
   const hosts = createHostCheck(options)
 
-  return function admitRequest(request, _reply, done) {
+  return function admitRequest(request, reply, done) {
     const { raw } = request
+    // Node drops what came together with a request whose `Upgrade` it ignores: the next one may begin anywhere.
+    if (raw.headers.upgrade !== undefined && !isUpgrade(raw)) reply.raw.shouldKeepAlive = false
     // Node's parser takes HTTP/0.9 and HTTP/2.0 on the request line for what they are not.
     if (raw.httpVersionMajor !== 1) return done(new RequestMalformedError())
     if (raw.url === refusedTarget) return done(new PathAmbiguousError())
