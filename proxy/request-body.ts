@@ -41,7 +41,7 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
  * to read its answer; past them the connection is cut.
  */
 export function discardBody(request: IncomingMessage, limits: BodyLimits): void {
-  if (request.complete || request.destroyed) return
+  if (!hasBody(request) || request.complete || request.destroyed) return
   request.unpipe()
   const cut = () => request.socket.destroy()
   const timer = setTimeout(cut, limits.idleMs)
