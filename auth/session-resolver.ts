@@ -1,5 +1,6 @@
 import type { SessionRecord } from '../db/sessions.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
+import type { LiveSessions, SessionReference } from './live-sessions.ts'
 import { type Decision, SessionCache, subjectOf } from './session-cache.ts'
 import { type CookieSigner, readCookie } from './session-cookie.ts'
 
@@ -13,6 +14,8 @@ export interface SessionResolverOptions {
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
   /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
   readonly sliding: { readonly expiresInMs: number; readonly updateAgeMs: number }
+  /** The connections that stay open, told of every change. */
+  readonly live: LiveSessions
   readonly cache: { readonly ttlMs: number; readonly max: number; readonly staleMs: number }
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -22,6 +25,11 @@ export interface SessionResolverOptions {
 export interface SessionResolver {
   /** `cookieValue` is the session cookie's raw value, `cookieHeader` all of the header. Never rejects. */
   resolve(cookieValue: string, cookieHeader: string): SessionVerdict | Promise<SessionVerdict>
+  /**
+   * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over.
+   * Answers how to untie it.
+   */
+  tie(identity: Identity, end: () => void): () => void
   /** The session of this token changed or ended: the next request reads it again. Never throws. */
   sessionChanged(token: string): void
   /** The user changed or is gone: all of the user's sessions are read again. Never throws. */
@@ -36,7 +44,7 @@ export interface SessionResolver {
 }
 
 export function createSessionResolver(options: SessionResolverOptions): SessionResolver {
-  const { signer, cookieNames, sliding, now } = options
+  const { signer, cookieNames, sliding, live, now } = options
   const cache = new SessionCache<SessionVerdict>({ ...options.cache, now })
 
   async function lookUp(
@@ -75,6 +83,22 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
     return mark.kind === 'ambiguous' || (mark.kind === 'present' && signer.verify(mark.value) !== null)
   }
 
+  // Eviction first: what reads a session again must not find the decision that is in doubt.
+  function evictSession(session: string): void {
+    cache.evictSession(session)
+    live.sessionChanged(session)
+  }
+
+  function evictUser(user: string): void {
+    cache.evictUser(user)
+    live.userChanged(user)
+  }
+
+  function clear(): void {
+    cache.clear()
+    live.anythingChanged()
+  }
+
   return {
     resolve(cookieValue, cookieHeader) {
       // A raw value that is a key was verified when it was put there: a hit costs no HMAC.
@@ -91,15 +115,19 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
       const setCookies: string[] = []
       return cache.share(key, subjectOf(token), (remember) => lookUp(token, key, cookieHeader, setCookies, remember))
     },
-    sessionChanged: (token) => cache.evictSession(subjectOf(token)),
-    userChanged: (userId) => cache.evictUser(subjectOf(userId)),
+    tie(identity, end) {
+      const reference = references.get(identity)
+      return reference === undefined ? untied : live.tie(reference, end)
+    },
+    sessionChanged: (token) => evictSession(subjectOf(token)),
+    userChanged: (userId) => evictUser(subjectOf(userId)),
     heard(event) {
       const [, kind, subject = ''] = wellFormedEvent.exec(event) ?? []
-      if (kind === 's') cache.evictSession(subject)
-      else if (kind === 'u') cache.evictUser(subject)
-      else if (event === '*') cache.clear()
+      if (kind === 's') evictSession(subject)
+      else if (kind === 'u') evictUser(subject)
+      else if (event === '*') clear()
     },
-    clear: () => cache.clear()
+    clear
   }
 }
 
@@ -107,6 +135,10 @@ const wellFormedEvent = /^([su])([0-9a-f]{64})$/
 const noCookies = (): readonly string[] => []
 
 const verdicts = new WeakMap<Identity, SessionVerdict>()
+// Beside the identity and not in it: nobody who is handed one can pass the token on.
+const references = new WeakMap<Identity, SessionReference>()
+
+function untied(): void {}
 
 function verdictOf({ identity }: Decision): SessionVerdict {
   return identity === null ? anonymous : identified(identity, [])
@@ -131,8 +163,9 @@ function decide(
     remember({ identity: null, expiresAt: Number.POSITIVE_INFINITY })
     return anonymous
   }
-  const { userId, email, emailVerified, sessionId, expiresAt } = record
+  const { token, userId, email, emailVerified, sessionId, expiresAt } = record
   const identity: Identity = Object.freeze({ userId, email, emailVerified, sessionId })
+  references.set(identity, { token, session: subjectOf(token), user: subjectOf(userId), expiresAt })
   remember({ identity, expiresAt })
   return identified(identity, setCookies)
 }

@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm'
+import { eq, inArray, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { session, user } from './schema.ts'
 
@@ -38,6 +38,22 @@ export function createSessionReader(database: Database): (token: string) => Prom
     const [row] = await query.execute({ token }).catch(throwWithoutParameters)
     if (row === undefined) return null
     return { ...row, createdAt: row.createdAt.getTime(), expiresAt: row.expiresAt.getTime() }
+  }
+}
+
+/**
+ * The same for many at once: when each of these sessions expires, in ms since the epoch, by token. Tokens that are
+ * unknown, or whose user is gone, are left out. Rejects when the database cannot answer.
+ */
+export function createExpiryReader(database: Database): (tokens: readonly string[]) => Promise<Map<string, number>> {
+  return async function readExpiries(tokens) {
+    const rows = await database.db
+      .select({ token: session.token, expiresAt: session.expiresAt })
+      .from(session)
+      .innerJoin(user, eq(user.id, session.userId))
+      .where(inArray(session.token, [...tokens]))
+      .catch(throwWithoutParameters)
+    return new Map(rows.map(({ token, expiresAt }) => [token, expiresAt.getTime()]))
   }
 }
 

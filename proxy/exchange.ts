@@ -20,6 +20,8 @@ export interface ExchangeOptions {
   readonly limits: BodyLimits
   /** Whether to send again when an idle upstream connection turns out to be closed: only what changes nothing. */
   readonly repeatable: boolean
+  /** Is told of an event stream, which stays open, and how to end it; answers what to call when it is over. */
+  readonly onStream?: ((end: () => void) => () => void) | undefined
 }
 
 // What an upstream that closes an idle connection looks like to the request that was just being sent on it.
@@ -36,6 +38,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #attempts = 0
   #begun = false
   #abandoned = false
+  #ended = false
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -89,6 +92,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
       mayHaveTrailers(request, status, headers) ? headers : withoutTrailer(headers)
     )
     reply.hijack()
+    const { onStream } = this.#options
+    if (onStream !== undefined && isEventStream(headers))
+      raw.once(
+        'close',
+        onStream(() => this.#endStream())
+      )
     // What came together leaves together; an event stream may be silent for long, and its client waits for the headers.
     queueMicrotask(() => {
       if (!this.#begun) raw.flushHeaders()
@@ -114,6 +123,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    if (this.#ended) return
     const { reply } = this.#options
     if (reply.raw.headersSent) {
       reply.raw.destroy()
@@ -126,6 +136,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     if (this.#mayRepeat(error)) this.start()
     else reply.send(this.#refusal(error))
+  }
+
+  // The session is over: the stream ends as if the upstream had ended it, so that its client asks again and is refused.
+  #endStream(): void {
+    this.#ended = true
+    this.#options.reply.raw.end()
+    this.#controller?.abort(new Error('the session ended'))
   }
 
   #isGone(): boolean {
@@ -161,6 +178,13 @@ function withCause(refusal: Error, cause: Error): Error {
 
 function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
+function isEventStream(headers: readonly string[]): boolean {
+  return headers.some(
+    (value, i) =>
+      i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'content-type' && /^text\/event-stream\b/i.test(value)
+  )
 }
 
 function reasonPhrase(text: string | undefined): string {

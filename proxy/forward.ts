@@ -2,6 +2,7 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { clientAddress } from '../auth/client-address.ts'
+import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
 import { Exchange } from './exchange.ts'
 import { type BodyLimits, hasBody, limitedBody } from './request-body.ts'
@@ -27,6 +28,8 @@ export interface ForwardOptions {
   /** Milliseconds until the upstream's response headers. */
   readonly timeoutMs: number
   readonly liveSockets: Set<LiveSocket>
+  /** Ties a connection that stays open to the session of an identity; answers how to untie it. */
+  readonly tie: SessionResolver['tie']
 }
 
 /**
@@ -66,11 +69,13 @@ function ignoreContentType(request: FastifyRequest, _reply: FastifyReply, done: 
   done()
 }
 
+// RFC 6455, section 7.4.1.
+const policyViolation = 1008
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The handler behind the guard, for requests and upgrades alike. */
 export function createForward(options: ForwardOptions): (request: FastifyRequest, reply: FastifyReply) => void {
-  const { facts, cors, limits, dispatcher, liveSockets } = options
+  const { facts, cors, limits, dispatcher, liveSockets, tie } = options
 
   return function forward(request, reply) {
     const { raw, identity } = request
@@ -80,8 +85,15 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
     const marks = () => marksOf(request, reply, cors)
     if (isUpgrade(raw)) {
       const { address, timeoutMs } = options
-      const onOpen = (socket: LiveSocket) => liveSockets.add(socket)
-      const onClose = (socket: LiveSocket) => liveSockets.delete(socket)
+      let untie = () => {}
+      const onOpen = (socket: LiveSocket) => {
+        liveSockets.add(socket)
+        if (identity !== null) untie = tie(identity, () => socket.close(policyViolation, 'session ended'))
+      }
+      const onClose = (socket: LiveSocket) => {
+        liveSockets.delete(socket)
+        untie()
+      }
       forwardUpgrade({ address, timeoutMs, request, reply, path, headers, marks, onOpen, onClose })
       return
     }
@@ -93,7 +105,8 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
       body: withBody ? limitedBody(raw, reply.raw, limits) : null
     }
     const mayRepeat = !withBody && repeatable.has(send.method)
-    new Exchange({ dispatcher, request, reply, send, marks, limits, repeatable: mayRepeat }).start()
+    const onStream = identity === null ? undefined : (end: () => void) => tie(identity, end)
+    new Exchange({ dispatcher, request, reply, send, marks, limits, repeatable: mayRepeat, onStream }).start()
   }
 }
 

@@ -41,7 +41,8 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
     facts: upstreamFacts(options.publicUrl, upstream.token),
     cors,
     limits,
-    liveSockets
+    liveSockets,
+    tie: options.guard.sessions.tie
   })
   for (const route of options.routes) {
     mountRule(scope, route, guardFor(route.rule.access), forward, upstream.dispatcher)

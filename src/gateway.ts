@@ -65,7 +65,7 @@ export async function startGateway(
 
     const limits = createRateLimits()
     const background = createBackground()
-    const { auth, sessions, sessionCookie } = await createSessions({
+    const { auth, sessions, sessionCookie, live } = await createSessions({
       config,
       policy,
       publicUrl,
@@ -73,8 +73,10 @@ export async function startGateway(
       database,
       limits,
       background,
-      log
+      log,
+      hearing: () => events?.listening === true
     })
+    cleanUp.push(async () => live.stop())
     const events: SessionEvents | undefined =
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
     cleanUp.push(async () => events?.stop())

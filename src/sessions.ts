@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
+import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
 import { createCookieSigner } from '../auth/session-cookie.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import type { Database } from '../db/database.ts'
-import { createSessionReader } from '../db/sessions.ts'
+import { createExpiryReader, createSessionReader } from '../db/sessions.ts'
 import type { Background } from './background.ts'
 import type { Settings } from './settings.ts'
 
@@ -17,12 +18,17 @@ export interface SessionParts {
   readonly limits: RateLimits
   readonly background: Background
   readonly log: Logger
+  /** Whether sessions that end elsewhere are heard of right now. */
+  readonly hearing: () => boolean
 }
+
+// With the cache off sessions are still not read more often than this for connections that are merely open.
+const fastestSweepMs = 1_000
 
 /** BetterAuth, which owns the truth, and the resolver in front of it, which owns the speed; each tells the other. */
 export async function createSessions(
   parts: SessionParts
-): Promise<{ auth: Auth; sessions: SessionResolver; sessionCookie: string }> {
+): Promise<{ auth: Auth; sessions: SessionResolver; sessionCookie: string; live: LiveSessions }> {
   const { config, secret, database, log } = parts
   let sessions: SessionResolver | undefined
   const auth = createAuth({
@@ -42,6 +48,12 @@ export async function createSessions(
   })
   const { authCookies, sessionConfig, options } = await auth.$context
   const sessionCookie = authCookies.sessionToken.name
+  const live = new LiveSessions({
+    readExpiries: createExpiryReader(database),
+    hearing: parts.hearing,
+    sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
+    now: Date.now
+  })
   sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
     signer: createCookieSigner(secret),
@@ -55,6 +67,7 @@ export async function createSessions(
       updateAgeMs:
         options.session?.disableSessionRefresh === true ? Number.POSITIVE_INFINITY : sessionConfig.updateAge * 1_000
     },
+    live,
     cache: {
       ttlMs: config.session.cacheTtlMs,
       max: config.session.cacheMax,
@@ -62,5 +75,5 @@ export async function createSessions(
     },
     now: Date.now
   })
-  return { auth, sessions, sessionCookie }
+  return { auth, sessions, sessionCookie, live }
 }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LiveSessions } from '../../auth/live-sessions.ts'
 import { createCookieSigner } from '../../auth/session-cookie.ts'
 import { createSessionResolver, type SessionResolverOptions } from '../../auth/session-resolver.ts'
 import type { SessionRecord } from '../../db/sessions.ts'
@@ -44,6 +45,12 @@ function setUp(options: Partial<SessionResolverOptions> = {}) {
       return ['s=refreshed']
     },
     sliding: { expiresInMs: 7 * day, updateAgeMs: day },
+    live: new LiveSessions({
+      readExpiries: async () => new Map(),
+      hearing: () => true,
+      sweepMs: 60_000,
+      now: () => world.now
+    }),
     cache: { ttlMs: 10_000, max: 100, staleMs: 0 },
     now: () => world.now,
     ...options

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createAuth } from '../../auth/better-auth.ts'
+import { LiveSessions } from '../../auth/live-sessions.ts'
 import { createRateLimits } from '../../auth/rate-limit.ts'
 import { createCookieSigner } from '../../auth/session-cookie.ts'
 import { createSessionResolver } from '../../auth/session-resolver.ts'
@@ -41,6 +42,12 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
         return headers.getSetCookie()
       },
       sliding: { expiresInMs: sessionConfig.expiresIn * 1000, updateAgeMs: sessionConfig.updateAge * 1000 },
+      live: new LiveSessions({
+        readExpiries: async () => new Map(),
+        hearing: () => true,
+        sweepMs: 60_000,
+        now: Date.now
+      }),
       cache: { ttlMs: 10_000, max: 10, staleMs: 0 },
       now: Date.now
     })
