@@ -6,7 +6,7 @@ import { createCookieSigner } from '../../auth/session-cookie.ts'
 import { createSessionResolver } from '../../auth/session-resolver.ts'
 import { openDatabase } from '../../db/database.ts'
 import { createSessionReader } from '../../db/sessions.ts'
-import { makeEmbedded } from '../support/databases.ts'
+import { makeEmbedded } from '../support/embedded-database.ts'
 
 const secret = 'a secret of at least thirty-two characters'
 const day = 86_400_000

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -19,8 +18,7 @@ const commands = (path: string) =>
 t.test('the curl commands do what the pages say', { skip: await withoutPython() }, async (t) => {
   const upstream = await startUvicorn(t)
   const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, policy })
-  const cwd = join(t.testdirName, 'somebody')
-  await mkdir(cwd)
+  const cwd = join(t.testdir({ somebody: {} }), 'somebody')
   const curl = async (command: string) =>
     (await run('sh', ['-c', command.replaceAll(shown, gateway.publicUrl)], { cwd })).stdout
   const json = async (command: string): Promise<unknown> => JSON.parse(await curl(command))

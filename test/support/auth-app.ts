@@ -7,7 +7,7 @@ import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.t
 import { authRoutes } from '../../auth/routes.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
 import { refuse } from '../../src/problem.ts'
-import { makeEmbedded } from './databases.ts'
+import { makeEmbedded } from './embedded-database.ts'
 
 export interface AuthAppOptions {
   publicUrl?: string

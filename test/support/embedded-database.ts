@@ -1,24 +1,34 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { cp, mkdir, rename, rm } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { openDatabase } from '../../db/database.ts'
+import { createHash, randomBytes } from 'node:crypto'
+import { cp, readFile, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import { migrate } from '../../db/migrate.ts'
+import type { Teardown } from './postgres.ts'
 
-const modules = new URL('../../node_modules/', import.meta.url)
-const { version } = JSON.parse(readFileSync(new URL('@electric-sql/pglite/package.json', modules), 'utf8'))
-const template = fileURLToPath(new URL(`.cache/gatehouse/pglite-${version}`, modules))
-
-/** Puts an empty embedded database into `dataDir`: a copy of one that is made once, because making one takes seconds. */
-export async function placeEmbeddedDatabase(dataDir: string): Promise<void> {
-  if (!existsSync(template)) await makeTemplate()
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  await cp(`${template}/postgres`, `${dataDir}/postgres`, { recursive: true })
+/** A directory with a migrated embedded database in it, gone with the test. Copied: making one takes seconds. */
+export async function makeEmbedded(t: Teardown): Promise<string> {
+  const journal = await readFile(new URL('../../db/migrations/meta/_journal.json', import.meta.url))
+  const version = await readFile(new URL('../../node_modules/@electric-sql/pglite/package.json', import.meta.url))
+  const key = createHash('sha256').update(journal).update(version).digest('hex').slice(0, 12)
+  const template = join(tmpdir(), `gatehouse-pglite-${key}-${userInfo().uid}`)
+  if (!(await stat(template).catch(() => null))) {
+    const mine = `${template}-${randomBytes(6).toString('hex')}`
+    await migrateOnce({ driver: 'pglite', dataDir: mine })
+    await rename(mine, template).catch(() => rm(mine, { recursive: true, force: true }))
+  }
+  const dataDir = join(tmpdir(), `gatehouse-test-${randomBytes(6).toString('hex')}`)
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
+  await cp(template, dataDir, { recursive: true })
+  return dataDir
 }
 
-async function makeTemplate(): Promise<void> {
-  const draft = `${template}.${process.pid}`
-  const database = await openDatabase({ driver: 'pglite', dataDir: draft })
-  await database.ping()
-  await database.close()
-  // Several test files may make it at the same time; one of them wins.
-  await rename(draft, template).catch(() => rm(draft, { recursive: true, force: true }))
+/** Opens a database, makes its tables and closes it. */
+export async function migrateOnce(options: DatabaseOptions): Promise<void> {
+  const database = await openDatabase(options)
+  try {
+    await migrate(database)
+  } finally {
+    await database.close()
+  }
 }

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import type { Test } from 'tap'
 import { compileRules } from '../../proxy/route-policy.ts'
 import { readConfig } from '../../src/config.ts'
@@ -7,7 +5,7 @@ import { type Gateway, startGateway } from '../../src/gateway.ts'
 import { createLogger } from '../../src/logging.ts'
 import { defineConfig, type PolicyConfig } from '../../src/policy-file.ts'
 import { reservedPaths } from '../../src/settings.ts'
-import { placeEmbeddedDatabase } from './embedded-database.ts'
+import { makeEmbedded } from './embedded-database.ts'
 
 export interface TestGatewayOptions {
   /** Where FastAPI, or whatever stands for it, listens. */
@@ -30,13 +28,11 @@ export interface TestGateway extends Gateway {
  * so that a test can be many clients. The policy lets `/public/*` through, `/optional/*` optionally, and denies `/deny/*`.
  */
 export async function startTestGateway(t: Test, options: TestGatewayOptions = {}): Promise<TestGateway> {
-  // Not `t.testdir()`, which a second gateway of the same test would empty under the first.
-  const dataDir = await mkdtemp(`${tmpdir()}/gatehouse-test-`)
-  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const env = {
     PORT: '0',
     ADMIN_PORT: '0',
-    DATA_DIR: dataDir,
+    // Not `t.testdir()`, which a second gateway of the same test would empty under the first.
+    DATA_DIR: options.env?.['DATA_DIR'] ?? (await makeEmbedded(t)),
     TRUSTED_PROXIES: 'loopback',
     DRAIN_DELAY: '0',
     DRAIN_TIMEOUT: '1',
@@ -45,7 +41,6 @@ export async function startTestGateway(t: Test, options: TestGatewayOptions = {}
     ...options.env
   }
   const config = readConfig(env, process.cwd())
-  if (config.database.driver === 'pglite' && config.dataDir === dataDir) await placeEmbeddedDatabase(dataDir)
   const policy = defineConfig(
     options.policy ?? {
       routes: [
