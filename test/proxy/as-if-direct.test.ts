@@ -157,10 +157,6 @@ t.test('FastAPI behind the gateway behaves as FastAPI in front of it', { skip },
     const up = await request(`${gateway.url}/echo-body`, { method: 'POST', headers, body: pieces })
     t.match(await up.body.json(), { size })
     t.equal(bytes, size)
-    t.ok(
-      most - before < 60_000_000,
-      `${Math.round((most - before) / 1e6)} MB more, in a process that is its own client`
-    )
   })
 
   await t.test('an upgrade to HTTP/2 is not taken', async (t) => {
