@@ -19,6 +19,7 @@ const upstream = await startRawUpstream(t, ({ socket }, head) => {
     '/public/smuggle': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     '/public/fat-head': `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
     '/public/switch': 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+    '/public/busy': 'HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nbusy',
     '/public/short': 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc',
     '/public/bad-chunk': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n',
     '/public/too-much': `${ok}${ok.replace('\nok', '\nNO')}`
@@ -106,6 +107,11 @@ t.test('and never for one that may have changed something', async (t) => {
       t.equal(heads.length, 1, `${method} is sent once`)
     }
   }
+})
+
+t.test('an upstream that says itself that it is busy is asked once', async (t) => {
+  const answer = await ask('/public/busy')
+  t.same([answer.status, answer.body, answer.only('retry-after'), heads.length], [503, 'busy', '1', 1])
 })
 
 t.test('what an upstream says beyond its answer never reaches the next person', async (t) => {

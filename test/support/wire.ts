@@ -4,6 +4,7 @@ import { sendRaw } from './raw-http.ts'
 /** An answer as it came over the wire, its body freed of the chunked framing. */
 export interface WireAnswer {
   readonly status: number
+  readonly reason: string
   /** Names and values as they were sent, in their order. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   /** Latin-1. */
@@ -32,7 +33,8 @@ export async function askRaw(
 export function readAnswer(received: string): WireAnswer {
   const end = received.indexOf('\r\n\r\n')
   const [statusLine = '', ...lines] = received.slice(0, end).split('\r\n')
-  const status = Number(statusLine.split(' ')[1])
+  const [, code, ...reason] = statusLine.split(' ')
+  const status = Number(code)
   const rest = received.slice(end + 4)
   if (status >= 100 && status < 200 && status !== 101) return readAnswer(rest)
   const headers = lines.map((line) => {
@@ -44,6 +46,7 @@ export function readAnswer(received: string): WireAnswer {
   const body = all('transfer-encoding').includes('chunked') ? unchunk(rest) : rest
   return {
     status,
+    reason: reason.join(' '),
     headers,
     body,
     all,
