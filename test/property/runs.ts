@@ -1,4 +1,4 @@
-import type { Parameters } from 'fast-check'
+import fc from 'fast-check'
 import type { Test } from 'tap'
 
 const minutes = Number(process.env['FC_MINUTES'] ?? 0)
@@ -9,21 +9,35 @@ export function allowTime(...tests: readonly Pick<Test, 'setTimeout'>[]): void {
 }
 
 /**
- * How long and from which seed to run, and the seed printed: `FC_SEED` and `FC_PATH` replay a failure, `FC_RUNS` sets
- * the number of runs, `FC_MINUTES` runs for that long instead.
+ * Promises that `find` finds nothing wrong with whatever `arbitrary` makes. The seed is printed: `FC_SEED` and `FC_PATH`
+ * replay a failure, `FC_RUNS` sets the number of runs, `FC_MINUTES` runs for that long instead.
  */
-export function runParameters<T>(t: Test, usualRuns: number): Parameters<T> {
+export async function holds<T>(
+  t: Test,
+  arbitrary: fc.Arbitrary<T>,
+  find: (value: T) => Promise<readonly string[]>,
+  usualRuns: number
+): Promise<void> {
   const seed = Number(process.env['FC_SEED'] ?? Date.now() & 0x7fffffff)
   const path = process.env['FC_PATH']
-  const numRuns = Number(process.env['FC_RUNS'] ?? (minutes > 0 ? 1_000_000 : usualRuns))
-  t.comment(`FC_SEED=${seed}${path === undefined ? '' : ` FC_PATH=${path}`}`)
-  return {
+  let problems: readonly string[] = []
+  t.comment(`FC_SEED=${seed}`)
+  const property = fc.asyncProperty(arbitrary, async (value) => {
+    problems = await find(value)
+    return problems.length === 0
+  })
+  const outcome = await fc.check(property, {
     seed,
-    numRuns,
     ...(path === undefined ? {} : { path }),
-    // However slow the machine, and however long a failure could be shrunk, a test has its time.
-    ...(minutes > 0 ? { interruptAfterTimeLimit: minutes * 60_000 } : { interruptAfterTimeLimit: 45_000 })
-  }
+    numRuns: Number(process.env['FC_RUNS'] ?? (minutes > 0 ? 1_000_000 : usualRuns)),
+    // A failure says which request it was; shrinking the hundreds around it takes minutes.
+    endOnFailure: true,
+    // However slow the machine, a test has its time.
+    interruptAfterTimeLimit: minutes > 0 ? minutes * 60_000 : 45_000
+  })
+  for (const problem of problems.slice(0, 5)) t.comment(JSON.stringify(problem))
+  const error = outcome.errorInstance instanceof Error ? (outcome.errorInstance.stack ?? '') : ''
+  t.notOk(outcome.failed, `${outcome.numRuns} runs; FC_SEED=${seed} FC_PATH=${outcome.counterexamplePath} ${error}`)
 }
 
 /** Does the work for every item, `width` at a time. */

@@ -180,15 +180,20 @@ function otherForm(path: string, what: number): string {
   return forms[what % forms.length] ?? path
 }
 
-/** Whether the contract names no reason to refuse this target, told without the gateway's own means. */
-export function hasOneReading(target: string): boolean {
-  const [path = '', ...query] = target.split('?')
-  if (!/^\/[!-~]*$/.test(path) || /[^!-~]/.test(query.join('?')) || target.includes('#')) return false
+/**
+ * Whether the contract names no reason to refuse this target, told without the gateway's own means; undefined where it
+ * leaves that open: bytes outside ASCII in a query string.
+ */
+export function hasOneReading(target: string): boolean | undefined {
+  // Spaces around a target belong to the request line (RFC 9112, section 3), and nobody passes them on.
+  const [path = '', ...query] = target.replaceAll(/^ +| +$/g, '').split('?')
+  if (!/^\/[!-~]*$/.test(path) || /[\0-\x20\x7f]/.test(query.join('?')) || target.includes('#')) return false
   if (/%2f|%5c|\\|\/\//i.test(path)) return false
   try {
     const decoded = decodeURIComponent(path)
-    return !/[\u0000-\u001f\u007f-\u009f]/.test(decoded) && !/\/\.\.?(?:;|\/|$)/.test(decoded)
+    if (/[\u0000-\u001f\u007f-\u009f]/.test(decoded) || /\/\.\.?(?:;|\/|$)/.test(decoded)) return false
   } catch {
     return false
   }
+  return /[^!-~]/.test(query.join('?')) ? undefined : true
 }
