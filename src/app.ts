@@ -130,6 +130,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     expectsContinue(request)
     app.routing(request, response)
   })
+  // Every other expectation goes unmet and unmentioned, as it does with uvicorn.
+  server.on('checkExpectation', (request, response) => app.routing(request, response))
   server.on('connect', (_request: IncomingMessage, socket: Socket) => {
     socket.end(rawProblem('METHOD_NOT_ALLOWED', randomUUID()))
   })

@@ -13,6 +13,8 @@ export function createPublicServer(): Server {
     requestTimeout: 0,
     keepAliveTimeout: keepAliveMs,
     connectionsCheckingInterval: sweepEveryMs,
+    // A missing Host is refused in our own words, by admission.
+    requireHostHeader: false,
     // Node 24.9 and later; before, `routeUpgrades` ignores what is no WebSocket.
     shouldUpgradeCallback: (request: IncomingMessage) => isTakeableUpgrade(request)
   }

@@ -7,6 +7,7 @@ import { createSessionResolver, type SessionResolver } from '../auth/session-res
 import type { Database } from '../db/database.ts'
 import { createExpiryReader, createSessionReader } from '../db/sessions.ts'
 import type { Background } from './background.ts'
+import { ConfigError } from './config.ts'
 import type { Settings } from './settings.ts'
 
 export interface SessionParts {
@@ -46,7 +47,9 @@ export async function createSessions(
       userChanged: (userId) => sessions?.userChanged(userId)
     }
   })
-  const { authCookies, sessionConfig, options } = await auth.$context
+  const context = await auth.$context
+  await requireSchema(context)
+  const { authCookies, sessionConfig, options } = context
   const sessionCookie = authCookies.sessionToken.name
   const live = new LiveSessions({
     readExpiries: createExpiryReader(database),
@@ -76,4 +79,19 @@ export async function createSessions(
     now: Date.now
   })
   return { auth, sessions, sessionCookie, live }
+}
+
+// BetterAuth would say so only to the first request, and to all that follow.
+async function requireSchema({ checkSchema }: Awaited<Auth['$context']>): Promise<void> {
+  try {
+    await checkSchema?.()
+  } catch (error) {
+    if (!(error instanceof Error) || !('findings' in error) || !Array.isArray(error.findings)) throw error
+    const missing = new Set(error.findings.map(({ table, column }) => [table, column].filter(Boolean).join('.')))
+    throw new ConfigError(
+      [...missing].map(
+        (name) => `auth: a plugin needs ${name}, which the gateway's tables do not have: remove the plugin`
+      )
+    )
+  }
 }

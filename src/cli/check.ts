@@ -44,7 +44,11 @@ async function checkDatabase(config: Config): Promise<CheckResult[]> {
     if (database.driver === 'pglite')
       return [answers, ok('migrations', `${pending.length} to apply, which start does by itself`)]
     if (adoptable)
-      return [answers, fail('migrations', 'the tables are there, but Gatehouse did not make them: run migrate --adopt')]
+      return [
+        answers,
+        fail('migrations', 'the tables are there, but Gatehouse did not make them: run migrate --adopt'),
+        ...differences.map((difference) => fail('migrations', `${difference}; migrate --adopt adds it`))
+      ]
     if (differences.length > 0)
       return [answers, ...differences.map((difference) => fail('migrations', `cannot adopt the tables: ${difference}`))]
     return [answers, fail('migrations', `${pending.length} pending (${pending.join(', ')}): run migrate`)]

@@ -1,0 +1,56 @@
+import t from 'tap'
+import { freePort, startPostgres } from '../support/postgres.ts'
+import { gatehouse } from './gatehouse.ts'
+
+t.test('migrate, migrate again, check and start on a Postgres of its own', async (t) => {
+  const postgres = await startPostgres(t)
+  const cwd = t.testdir()
+  const env = { DATABASE_URL: await postgres.createDatabase() }
+  t.match(await gatehouse(['check'], cwd, env), { status: 1, stdout: /^FAIL {2}migrations: .*run migrate$/m })
+  t.match(await gatehouse(['migrate'], cwd, env), { status: 0, stdout: /0000_/ })
+  t.match(await gatehouse(['migrate'], cwd, env), { status: 0 })
+  t.match(await gatehouse(['check'], cwd, env), { stdout: /^ok {4}migrations: up to date$/m })
+})
+
+t.test(
+  'tables that BetterAuth made: check says what is missing, migrate refuses, migrate --adopt adds it',
+  async (t) => {
+    const postgres = await startPostgres(t)
+    const cwd = t.testdir()
+    const env = { DATABASE_URL: await postgres.createDatabase() }
+    await gatehouse(['migrate'], cwd, env)
+    // What BetterAuth's own tool would have made, but for an index and the marks that we leave behind.
+    for (const statement of [
+      'drop schema drizzle cascade',
+      'drop function gatehouse_notify cascade',
+      'drop index "session_userId_idx"'
+    ]) {
+      await postgres.query(statement, env.DATABASE_URL)
+    }
+    const check = await gatehouse(['check'], cwd, env)
+    t.equal(check.status, 1)
+    t.match(check.stdout, /^FAIL {2}migrations: .*migrate --adopt$/m)
+    t.match(check.stdout, /^FAIL {2}migrations: index on session\.user_id is missing; migrate --adopt adds it$/m)
+    const refused = await gatehouse(['migrate'], cwd, env)
+    t.equal(refused.status, 1)
+    t.match(refused.stderr, /^[^\n]*--adopt[^\n]*\n$/)
+    t.equal((await gatehouse(['migrate', '--adopt'], cwd, env)).status, 0)
+    t.match((await gatehouse(['check'], cwd, env)).stdout, /^ok {4}migrations: up to date$/m)
+    const triggers = await postgres.query(
+      `select tgname from pg_trigger where tgname like 'gatehouse_%'`,
+      env.DATABASE_URL
+    )
+    t.equal(triggers.length, 3, 'the later migrations were applied as well')
+  }
+)
+
+t.test('a plugin that needs tables of its own is named before anything listens', async (t) => {
+  const plugins = new URL('../../node_modules/better-auth/dist/plugins/index.mjs', import.meta.url)
+  const cwd = t.testdir({
+    'gatehouse.config.ts': `import { username } from '${plugins}'\nexport default { auth: { plugins: [username()] } }\n`
+  })
+  const port = String(await freePort())
+  const { status, stderr } = await gatehouse(['start'], cwd, { PORT: port, ADMIN_PORT: '0' })
+  t.equal(status, 2)
+  t.match(stderr, /^auth: a plugin needs user\.username/m)
+})
