@@ -8,7 +8,14 @@ import {
   UpstreamUnreachableError
 } from './errors.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
-import { clientHeaders, clientTrailers, earlyHints, type ResponseMarks, withoutTrailer } from './response-headers.ts'
+import {
+  clientHeaders,
+  clientTrailers,
+  earlyHints,
+  isEventStream,
+  type ResponseMarks,
+  withoutTrailer
+} from './response-headers.ts'
 
 export interface ExchangeOptions {
   readonly dispatcher: Dispatcher
@@ -178,13 +185,6 @@ function withCause(refusal: Error, cause: Error): Error {
 
 function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : ''
-}
-
-function isEventStream(headers: readonly string[]): boolean {
-  return headers.some(
-    (value, i) =>
-      i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'content-type' && /^text\/event-stream\b/i.test(value)
-  )
 }
 
 function reasonPhrase(text: string | undefined): string {

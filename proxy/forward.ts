@@ -10,7 +10,8 @@ import { type UpstreamFacts, upstreamHeaders } from './request-headers.ts'
 import type { ResponseMarks } from './response-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import type { UpstreamAddress } from './upstream.ts'
-import { forwardUpgrade, isUpgrade, type LiveSocket } from './websocket.ts'
+import { forwardUpgrade, isUpgrade } from './websocket.ts'
+import type { LiveSocket } from './websocket-relay.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -7,7 +7,7 @@ import { type BodyLimits, discardBody } from './request-body.ts'
 import { upstreamFacts } from './request-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import type { UpstreamAddress } from './upstream.ts'
-import type { LiveSocket } from './websocket.ts'
+import type { LiveSocket } from './websocket-relay.ts'
 
 export interface ProxyOptions {
   readonly publicUrl: string

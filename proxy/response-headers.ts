@@ -117,3 +117,11 @@ function connectionOf(raw: readonly (Buffer | string)[]): string | undefined {
 function latin1(value: Buffer | string | undefined): string {
   return value === undefined ? '' : typeof value === 'string' ? value : value.toString('latin1')
 }
+
+/** Whether these headers, as flat name/value pairs, begin an event stream, which stays open. */
+export function isEventStream(headers: readonly string[]): boolean {
+  return headers.some(
+    (value, i) =>
+      i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'content-type' && /^text\/event-stream\b/i.test(value)
+  )
+}

@@ -11,14 +11,9 @@ import {
 import { hasBody } from './request-body.ts'
 import { clientHeaders, type ResponseMarks, withoutTrailer } from './response-headers.ts'
 import type { UpstreamAddress } from './upstream.ts'
-import { closeFrame, FrameGate } from './websocket-frames.ts'
+import { type LiveSocket, relay, type Side } from './websocket-relay.ts'
 
-interface Upgrade {
-  readonly socket: Duplex
-  readonly head: Buffer
-}
-
-const upgrades = new WeakMap<IncomingMessage, Upgrade>()
+const upgrades = new WeakMap<IncomingMessage, Side>()
 
 /** Whether a request asks for a WebSocket (RFC 6455, section 4.2.1). Every other `Upgrade` is ignored, as HTTP allows. */
 export function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
@@ -88,12 +83,6 @@ export function routeUpgrades(
   })
 }
 
-/** A WebSocket that is open through the gateway. */
-export interface LiveSocket {
-  /** Says goodbye to both sides between two frames; cuts the connection when they do not answer within a second. */
-  close(code: number, reason: string): void
-}
-
 export interface ForwardUpgradeOptions {
   readonly address: UpstreamAddress
   /** Milliseconds until the upstream answers the handshake. */
@@ -107,8 +96,6 @@ export interface ForwardUpgradeOptions {
   readonly onOpen: (socket: LiveSocket) => void
   readonly onClose: (socket: LiveSocket) => void
 }
-
-const goodbyeMs = 1_000
 
 /**
  * Takes the client's handshake to the upstream and the upstream's answer back, whichever it is: the browser sees the
@@ -191,35 +178,4 @@ function handshake(answer: IncomingMessage, headers: readonly string[]): string 
   let head = `HTTP/1.1 101 ${answer.statusMessage || 'Switching Protocols'}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
   return `${head}\r\n`
-}
-
-function relay(client: Upgrade, upstream: Upgrade, onClose: () => void): LiveSocket {
-  const toClient = new FrameGate()
-  const toUpstream = new FrameGate()
-  for (const { socket } of [client, upstream]) {
-    if ('setNoDelay' in socket && typeof socket.setNoDelay === 'function') socket.setNoDelay(true)
-    if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(0)
-    socket.on('error', () => cut())
-    socket.on('close', () => cut())
-  }
-  let open = true
-  const cut = () => {
-    if (!open) return
-    open = false
-    client.socket.destroy()
-    upstream.socket.destroy()
-    onClose()
-  }
-  if (client.head.length > 0) toUpstream.write(client.head)
-  if (upstream.head.length > 0) toClient.write(upstream.head)
-  client.socket.pipe(toUpstream).pipe(upstream.socket)
-  upstream.socket.pipe(toClient).pipe(client.socket)
-
-  return {
-    close(code, reason) {
-      toClient.finish(closeFrame(code, reason, false))
-      toUpstream.finish(closeFrame(code, reason, true))
-      setTimeout(cut, goodbyeMs).unref()
-    }
-  }
 }

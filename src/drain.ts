@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { LiveSocket } from '../proxy/websocket.ts'
+import type { LiveSocket } from '../proxy/websocket-relay.ts'
 
 export interface DrainOptions {
   /** Milliseconds to go on accepting, for load balancers to notice. */

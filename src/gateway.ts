@@ -4,7 +4,7 @@ import { followSessionEvents, type SessionEvents } from '../auth/session-events.
 import { openDatabase } from '../db/database.ts'
 import { createUpstreamPool, upstreamAddress } from '../proxy/upstream.ts'
 import { probeUpstream } from '../proxy/upstream-probe.ts'
-import type { LiveSocket } from '../proxy/websocket.ts'
+import type { LiveSocket } from '../proxy/websocket-relay.ts'
 import { createAdmin } from './admin.ts'
 import { createApp } from './app.ts'
 import { createBackground } from './background.ts'
@@ -23,6 +23,9 @@ export interface Gateway {
   /** Says "not ready" at once, then drains and closes everything. May be called again. */
   close(options: DrainOptions): Promise<void>
 }
+
+// What is left of a shutdown for mails; a container's grace period has to hold it too.
+const mailsMs = 5_000
 
 /**
  * Starts a gateway and resolves once both listeners are up. Rejects with a coded error when it cannot start; then
@@ -124,7 +127,7 @@ export async function startGateway(
       async close(options) {
         readiness.startDraining()
         await drain(server, liveSockets, options)
-        await background.settled(options.timeoutMs)
+        await background.settled(Math.min(options.timeoutMs, mailsMs))
         await undo()
       }
     }
