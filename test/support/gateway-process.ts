@@ -22,7 +22,7 @@ export interface GatewayProcess {
 export async function startGatewayProcess(t: Teardown, env: Record<string, string>): Promise<GatewayProcess> {
   const spawned = spawnGateway(t, env)
   const ready = /^\{.*"msg":"gatehouse ready".*\}$/m
-  await until(() => ready.test(spawned.stdout()) || spawned.child.exitCode !== null, 20_000)
+  await until(() => ready.test(spawned.stdout()) || spawned.child.exitCode !== null, 60_000)
   const line = ready.exec(spawned.stdout())?.[0]
   if (line === undefined) throw new Error(`the gateway did not start: ${spawned.stderr()}`)
   const { publicUrl, adminUrl } = JSON.parse(line) as { publicUrl: string; adminUrl: string }

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+import type { Test } from 'tap'
+import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
+
+/** A gateway process whose policy opens `/public/*`, before this upstream. */
+export function startOpenGatewayProcess(
+  t: Test,
+  upstreamUrl: string,
+  env: Record<string, string> = {}
+): Promise<GatewayProcess> {
+  const folder = t.testdir({
+    'policy.ts': "export default { routes: [{ path: '/public/*', access: 'public' }], auth: {} }\n"
+  })
+  return startGatewayProcess(t, {
+    DATA_DIR: `${folder}/data`,
+    GATEHOUSE_CONFIG: `${folder}/policy.ts`,
+    UPSTREAM_URL: upstreamUrl,
+    ...env
+  })
+}
+
+/** Resident memory of a process in bytes, as the kernel counts it. Linux only; throws elsewhere. */
+export function residentBytes(pid: number | undefined): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  if (line === null) throw new Error('the process is gone')
+  return Number(line[1]) * 1024
+}
