@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/routes.ts'
@@ -132,13 +133,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   })
   // Every other expectation goes unmet and unmentioned, as it does with uvicorn.
   server.on('checkExpectation', (request, response) => app.routing(request, response))
-  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
-    socket.end(rawProblem('METHOD_NOT_ALLOWED', randomUUID()))
-  })
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => refuseRaw(socket, 'METHOD_NOT_ALLOWED'))
   routeUpgrades(
     server,
     (request, response) => app.routing(request, response),
-    (socket) => socket.end(rawProblem('UPGRADE_UNSUPPORTED', randomUUID()))
+    (socket) => refuseRaw(socket, 'UPGRADE_UNSUPPORTED')
   )
   await app.ready()
   return app
@@ -150,6 +149,14 @@ function requestId(request: IncomingMessage, isTrusted: (address: string | undef
   const given = request.headers['x-request-id']
   const believed = typeof given === 'string' && believableId.test(given) && isTrusted(request.socket.remoteAddress)
   return believed ? given : randomUUID()
+}
+
+// Node has let go of such a socket: an error that nobody listens for would end the process.
+function refuseRaw(socket: Duplex, code: Parameters<typeof rawProblem>[0]): void {
+  socket.on('error', () => socket.destroy())
+  // An answer to a request before it may have ended the connection already.
+  if (socket.writable) socket.end(rawProblem(code, randomUUID()))
+  else socket.destroy()
 }
 
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {

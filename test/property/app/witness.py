@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 
 from fastapi import FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
@@ -20,7 +21,8 @@ async def ok(kind: str, request: Request):
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-    return PlainTextResponse(f"{kind} {size} {CANARY if kind == 'session' else ''}")
+    marks = re.findall(r"\A(?:user|probe)=(\w+)\Z", request.url.query)
+    return PlainTextResponse(f"{kind} {size} {CANARY if kind == 'session' else ''} {''.join(marks)}")
 
 
 @api.api_route("/{kind}/error/{status}", methods=METHODS)

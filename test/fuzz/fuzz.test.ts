@@ -1,0 +1,15 @@
+import t from 'tap'
+import { withoutPython } from '../support/python.ts'
+import { fuzz } from './run.ts'
+
+t.test('ten seconds of broken requests leave the gateway as it was', { skip: await withoutPython() }, async (t) => {
+  t.setTimeout(100_000)
+  const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() & 0x7fffffff)
+  t.comment(`FUZZ_SEED=${seed}`)
+  const { findings, ...report } = await fuzz(t, { seconds: 10, most: 100_000, seed })
+  t.comment(JSON.stringify(report))
+  for (const finding of findings) t.comment(JSON.stringify(finding))
+  t.equal(findings.length, 0, 'nothing happened that must not')
+  t.ok(report.connections > 100, `${report.connections} connections`)
+  t.ok(report.arrived > 100, `${report.arrived} requests reached FastAPI`)
+})

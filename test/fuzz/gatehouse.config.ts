@@ -1,0 +1,9 @@
+import { defineConfig } from '../../src/policy-file.ts'
+
+export default defineConfig({
+  routes: [
+    { path: '/public/*', access: 'public' },
+    { path: '/optional/*', access: 'optional' },
+    { path: '/deny/*', access: 'deny' }
+  ]
+})

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Teardown } from '../support/postgres.ts'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/** What a process holds. Undefined where the system has no /proc. */
+export interface Holdings {
+  readonly residentMb: number
+  readonly descriptors: number
+}
+
+/** A gateway that is fuzzed: only what went wrong is kept of its log, for it may run for hours. */
+export interface FuzzedGateway {
+  readonly publicUrl: string
+  readonly port: number
+  /** Log lines of level error and above, and everything on standard error. */
+  readonly complaints: readonly string[]
+  isAlive(): boolean
+  holdings(): Promise<Holdings | undefined>
+  /** Asks it to stop and resolves to its exit status. */
+  stop(): Promise<number | null>
+}
+
+export async function startFuzzedGateway(t: Teardown, env: Record<string, string>): Promise<FuzzedGateway> {
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', LOG_LEVEL: 'info', ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const complaints: string[] = []
+  const complain = (line: string) => {
+    if (complaints.length < 100) complaints.push(line)
+  }
+  const isAlive = () => child.exitCode === null && child.signalCode === null
+  createInterface(child.stderr).on('line', complain)
+
+  const publicUrl = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      if (!line.startsWith('{') || /"level":(?:50|60)/.test(line)) complain(line)
+      else if (line.includes('"msg":"gatehouse ready"')) {
+        const { publicUrl }: { publicUrl: string } = JSON.parse(line)
+        resolve(publicUrl)
+      }
+    })
+    child.once('exit', () => reject(new Error(`the gateway did not start: ${complaints.join('\n')}`)))
+  })
+  return {
+    publicUrl,
+    port: Number(new URL(publicUrl).port),
+    complaints,
+    isAlive,
+    async holdings() {
+      try {
+        const status = await readFile(`/proc/${child.pid}/status`, 'utf8')
+        const descriptors = await readdir(`/proc/${child.pid}/fd`)
+        const kb = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1])
+        return { residentMb: Math.round(kb / 1_024), descriptors: descriptors.length }
+      } catch {
+        return undefined
+      }
+    },
+    async stop() {
+      if (isAlive()) {
+        const gone = once(child, 'exit')
+        child.kill('SIGTERM')
+        await gone
+      }
+      return child.exitCode
+    }
+  }
+}
