@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
 
-/** A gateway process whose policy opens `/public/*`, before this upstream. */
+/**
+ * A gateway process whose policy opens `/public/*`, before this upstream. Nobody signs in, so its database is one that
+ * never answers: an embedded one would take hundreds of megabytes, in which everything else disappears.
+ */
 export function startOpenGatewayProcess(
   t: Test,
   upstreamUrl: string,
@@ -13,6 +16,7 @@ export function startOpenGatewayProcess(
   })
   return startGatewayProcess(t, {
     DATA_DIR: `${folder}/data`,
+    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing',
     GATEHOUSE_CONFIG: `${folder}/policy.ts`,
     UPSTREAM_URL: upstreamUrl,
     ...env
