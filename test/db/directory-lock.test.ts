@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { openDatabase } from '../../db/database.ts'
 import { lockDirectory } from '../../db/drivers/directory-lock.ts'
 import { kill, runScript } from '../support/child.ts'
-import { makeEmbedded } from '../support/databases.ts'
+import { makeEmbedded } from '../support/embedded-database.ts'
 
 const holder = './hold-directory.ts'
 
