@@ -49,15 +49,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(options: ExchangeOptions) {
     this.#options = options
-    const { raw } = options.reply
-    const abandon = () => this.#abandon()
-    raw.on('close', abandon)
-    if (raw.socket !== null) return
-    // A pipelined request's response waits for its turn without a socket; before Node 24 nobody tells it of a client that
-    // goes away.
-    const { socket } = options.request.raw
-    socket.once('close', abandon)
-    raw.once('finish', () => socket.off('close', abandon))
+    options.reply.raw.on('close', () => this.#abandon())
   }
 
   // The client went away: nobody waits for the rest.
@@ -88,7 +80,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { raw } = reply
     const rawHeaders = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : []
     if (status < 200) {
-      // HTTP/1.0 knows no interim answers, and a pipelined response may not say anything before its turn.
+      // HTTP/1.0 knows no interim answers.
       if (status === 103 && request.raw.httpVersionMinor === 1) raw.socket?.write(earlyHints(rawHeaders), 'latin1')
       return
     }

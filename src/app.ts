@@ -13,6 +13,7 @@ import { type ProxyOptions, proxyPlugin } from '../proxy/plugin.ts'
 import { expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket.ts'
+import { hangUp } from './hang-up.ts'
 import { createResponseLog } from './logging.ts'
 import { rawProblem, refuse } from './problem.ts'
 import type { Readiness } from './readiness.ts'
@@ -60,6 +61,12 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   // 1. One reading of the request, or none.
   app.addHook('onRequest', createAdmission({ publicUrl: proxy.publicUrl, allowedHosts: options.allowedHosts }))
+  app.addHook('onRequest', function awaitTurn(_request, reply, done) {
+    // Pipelined requests are answered in their order, and worked on in it: all at once, a single connection could have
+    // the upstream work on thousands.
+    if (reply.raw.socket === null) reply.raw.once('socket', () => done())
+    else done()
+  })
   app.addHook('onRequest', function endKeepAliveWhenDraining(_request, reply, done) {
     if (readiness.draining) reply.raw.shouldKeepAlive = false
     done()
@@ -151,12 +158,8 @@ function requestId(request: IncomingMessage, isTrusted: (address: string | undef
   return believed ? given : randomUUID()
 }
 
-// Node has let go of such a socket: an error that nobody listens for would end the process.
 function refuseRaw(socket: Duplex, code: Parameters<typeof rawProblem>[0]): void {
-  socket.on('error', () => socket.destroy())
-  // An answer to a request before it may have ended the connection already.
-  if (socket.writable) socket.end(rawProblem(code, randomUUID()))
-  else socket.destroy()
+  hangUp(socket, rawProblem(code, randomUUID()))
 }
 
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -170,7 +173,7 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'REQUEST_TIMEOUT'
         : 'REQUEST_MALFORMED'
-  socket.end(rawProblem(code, randomUUID()))
+  refuseRaw(socket, code)
 }
 
 function pairs(flat: readonly string[]): Record<string, string> {

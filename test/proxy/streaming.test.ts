@@ -145,10 +145,10 @@ t.test('so does a client that asked for several things at once and left', async 
   const seen = upstream.requests.length
   const wire = await openWire(gateway.port)
   wire.write(get('/public/events') + get('/public/events') + get('/public/events'))
-  await until(() => upstream.requests.length === seen + 3)
+  await until(() => upstream.requests.length > seen)
   wire.destroy()
   await until(() => upstream.requests.slice(seen).every(({ socket }) => socket.destroyed))
-  t.pass('all three are closed')
+  t.equal(upstream.requests.length, seen + 1, 'the others waited for their turn, which never came')
 })
 
 t.test('an upload whose client leaves is not completed', async (t) => {
