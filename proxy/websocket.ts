@@ -78,9 +78,18 @@ export function routeUpgrades(
     response.shouldKeepAlive = false
     // Node's own server does the same for every other request; an upgrade's response is ours to attach.
     response.assignSocket(request.socket)
-    response.on('finish', () => socket.end())
+    response.on('finish', () => letGo(socket))
     route(request, response)
   })
+}
+
+const lingerMs = 1_000
+
+// Nobody reads this connection any more: what the client still sends would hide that it is gone, and keep it for ever.
+function letGo(socket: Duplex): void {
+  socket.end()
+  socket.resume()
+  setTimeout(() => socket.destroy(), lingerMs).unref()
 }
 
 export interface ForwardUpgradeOptions {
