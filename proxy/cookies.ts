@@ -1,5 +1,6 @@
-// Every cookie of BetterAuth's, its plugins' included, carries this prefix; on https `__Host-` stands before it.
-const betterAuthCookie = /^\s*(?:__host-|__secure-)?better-auth\./i
+// Every cookie of BetterAuth's, its plugins' included, carries this prefix; on https `__Host-` stands before it. Browsers
+// keep `=name=value` as a cookie without a name, and send it as `name=value`.
+const betterAuthCookie = /^[\s=]*(?:__host-|__secure-)?better-auth\./i
 
 /** Whether a `Cookie` pair or a `Set-Cookie` value names one of BetterAuth's cookies. */
 export function isBetterAuthCookie(pair: string): boolean {
