@@ -1,4 +1,5 @@
 import http, { type IncomingMessage, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { isTakeableUpgrade } from '../proxy/websocket.ts'
 
 const headersWithinMs = 15_000
@@ -18,7 +19,14 @@ export function createPublicServer(): Server {
     // Node 24.9 and later; before, `routeUpgrades` ignores what is no WebSocket.
     shouldUpgradeCallback: (request: IncomingMessage) => isTakeableUpgrade(request)
   }
-  return http.createServer(options)
+  const server = http.createServer(options)
+  server.on('connection', rememberAddress)
+  return server
+}
+
+// A socket that is closed knows its peer only if it was asked before, and a client could hide by leaving early.
+function rememberAddress(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy()
 }
 
 /** Binds a server and resolves to its port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
