@@ -20,6 +20,9 @@ export function createPublicServer(): Server {
     shouldUpgradeCallback: (request: IncomingMessage) => isTakeableUpgrade(request)
   }
   const server = http.createServer(options)
+  // The size of a head is limited, not the number of its headers: some versions of Node drop those beyond a number, a
+  // `Content-Length` or a second `Host` as well.
+  server.maxHeadersCount = 0
   server.on('connection', rememberAddress)
   return server
 }
