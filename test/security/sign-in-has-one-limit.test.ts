@@ -79,14 +79,25 @@ async function attempt(path: string, address: string): Promise<boolean> {
   return false
 }
 
+/** Runs attempts from an address of their own, again when a slow machine had them outlast the window they are counted in. */
+async function inOneWindow<T>(attempts: (address: string) => Promise<T>): Promise<T> {
+  for (;;) {
+    addresses++
+    const began = Date.now()
+    const result = await attempts(`10.9.0.${addresses}`)
+    if (Date.now() - began < 9_000) return result
+  }
+}
+
 t.test('however its address is spelled, an address has three attempts in ten seconds', async (t) => {
   const served: string[] = []
   for (const path of spellings) {
-    addresses++
-    const address = `10.9.0.${addresses}`
-    const looked = [await attempt(path, address), await attempt(path, address), await attempt(path, address)]
-    // The third and the fourth under the right name: whatever was counted apart would let the fourth through too.
-    looked.push(await attempt(right, address), await attempt(right, address))
+    // The last two under the right name: whatever was counted apart would let the fourth through too.
+    const looked = await inOneWindow(async (address) => {
+      const outcomes: boolean[] = []
+      for (const spelling of [path, path, path, right, right]) outcomes.push(await attempt(spelling, address))
+      return outcomes
+    })
     const tried = looked.filter(Boolean).length
     t.ok(tried <= 3, `${path}: ${tried} of five attempts were looked at`)
     if (looked[0]) served.push(path)
@@ -97,12 +108,10 @@ t.test('however its address is spelled, an address has three attempts in ten sec
 })
 
 t.test('who has used up the attempts under one spelling has none left under another', async (t) => {
-  const address = '10.9.1.1'
-  t.same(
-    [await attempt(right, address), await attempt(right, address), await attempt(right, address)],
-    [true, true, true]
-  )
-  const began = Date.now()
-  for (const path of spellings) t.notOk(await attempt(path, address), path)
-  t.ok(Date.now() - began < 9_000, 'all of it within the ten seconds')
+  const looked = await inOneWindow(async (address) => {
+    const outcomes: [string, boolean][] = []
+    for (const path of [right, right, right, ...spellings]) outcomes.push([path, await attempt(path, address)])
+    return outcomes
+  })
+  for (const [i, [path, wasLookedAt]] of looked.entries()) t.equal(wasLookedAt, i < 3, path)
 })
