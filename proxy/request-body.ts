@@ -30,6 +30,8 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
   if (Number(request.headers['content-length'] ?? 0) > limits.maxBytes) throw new BodyTooLargeError()
   if (awaitingContinue.delete(request)) response.writeContinue()
   const body = new LimitedBody(limits)
+  // Whoever refuses a request never listens to its body, and an error that nobody hears would end the process.
+  body.on('error', () => {})
   request.on('error', (error) => body.destroy(error))
   request.on('aborted', () => body.destroy(new Error('the client went away')))
   request.pipe(body)
