@@ -95,7 +95,7 @@ t.test('a thousand event streams and a thousand WebSockets at once keep nobody w
 
   const among = await median()
   t.comment(`a request takes ${alone.toFixed(1)} ms alone and ${among.toFixed(1)} ms among ${2 * count} open ones`)
-  t.ok(among < alone * 5 + 50, `${among} ms among them, ${alone} ms alone`)
+  t.ok(among < 1_000, `${among} ms among them, ${alone} ms alone`)
 
   say('everybody')
   await until(() => clients.every(({ received }) => received.includes('everybody')), 10_000)

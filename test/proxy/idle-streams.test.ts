@@ -3,6 +3,7 @@ import t from 'tap'
 import { Pool } from 'undici'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
+import { noDatabase } from '../support/processes.ts'
 import { openWire } from '../support/wire.ts'
 
 // What the control waits before it cuts; the silence is twice as long, and longer than any limit that the gateway is given.
@@ -25,7 +26,7 @@ upstream.server.on('upgrade', (_request, socket) => {
 })
 const gateway = await startTestGateway(t, {
   upstreamUrl: upstream.url,
-  env: { CLIENT_TIMEOUT: '1', UPSTREAM_TIMEOUT: '1' }
+  env: { ...noDatabase, CLIENT_TIMEOUT: '1', UPSTREAM_TIMEOUT: '1' }
 })
 const host = `Host: ${new URL(gateway.publicUrl).host}`
 

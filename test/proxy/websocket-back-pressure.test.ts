@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { startTestGateway } from '../support/gateway.ts'
+import { noDatabase } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
 // The upstream takes the handshake, and then nothing until it is told to.
@@ -26,7 +27,8 @@ t.teardown(() => {
 })
 const address = upstream.address()
 const gateway = await startTestGateway(t, {
-  upstreamUrl: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+  upstreamUrl: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+  env: noDatabase
 })
 
 t.test('a slow upstream slows the client down, and then gets every byte', async (t) => {

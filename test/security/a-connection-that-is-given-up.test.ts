@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import t from 'tap'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
+import { noDatabase } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { openWire } from '../support/wire.ts'
 
@@ -11,7 +12,7 @@ const upstream = await startEchoUpstream(t, (request, response) => {
     response.write('half')
   } else setTimeout(() => response.end('<answered>'), 200)
 })
-const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
+const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, env: noDatabase })
 const host = `Host: ${new URL(gateway.publicUrl).host}`
 const get = (path: string) => `GET ${path} HTTP/1.1\r\n${host}\r\n\r\n`
 const tunnel = `CONNECT a:1 HTTP/1.1\r\n${host}\r\n\r\n`

@@ -1,11 +1,12 @@
 import t from 'tap'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
+import { noDatabase } from '../support/processes.ts'
 import { askRaw, openWire } from '../support/wire.ts'
 
 const upstream = await startEchoUpstream(t)
 upstream.server.maxHeadersCount = 0
-const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
+const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, env: noDatabase })
 const host = `Host: ${new URL(gateway.publicUrl).host}`
 
 t.test('a head over 16 KiB is refused, whatever makes it long', async (t) => {

@@ -85,7 +85,7 @@ t.test('a thousand slow clients are cut off in time, and nobody else has to wait
   t.ok(kinds['a letter at a time'].every((client) => client.received().startsWith('HTTP/1.1 408 ')))
   waits.sort((a, b) => a - b)
   const median = waits[Math.floor(waits.length / 2)] ?? 0
-  t.ok(median < 250, `others waited ${Math.round(median)} ms (median of ${waits.length})`)
+  t.ok(median < 1_000, `others waited ${Math.round(median)} ms (median of ${waits.length})`)
   t.comment(`others waited ${Math.round(median)} ms, at most ${Math.round(waits.at(-1) ?? 0)} ms`)
   t.equal(gateway.child.exitCode, null)
 })

@@ -2,9 +2,12 @@ import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
 
+/** Where nobody signs in: a database that never answers starts sooner than an embedded one, and takes no memory. */
+export const noDatabase = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' } as const
+
 /**
- * A gateway process whose policy opens `/public/*`, before this upstream. Nobody signs in, so its database is one that
- * never answers: an embedded one would take hundreds of megabytes, in which everything else disappears.
+ * A gateway process whose policy opens `/public/*`, before this upstream. It has no database: an embedded one would take
+ * hundreds of megabytes, in which everything else disappears.
  */
 export function startOpenGatewayProcess(
   t: Test,
@@ -16,7 +19,7 @@ export function startOpenGatewayProcess(
   })
   return startGatewayProcess(t, {
     DATA_DIR: `${folder}/data`,
-    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing',
+    ...noDatabase,
     GATEHOUSE_CONFIG: `${folder}/policy.ts`,
     UPSTREAM_URL: upstreamUrl,
     ...env

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { startTestGateway, type TestGateway } from './gateway.ts'
+import { noDatabase } from './processes.ts'
 import { startUvicorn } from './uvicorn.ts'
 import { askRaw, type WireAnswer } from './wire.ts'
 
@@ -34,7 +35,7 @@ export async function startRoutedGateway(t: Test, env: Record<string, string> = 
   const uvicorn = await startUvicorn(t, { dir, app: 'routed:app' })
   const gateway = await startTestGateway(t, {
     upstreamUrl: uvicorn.url,
-    env,
+    env: { ...noDatabase, ...env },
     policy: {
       routes: [
         { path: '/public/*', access: 'public' },
