@@ -16,21 +16,23 @@ export interface Dialogue {
  */
 export function converse(port: number, bytes: Buffer, random: Random, limitMs: number): Promise<Dialogue> {
   const drips = random.chance(0.25)
-  const leavesEarly = random.chance(0.1)
+  const leavesEarly = random.chance(0.2)
   const endsItsSide = random.chance(0.3)
-  const patienceMs = leavesEarly ? random.below(20) : random.chance(0.02) ? limitMs : 60 + random.below(200)
+  const patienceMs = leavesEarly ? random.below(8) : random.chance(0.02) ? limitMs : 60 + random.below(200)
   const step = 1 + random.below(40)
+  const resets = random.chance(0.5)
 
   return new Promise((resolve) => {
     let received = ''
     let ended = false
     const socket = connect(port, '127.0.0.1')
     socket.setEncoding('latin1')
-    const limit = setTimeout(() => socket.destroy(), limitMs)
-    let patience = setTimeout(() => socket.destroy(), limitMs)
+    const leave = () => (resets ? socket.resetAndDestroy() : socket.destroy())
+    const limit = setTimeout(leave, limitMs)
+    let patience = setTimeout(leave, limitMs)
     const waitOn = () => {
       clearTimeout(patience)
-      patience = setTimeout(() => socket.destroy(), patienceMs)
+      patience = setTimeout(leave, patienceMs)
     }
     const finish = () => {
       if (endsItsSide && !socket.destroyed) socket.end()
@@ -40,7 +42,7 @@ export function converse(port: number, bytes: Buffer, random: Random, limitMs: n
       if (socket.destroyed) return
       if (from >= bytes.length) return finish()
       socket.write(bytes.subarray(from, from + step))
-      if (leavesEarly && from > bytes.length / 2) socket.destroy()
+      if (leavesEarly && from > bytes.length / 2) leave()
       else setTimeout(drip, 1, from + step)
     }
     socket.on('connect', () => {

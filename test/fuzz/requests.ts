@@ -39,6 +39,9 @@ export function seedsFor(host: string): string[] {
       'X-User-Id: forged',
       'X_User_Id: forged'
     ),
+    `${head('POST /api/auth/sign-out HTTP/1.1', 'Content-Type: nonsense', 'Content-Length: 20')}abc`,
+    `${head('PUT /api/auth/ok HTTP/1.1', 'Content-Type: text/plain', 'Content-Length: 2000000')}abc`,
+    `${head('GET /api/auth/ok HTTP/1.1', 'Transfer-Encoding: chunked')}3\r\nabc\r\n`,
     head('CONNECT example.com:443 HTTP/1.1')
   ]
 }
