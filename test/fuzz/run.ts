@@ -35,7 +35,7 @@ export interface FuzzReport {
 const connectionsAtOnce = 16
 const mostFindings = 20
 const connectionLimitMs = 4_000
-const grownMb = 150
+const grownMb = 100
 const grownDescriptors = 10
 
 /**
