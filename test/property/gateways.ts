@@ -28,6 +28,9 @@ export async function startGateways(t: Test, upstreamUrl: string): Promise<Gatew
     DATABASE_URL: url,
     BETTER_AUTH_SECRET: secret,
     LOG_LEVEL: 'error',
+    SESSION_EVENTS: 'off',
+    // Nothing is kept there; without it every gateway would be given an embedded database that it does not use.
+    DATA_DIR: t.testdir(),
     // Nobody's addresses are believed, so that what FastAPI is told can only be the gateway's.
     TRUSTED_PROXIES: ''
   }

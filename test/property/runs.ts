@@ -33,7 +33,7 @@ export async function holds<T>(
     // A failure says which request it was; shrinking the hundreds around it takes minutes.
     endOnFailure: true,
     // However slow the machine, a test has its time.
-    interruptAfterTimeLimit: minutes > 0 ? minutes * 60_000 : 35_000
+    interruptAfterTimeLimit: minutes > 0 ? minutes * 60_000 : 20_000
   })
   for (const problem of problems.slice(0, 5)) t.comment(JSON.stringify(problem))
   const error = outcome.errorInstance instanceof Error ? (outcome.errorInstance.stack ?? '') : ''
