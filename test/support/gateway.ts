@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import type { Test } from 'tap'
 import { compileRules } from '../../proxy/route-policy.ts'
 import { readConfig } from '../../src/config.ts'
@@ -32,7 +34,7 @@ export async function startTestGateway(t: Test, options: TestGatewayOptions = {}
     PORT: '0',
     ADMIN_PORT: '0',
     // Not `t.testdir()`, which a second gateway of the same test would empty under the first.
-    DATA_DIR: options.env?.['DATA_DIR'] ?? (await makeEmbedded(t)),
+    DATA_DIR: options.env?.['DATA_DIR'] ?? (await makeDataDir(t, options.env?.['DATABASE_URL'] === undefined)),
     TRUSTED_PROXIES: 'loopback',
     DRAIN_DELAY: '0',
     DRAIN_TIMEOUT: '1',
@@ -65,4 +67,12 @@ export async function startTestGateway(t: Test, options: TestGatewayOptions = {}
   t.teardown(() => gateway.close({ delayMs: 0, timeoutMs: 100 }))
   const port = Number(/"port":(\d+)/.exec(logged)?.[1] ?? new URL(gateway.publicUrl).port)
   return { ...gateway, url: `http://127.0.0.1:${port}`, port, logged: () => logged }
+}
+
+// Where another database serves, only the generated secret is kept there.
+async function makeDataDir(t: Test, embedded: boolean): Promise<string> {
+  if (embedded) return makeEmbedded(t)
+  const dataDir = await mkdtemp(`${tmpdir()}/gatehouse-test-`)
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
+  return dataDir
 }
