@@ -7,6 +7,7 @@ import type { AuthExtension } from './extension.ts'
 import { clientAddressHeader } from './fetch-bridge.ts'
 import { limitSignIns, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { cookiePrefix } from './session-cookie.ts'
 
 export interface AuthOptions {
   readonly database: Database
@@ -101,7 +102,7 @@ function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced
   return {
     // BetterAuth's own switch says `__Secure-`, and to some cookies only by name; this way all of them are `__Host-`.
     useSecureCookies: false,
-    cookiePrefix: https ? '__Host-better-auth' : 'better-auth',
+    cookiePrefix: cookiePrefix(publicUrl),
     defaultCookieAttributes: { secure: https, httpOnly: true, sameSite: 'lax', path: '/' },
     ipAddress: { ipAddressHeaders: [clientAddressHeader], ipv6Subnet: 64 },
     // Left unsaid, both checks are off wherever NODE_ENV or TEST says that this is a test.

@@ -1,5 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
+/** What the name of every cookie of BetterAuth's begins with, up to the dot: `__Host-` on https. */
+export function cookiePrefix(publicUrl: string | undefined): string {
+  return publicUrl?.startsWith('https:') === true ? '__Host-better-auth' : 'better-auth'
+}
+
 /** What a request's `Cookie` header says about one cookie. `ambiguous`: the name came twice with different values. */
 export type CookieReading =
   | { readonly kind: 'absent' }

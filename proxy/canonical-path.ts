@@ -37,12 +37,6 @@ export function canonicalTarget(target: string): string | null {
   return spell(decoded) + target.slice(end)
 }
 
-/** The path of a canonical target as FastAPI sees it: decoded, without the query string. */
-export function decodedPath(canonical: string): string {
-  const query = canonical.indexOf('?')
-  return decodeURIComponent(query === -1 ? canonical : canonical.slice(0, query))
-}
-
 function decodePath(path: string): string | null {
   const bytes = Buffer.allocUnsafe(path.length)
   let length = 0

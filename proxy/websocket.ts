@@ -8,6 +8,7 @@ import {
   UpstreamTimeoutError,
   UpstreamUnreachableError
 } from './errors.ts'
+import { letGo } from './let-go.ts'
 import { hasBody } from './request-body.ts'
 import { clientHeaders, type ResponseMarks, withoutTrailer } from './response-headers.ts'
 import type { UpstreamAddress } from './upstream.ts'
@@ -81,15 +82,6 @@ export function routeUpgrades(
     response.on('finish', () => letGo(socket))
     route(request, response)
   })
-}
-
-const lingerMs = 1_000
-
-// Nobody reads this connection any more: what the client still sends would hide that it is gone, and keep it for ever.
-function letGo(socket: Duplex): void {
-  socket.end()
-  socket.resume()
-  setTimeout(() => socket.destroy(), lingerMs).unref()
 }
 
 export interface ForwardUpgradeOptions {

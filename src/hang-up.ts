@@ -1,7 +1,6 @@
 import { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-
-const lingerMs = 1_000
+import { letGo } from '../proxy/let-go.ts'
 
 /**
  * Says a last word on a connection whose bytes are no requests any more, and closes it: at once where an answer is being
@@ -14,10 +13,7 @@ export function hangUp(socket: Duplex, lastWord: string): void {
     socket.destroy()
     return
   }
-  // Unread bytes would turn the end into a reset, which takes the last word with it.
-  socket.resume()
-  socket.end(lastWord)
-  setTimeout(() => socket.destroy(), lingerMs).unref()
+  letGo(socket, lastWord)
 }
 
 // Node has no public way to ask which response a socket is at. Its own answer to a malformed request looks here, too.

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { createCookieSigner, readCookie } from '../../auth/session-cookie.ts'
+import { cookiePrefix, createCookieSigner, readCookie } from '../../auth/session-cookie.ts'
 import { openDatabase } from '../../db/database.ts'
 import { createSessionReader } from '../../db/sessions.ts'
 import type { Access } from '../../proxy/route-policy.ts'
@@ -31,7 +31,7 @@ export async function judgeJar(path: string, config: Config): Promise<JarVerdict
   const jar = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new ConfigError([`--cookie-jar: the file cannot be read (${errorCode(error)})`])
   })
-  const name = `${config.publicUrl?.startsWith('https:') === true ? '__Host-' : ''}better-auth.session_token`
+  const name = `${cookiePrefix(config.publicUrl)}.session_token`
   const reading = readCookie(cookieHeaderOf(jar), name)
   if (reading.kind === 'absent') return { outcome: 'anonymous', why: `the jar holds no ${name}` }
   if (reading.kind === 'ambiguous') return { outcome: 'ambiguous', why: `the jar holds two different ${name}` }

@@ -1,5 +1,10 @@
 import t from 'tap'
-import { canonicalTarget, decodedPath } from '../../proxy/canonical-path.ts'
+import { canonicalTarget } from '../../proxy/canonical-path.ts'
+
+/** The path of a canonical target as FastAPI sees it: decoded, without the query string. */
+function decodedPath(canonical: string): string {
+  return decodeURIComponent(canonical.split('?', 1)[0] ?? '')
+}
 
 t.test('a path that is clear is read as FastAPI reads it: decoded once', async (t) => {
   const clear: Record<string, string> = {
