@@ -14,3 +14,22 @@ export function withoutBetterAuthCookies(header: string): string | null {
   const rest = left.join(';').trimStart()
   return rest === '' ? null : rest
 }
+
+// What `"*"` stands for in `Clear-Site-Data` (W3C Clear Site Data, section 3.1), less the cookies.
+const everythingButCookies = ['cache', 'clientHints', 'executionContexts', 'prefetchCache', 'prerenderCache', 'storage']
+  .map((type) => `"${type}"`)
+  .join(', ')
+
+/**
+ * A `Clear-Site-Data` header that leaves the browser its cookies, BetterAuth's being among them. Null when that was all
+ * it was to clear.
+ */
+export function withoutCookieClearing(header: string): string | null {
+  if (!/cookies|\*/i.test(header)) return header
+  const left = header
+    .split(',')
+    .map((directive) => directive.trim())
+    .filter((directive) => !/cookies/i.test(directive))
+    .map((directive) => (directive.includes('*') ? everythingButCookies : directive))
+  return left.length === 0 ? null : left.join(', ')
+}

@@ -1,4 +1,4 @@
-import { isBetterAuthCookie } from './cookies.ts'
+import { isBetterAuthCookie, withoutCookieClearing } from './cookies.ts'
 import { isHopByHop, listedInConnection } from './hop-by-hop.ts'
 
 /** What the gateway adds to an upstream's response, and what it therefore takes out of it. */
@@ -20,7 +20,7 @@ const invalidName = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
 
 /**
  * The response headers for the client as flat name/value pairs, duplicates and order kept: the upstream's less what
- * belongs to its connection, cannot be sent, or names a cookie of BetterAuth's, then the gateway's own.
+ * belongs to its connection, cannot be sent, or sets or clears a cookie of BetterAuth's, then the gateway's own.
  */
 export function clientHeaders(raw: readonly (Buffer | string)[], marks: ResponseMarks): string[] {
   const listed = listedInConnection(connectionOf(raw))
@@ -37,7 +37,10 @@ export function clientHeaders(raw: readonly (Buffer | string)[], marks: Response
     if (marks.cors.length > 0 && lower.startsWith('access-control-')) continue
     if (lower === 'vary') vary.push(value)
     else if (lower === 'cache-control') cacheControl.push(value)
-    else headers.push(name, value)
+    else if (lower === 'clear-site-data') {
+      const left = withoutCookieClearing(value)
+      if (left !== null) headers.push(name, left)
+    } else headers.push(name, value)
   }
   for (const cookie of marks.setCookies) headers.push('Set-Cookie', cookie)
   headers.push(...marks.cors)
@@ -64,7 +67,8 @@ const notInTrailers = new Set([
   'trailer',
   'content-encoding',
   'content-type',
-  'content-range'
+  'content-range',
+  'clear-site-data'
 ])
 
 /** The upstream's trailers for the client, as pairs, less what may not stand there. */

@@ -16,12 +16,24 @@ const planted = [
 ]
 const its = ['theme=dark; Path=/', 'better=auth', 'a-better-auth=1; HttpOnly']
 
+// What the upstream wants cleared, and what the browser is told.
+const clearings = {
+  '"cookies"': [],
+  '"cache", "cookies", "storage"': ['"cache", "storage"'],
+  '"storage","COOKIES"': ['"storage"'],
+  '"cache"': ['"cache"'],
+  '"*"': ['"cache", "clientHints", "executionContexts", "prefetchCache", "prerenderCache", "storage"']
+}
+
 const upstream = await startRawUpstream(t, ({ socket }, head) => {
   const cookies = [...planted, ...its].map((cookie) => `Set-Cookie: ${cookie}\r\n`).join('')
   if (head.startsWith('GET /public/trailers')) {
     socket.write(
       `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n\r\n0\r\n${cookies}X-Sum: 1\r\n\r\n`
     )
+  } else if (head.startsWith('GET /public/clear/')) {
+    const wanted = Object.keys(clearings)[Number(/clear\/(\d)/.exec(head)?.[1])]
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\nClear-Site-Data: ${wanted}\r\n\r\n`)
   } else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${cookies}\r\n`)
 })
 const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
@@ -38,4 +50,12 @@ t.test('nor can it set one in trailers', async (t) => {
   const received = await sendRaw(gateway.port, head)
   t.match(received, /^HTTP\/1\.1 200 [\s\S]*\r\n0\r\n[\s\S]*X-Sum: 1\r\n/)
   t.notMatch(received, /better-auth\./i)
+})
+
+t.test('nor can it have the browser forget them; everything else is cleared as it wants', async (t) => {
+  for (const [index, [wanted, told]] of Object.entries(clearings).entries()) {
+    const answer = await askRaw(gateway.port, `GET /public/clear/${index} HTTP/1.1`, host)
+    t.equal(answer.status, 200)
+    t.same(answer.all('clear-site-data'), told, wanted)
+  }
 })
