@@ -27,7 +27,8 @@ async def ok(kind: str, request: Request):
 
 @api.api_route("/{kind}/error/{status}", methods=METHODS)
 async def error(kind: str, status: int):
-    raise HTTPException(status, detail=kind)
+    # Of other numbers uvicorn makes no answer, and breaks the connection off.
+    raise HTTPException(status if 400 <= status <= 599 else 400, detail=kind)
 
 
 @api.api_route("/{kind}/redirect", methods=METHODS)
