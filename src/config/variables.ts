@@ -24,17 +24,17 @@ export const secretVariables = [
   'UPSTREAM_TOKEN'
 ] as const
 
-/** Every variable that Gatehouse reads, one by one; what holds between them is in rules.ts. */
+/** Every variable that Gatehouse reads, one by one; what holds between them is in rules.ts, what they mean in meanings.ts. */
 export function variables(cwd: string) {
   const path = pathFrom(cwd)
   return z.object({
-    HOST: listenHost.default('127.0.0.1'),
-    PORT: port.default(8080),
-    ADMIN_HOST: listenHost.default('127.0.0.1'),
-    ADMIN_PORT: port.default(9090),
+    HOST: listenHost.prefault('127.0.0.1'),
+    PORT: port.prefault('8080'),
+    ADMIN_HOST: listenHost.prefault('127.0.0.1'),
+    ADMIN_PORT: port.prefault('9090'),
     PUBLIC_HEALTH_PATH: healthPath.optional(),
     DATA_DIR: path.prefault('.data'),
-    UPSTREAM_URL: upstream.default('http://127.0.0.1:8000'),
+    UPSTREAM_URL: upstream.prefault('http://127.0.0.1:8000'),
     UPSTREAM_CA_FILE: path.optional(),
     UPSTREAM_TOKEN: headerToken.optional(),
     DATABASE_URL: databaseUrl.optional(),
@@ -51,24 +51,24 @@ export function variables(cwd: string) {
     TRUSTED_PROXIES: commaList(readProxies, 'an address, a CIDR, loopback or private')
       .transform((proxies): readonly string[] => proxies.flat())
       .default(noItems),
-    SESSION_CACHE_TTL: seconds(0, day).default(10_000),
-    SESSION_CACHE_MAX: wholeNumber(1, 10_000_000).default(10_000),
-    SESSION_EVENTS: z.enum(['auto', 'listen', 'off'], 'must be auto, listen or off').default('auto'),
-    SESSION_STALE_IF_ERROR: seconds(0, day).default(0),
-    MAX_BODY_BYTES: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(104_857_600),
-    UPSTREAM_TIMEOUT: seconds(0.001, day).default(60_000),
-    CLIENT_TIMEOUT: seconds(0.001, day).default(30_000),
-    DRAIN_DELAY: seconds(0, day).default(5_000),
-    DRAIN_TIMEOUT: seconds(0, day).default(15_000),
-    PUBLIC_SIGN_UP: yesOrNo.default(true),
-    PAGES: yesOrNo.default(true),
+    SESSION_CACHE_TTL: seconds(0, day).prefault('10'),
+    SESSION_CACHE_MAX: wholeNumber(1, 10_000_000).prefault('10000'),
+    SESSION_EVENTS: z.enum(['auto', 'listen', 'off'], 'must be auto, listen or off').prefault('auto'),
+    SESSION_STALE_IF_ERROR: seconds(0, day).prefault('0'),
+    MAX_BODY_BYTES: wholeNumber(0, Number.MAX_SAFE_INTEGER).prefault('104857600'),
+    UPSTREAM_TIMEOUT: seconds(0.001, day).prefault('60'),
+    CLIENT_TIMEOUT: seconds(0.001, day).prefault('30'),
+    DRAIN_DELAY: seconds(0, day).prefault('5'),
+    DRAIN_TIMEOUT: seconds(0, day).prefault('15'),
+    PUBLIC_SIGN_UP: yesOrNo.prefault('true'),
+    PAGES: yesOrNo.prefault('true'),
     LOG_LEVEL: z
       .enum(
         ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
         'must be trace, debug, info, warn, error, fatal or silent'
       )
-      .default('info'),
-    WORKERS: workerCount.default(1),
+      .prefault('info'),
+    WORKERS: workerCount.prefault('1'),
     GATEHOUSE_CONFIG: path.optional()
   })
 }

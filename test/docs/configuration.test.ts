@@ -1,4 +1,5 @@
 import t from 'tap'
+import { withReference } from '../../docs/reference.ts'
 import { variables } from '../../src/config/variables.ts'
 import { readConfig, variableNames } from '../../src/config.ts'
 import { pageOf, rowsOf } from './documents.ts'
@@ -11,6 +12,10 @@ const rows = rowsOf(page).flatMap(([name = '', value = '']) => {
 const defaults = rows.flatMap(({ variable, value }) => {
   const literal = /^`([^`]+)`$/.exec(value)?.[1]
   return literal === undefined ? [] : [[variable, literal] as const]
+})
+
+t.test('the tables are what `npm run docs` makes of the schema', async (t) => {
+  t.equal(withReference(page.text), page.text)
 })
 
 t.test('docs/configuration.md has every variable once, and no other', async (t) => {
