@@ -13,14 +13,18 @@ export interface DatabaseOptions {
   dataDir?: string | undefined
   /** For neon: `host:port` of a WebSocket-to-Postgres proxy, instead of Neon's own. */
   neonWsProxy?: string | undefined
-  /** Connections at most; 10 by default. */
+  /** Statements and transactions at once; 10 by default. One connection more asks now and then whether the database is there. */
   poolSize?: number | undefined
-  /** Until a connection must be there, waiting for a free one included; 3,000 by default. */
+  /** How many more may wait for their turn; 1,000 by default. Further ones are rejected at once. */
+  waitingMax?: number | undefined
+  /** Until a turn must come, and until a connection must be there; 3,000 by default. */
   connectionTimeoutMs?: number | undefined
   /** Until a statement must be answered; 5,000 by default. Not for direct clients: migrations may take long. */
   statementTimeoutMs?: number | undefined
   /** Hears of idle connections that broke. They are replaced when needed. */
   onPoolError?: ((error: Error) => void) | undefined
+  /** Hears when the database is given up, so that everything is rejected at once, and when it answers again. */
+  onAway?: ((away: boolean) => void) | undefined
 }
 
 /** The drizzle database, whatever the driver. */
@@ -33,7 +37,10 @@ export interface DirectClient {
 
 export interface Database {
   readonly driver: DatabaseDriver
+  /** Over the wire it rejects with `DATABASE_AWAY` or `DATABASE_BUSY`, at once, while nobody can be served. */
   readonly db: GatehouseDb
+  /** How long a single look-up may take in all, its wait for a turn included, in ms. */
+  readonly patienceMs: number
   /** Rejects when the database does not answer in time. */
   ping(): Promise<void>
   /**

@@ -50,3 +50,9 @@ export class AdoptionMismatchError extends AdoptionMismatch {
     this.differences = differences
   }
 }
+
+/** The database was asked a moment ago and did not answer. */
+export const DatabaseAwayError = createError('DATABASE_AWAY', 'The database does not answer.')
+
+/** Too many wait for the database, or waited too long. */
+export const DatabaseBusyError = createError('DATABASE_BUSY', 'Too many wait for the database.')

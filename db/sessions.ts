@@ -1,5 +1,6 @@
 import { eq, inArray, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
+import { within } from './drivers/within.ts'
 import { session, user } from './schema.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch; whether it has expired is the caller's question. */
@@ -15,7 +16,7 @@ export interface SessionRecord {
 
 /**
  * The one hot query. The reader answers null for an unknown token and for a user who is gone, and rejects when the
- * database cannot answer. What it rejects with holds no parameters.
+ * database cannot answer within its `patienceMs`. What it rejects with holds no parameters.
  */
 export function createSessionReader(database: Database): (token: string) => Promise<SessionRecord | null> {
   const query = database.db
@@ -35,7 +36,8 @@ export function createSessionReader(database: Database): (token: string) => Prom
     .prepare('gatehouse_session')
 
   return async function readSession(token) {
-    const [row] = await query.execute({ token }).catch(throwWithoutParameters)
+    const looked = query.execute({ token }).catch(throwWithoutParameters)
+    const [row] = await within(database.patienceMs, looked, 'the session was not read in time')
     if (row === undefined) return null
     return { ...row, createdAt: row.createdAt.getTime(), expiresAt: row.expiresAt.getTime() }
   }

@@ -55,7 +55,11 @@ export async function startGateway(
     const database = await openDatabase({
       ...config.database,
       dataDir: config.dataDir,
-      onPoolError: (err) => log.warn({ err }, 'a database connection was lost')
+      onPoolError: (err) => log.warn({ err }, 'a database connection was lost'),
+      onAway(away) {
+        if (away) log.warn('the database does not answer: sessions that are not cached get 503 until it does')
+        else log.info('the database answers again')
+      }
     })
     cleanUp.push(() => database.close())
     const readiness = new Readiness({

@@ -5,7 +5,6 @@ import { DatabaseUrlMissingError } from '../errors.ts'
 import * as schema from '../schema.ts'
 import { createPooledDatabase, defaults } from './pooled.ts'
 import { SteadySocket } from './steady-socket.ts'
-import { watched } from './watched.ts'
 
 /** Neon's own driver: Postgres over WebSocket, with transactions and events. Throws `DATABASE_URL_MISSING`. */
 export async function openNeon(options: DatabaseOptions): Promise<Database> {
@@ -21,6 +20,7 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
       this.addEventListener('close', () => open.delete(this))
     }
   }
+  const pooled = new Set<Client>()
 
   // The driver's settings are one object for the whole process; a client of our own keeps ours to itself.
   class ConfiguredClient extends Client {
@@ -35,6 +35,16 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
     }
   }
 
+  class TrackedClient extends ConfiguredClient {
+    constructor(config?: string | ClientConfig) {
+      super(config)
+      pooled.add(this)
+      this.on('end', () => pooled.delete(this))
+      // The pool listens only while the client is idle; a lent one that breaks has its statement to say so.
+      this.on('error', () => {})
+    }
+  }
+
   const common = {
     application_name: 'gatehouse',
     connectionTimeoutMillis: options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
@@ -43,26 +53,28 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
   const pool = new Pool({
     ...common,
     connectionString: url,
-    max: options.poolSize ?? defaults.poolSize,
+    // The one more is the gate's own, to ask whether the database is there while all others are busy.
+    max: (options.poolSize ?? defaults.poolSize) + 1,
     query_timeout: statementTimeoutMs
   })
-  pool.Client = ConfiguredClient
+  pool.Client = TrackedClient
   pool.on('error', (error: Error) => options.onPoolError?.(error))
-  pool.on('connect', (client: Client) => client.on('error', () => {}))
 
-  const watchedPool = watched(pool)
-  return createPooledDatabase<Client>(
+  return createPooledDatabase<Client, Pool>(
     {
       driver: 'neon',
-      pool: watchedPool,
-      db: drizzle(watchedPool, { schema }),
+      pool,
+      dbOf: (client) => drizzle(client, { schema }),
+      cutPool() {
+        for (const client of pooled) client.neonConfig.destroy()
+        pooled.clear()
+      },
       newClient: (timeoutMs) =>
         new ConfiguredClient({
           ...common,
           connectionString: options.unpooledUrl ?? url,
           ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs })
         }),
-      dbOf: (client) => drizzle(watched(client), { schema }),
       abandon(client) {
         client.neonConfig.destroy()
       },

@@ -4,7 +4,6 @@ import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
 import * as schema from '../schema.ts'
 import { createPooledDatabase, defaults, isPooler } from './pooled.ts'
-import { watched } from './watched.ts'
 
 /** node-postgres: any Postgres over TCP or a Unix socket. Throws `DATABASE_URL_MISSING`. */
 export async function openPg(options: DatabaseOptions): Promise<Database> {
@@ -19,30 +18,40 @@ export async function openPg(options: DatabaseOptions): Promise<Database> {
     keepAliveInitialDelayMillis: 10_000
   }
   const open = new Set<pg.Client>()
+  const pooled = new Set<pg.Client>()
+  class TrackedClient extends pg.Client {
+    constructor(config?: string | pg.ClientConfig) {
+      super(config)
+      pooled.add(this)
+      this.on('end', () => pooled.delete(this))
+      // The pool listens only while the client is idle; a lent one that breaks has its statement to say so.
+      this.on('error', () => {})
+    }
+  }
   const pool = new pg.Pool({
     ...common,
     ...timeouts(url, statementTimeoutMs),
     connectionString: url,
-    max: options.poolSize ?? defaults.poolSize
+    // The one more is the gate's own, to ask whether the database is there while all others are busy.
+    max: (options.poolSize ?? defaults.poolSize) + 1,
+    Client: TrackedClient
   })
   pool.on('error', (error) => options.onPoolError?.(error))
-  pool.on('connect', (client) => {
-    open.add(client)
-    // The pool listens only while the client is idle; a lent one that breaks has its statement to say so.
-    client.on('error', () => {})
-  })
-  pool.on('remove', (client) => open.delete(client))
 
-  const watchedPool = watched(pool)
   const abandon = (client: pg.Client) => {
     open.delete(client)
+    pooled.delete(client)
     client.connection.stream.destroy()
   }
-  return createPooledDatabase<pg.Client>(
+  const cutPool = () => {
+    for (const client of pooled) abandon(client)
+  }
+  return createPooledDatabase<pg.Client, pg.Pool>(
     {
       driver: 'pg',
-      pool: watchedPool,
-      db: drizzle(watchedPool, { schema }),
+      pool,
+      dbOf: (client) => drizzle(client, { schema }),
+      cutPool,
       newClient(timeoutMs) {
         const connectionString = options.unpooledUrl ?? url
         const client = new pg.Client({ ...common, ...timeouts(connectionString, timeoutMs), connectionString })
@@ -50,9 +59,9 @@ export async function openPg(options: DatabaseOptions): Promise<Database> {
         client.on('end', () => open.delete(client))
         return client
       },
-      dbOf: (client) => drizzle(watched(client), { schema }),
       abandon,
       abandonAll() {
+        cutPool()
         for (const client of open) abandon(client)
       }
     },

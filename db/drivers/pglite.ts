@@ -21,6 +21,7 @@ export async function openPglite(options: DatabaseOptions): Promise<Database> {
   return {
     driver: 'pglite',
     db,
+    patienceMs: options.connectionTimeoutMs ?? 3_000,
     async ping() {
       await client.query('select 1')
     },

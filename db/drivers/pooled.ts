@@ -1,6 +1,9 @@
 import type { Database, DatabaseOptions, GatehouseDb } from '../database.ts'
 import { PooledConnectionError } from '../errors.ts'
 import { failureReporter } from '../failure-scope.ts'
+import { Gate } from './gate.ts'
+import { gated } from './gated.ts'
+import { watched } from './watched.ts'
 import { within } from './within.ts'
 
 /** What a node-postgres client and Neon's have in common. */
@@ -13,14 +16,23 @@ export interface WireClient {
   on(event: 'notification', listener: (message: { channel: string; payload?: string | undefined }) => void): unknown
 }
 
+/** What their pools have in common. */
+export interface WirePool {
+  query(sql: string): Promise<unknown>
+  connect(): Promise<unknown>
+  end(): Promise<void>
+}
+
 /** What a driver over the wire brings along. */
-export interface WireDriver<Client extends WireClient> {
+export interface WireDriver<Client extends WireClient, Pool extends WirePool> {
   readonly driver: 'pg' | 'neon'
-  readonly pool: { query(sql: string): Promise<unknown>; end(): Promise<void> }
-  readonly db: GatehouseDb
+  /** Of one more connection than `poolSize`. */
+  readonly pool: Pool
+  dbOf(client: Client | Pool): GatehouseDb
   /** A client of the direct address; `statementTimeoutMs` undefined: as long as it takes. */
   newClient(statementTimeoutMs?: number): Client
-  dbOf(client: Client): GatehouseDb
+  /** Cuts the sockets of the pool, at once. */
+  cutPool(): void
   /** Cuts the client's socket, at once. */
   abandon(client: Client): void
   /** Cuts every socket that is still open, at once. */
@@ -28,7 +40,12 @@ export interface WireDriver<Client extends WireClient> {
 }
 
 /** The defaults of the options that have one. */
-export const defaults = { poolSize: 10, connectionTimeoutMs: 3_000, statementTimeoutMs: 5_000 } as const
+export const defaults = {
+  poolSize: 10,
+  connectionTimeoutMs: 3_000,
+  statementTimeoutMs: 5_000,
+  waitingMax: 1_000
+} as const
 
 const goodbyeMs = 1_500
 const heartbeatMs = 4_000
@@ -39,12 +56,21 @@ export function isPooler(url: string): boolean {
 }
 
 /** A `Database` over the wire, on the parts that its driver brings. */
-export function createPooledDatabase<Client extends WireClient>(
-  wire: WireDriver<Client>,
+export function createPooledDatabase<Client extends WireClient, Pool extends WirePool>(
+  wire: WireDriver<Client, Pool>,
   options: DatabaseOptions & { url: string }
 ): Database {
   const connectionTimeoutMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
   const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
+  const gate = new Gate({
+    places: options.poolSize ?? defaults.poolSize,
+    waitingMax: options.waitingMax ?? defaults.waitingMax,
+    patienceMs: connectionTimeoutMs,
+    probe: () => wire.pool.query('select 1'),
+    cut: () => wire.cutPool(),
+    onAway: options.onAway
+  })
+  const pool = watched(gated(wire.pool, gate))
   const stops = new Set<() => Promise<void>>()
   let closing: Promise<void> | undefined
 
@@ -71,9 +97,10 @@ export function createPooledDatabase<Client extends WireClient>(
 
   return {
     driver: wire.driver,
-    db: wire.db,
+    db: wire.dbOf(pool),
+    patienceMs: connectionTimeoutMs,
     async ping() {
-      await wire.pool.query('select 1')
+      await pool.query('select 1')
     },
     async withDirectClient(work) {
       assertDirect()
@@ -82,7 +109,7 @@ export function createPooledDatabase<Client extends WireClient>(
       client.on('error', () => {})
       await connected(client)
       try {
-        return await work({ query: (sql, params) => client.query(sql, params), db: wire.dbOf(client) })
+        return await work({ query: (sql, params) => client.query(sql, params), db: wire.dbOf(watched(client)) })
       } finally {
         await leave(client)
       }
@@ -122,6 +149,7 @@ export function createPooledDatabase<Client extends WireClient>(
       }
       state = 'listening'
       stops.add(stop)
+      gate.hope()
       // A peer that vanished without a word would look like a quiet one for ever.
       heartbeat = setInterval(() => {
         client.query('select 1').catch((error: unknown) => lose(error instanceof Error ? error : new Error('lost')))
@@ -130,6 +158,7 @@ export function createPooledDatabase<Client extends WireClient>(
     },
     close() {
       closing ??= (async () => {
+        gate.close()
         await Promise.all([...stops].map((stop) => stop()))
         await within(goodbyeMs, wire.pool.end(), 'the pool did not end').catch(() => {})
         wire.abandonAll()

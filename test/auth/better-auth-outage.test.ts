@@ -3,6 +3,7 @@ import { type DatabaseOptions, openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { startPostgres } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
 
 t.test('while the database is away', async (t) => {
   const postgres = await startPostgres(t)
@@ -55,6 +56,7 @@ t.test('while the database is away', async (t) => {
 
   t.test('nobody is signed out when it comes back', async (t) => {
     await postgres.start()
+    await until(async () => (await device.fetch('/get-session')).status === 200)
     const session = await device.client.getSession()
     t.equal(session.data?.session.token, token)
   })

@@ -1,0 +1,106 @@
+import { isStoreFailure, sqlState } from '../failure-scope.ts'
+import { within } from './within.ts'
+
+export interface BreakerOptions {
+  /** One trivial statement. Rejects when the store does not answer; may take for ever. */
+  readonly probe: () => Promise<unknown>
+  /** Cuts every connection, so that nothing that is stuck holds up the next probe. */
+  readonly cut: () => void
+  /** How long whoever asks the store waits at most, in ms. */
+  readonly patienceMs: number
+  /** Hears of every change, after it. */
+  readonly onChange: (state: BreakerState) => void
+}
+
+/** `doubtful`: failures were seen and a probe is out. `open`: it failed too, and probes go on. */
+export type BreakerState = 'closed' | 'doubtful' | 'open'
+
+const failuresUntilDoubt = 3
+const pauseMs = 500
+const quickProbes = 3
+// The server gave these itself, and is still of no use: connection, sign-in, database, resources, intervention, system.
+const awayClasses = new Set(['08', '28', '3D', '53', '57', '58', 'XX'])
+
+/**
+ * Whether the store can be asked. Failures in a row only raise a doubt, and a probe settles it: nothing that merely one
+ * statement suffers from opens the breaker, and nothing but an answer closes it. One probe is out at a time; while the
+ * breaker is open the next follows half a second after the last, whether anybody asks or not.
+ */
+export class Breaker {
+  readonly #options: BreakerOptions
+  #state: BreakerState = 'closed'
+  #failures = 0
+  #probes = 0
+  #probing = false
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(options: BreakerOptions) {
+    this.#options = options
+  }
+
+  get state(): BreakerState {
+    return this.#state
+  }
+
+  /** Tells what came of a statement or an attempt to connect. */
+  answered(error?: unknown): void {
+    if (error === undefined || !isAway(error)) this.#failures = 0
+    else if (++this.#failures >= failuresUntilDoubt) this.doubt()
+  }
+
+  /** Something takes too long: a probe is to find out whether it is the store. */
+  doubt(): void {
+    if (this.#state !== 'closed') return
+    this.#change('doubtful')
+    void this.#probe()
+  }
+
+  /** There is reason to believe that the store is back. */
+  hope(): void {
+    if (this.#state === 'open' && !this.#probing) void this.#probe()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  async #probe(): Promise<void> {
+    const { probe, cut } = this.#options
+    clearTimeout(this.#timer)
+    this.#probing = true
+    try {
+      await within(this.#probeMs(), probe(), 'the database did not answer')
+      if (this.#stopped) return
+      this.#failures = 0
+      this.#probes = 0
+      this.#change('closed')
+    } catch (error) {
+      if (this.#stopped) return
+      this.#change('open')
+      // Where the server itself said no, the connections that it has accepted may be as good as ever.
+      if (sqlState(error) === undefined) cut()
+      this.#timer = setTimeout(() => void this.#probe(), pauseMs).unref()
+    } finally {
+      this.#probing = false
+    }
+  }
+
+  // Short, so that one that got stuck does not hold up the return; now and then long, for a store that is merely slow.
+  #probeMs(): number {
+    const { patienceMs } = this.#options
+    return this.#probes++ % (quickProbes + 1) === quickProbes ? patienceMs : patienceMs * 0.3
+  }
+
+  #change(state: BreakerState): void {
+    if (state === this.#state) return
+    this.#state = state
+    this.#options.onChange(state)
+  }
+}
+
+function isAway(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === undefined ? isStoreFailure(error) : awayClasses.has(state.slice(0, 2))
+}

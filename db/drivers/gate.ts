@@ -1,0 +1,114 @@
+import { DatabaseAwayError, DatabaseBusyError } from '../errors.ts'
+import { Breaker, type BreakerOptions } from './breaker.ts'
+
+export interface GateOptions extends Omit<BreakerOptions, 'onChange'> {
+  /** How many may be at it at once. */
+  readonly places: number
+  /** How many more may wait for one of those places. */
+  readonly waitingMax: number
+  /** Hears when the store is given up, and when it is back. */
+  readonly onAway: ((away: boolean) => void) | undefined
+}
+
+interface Waiter {
+  enter(): void
+  refuse(error: Error): void
+}
+
+/**
+ * The door to the store. So many are at it at once and so many wait, for so long; everybody else is turned away at
+ * once, and so are all while the store does not answer.
+ */
+export class Gate {
+  readonly #options: GateOptions
+  readonly #breaker: Breaker
+  readonly #waiting = new Set<Waiter>()
+  #free: number
+  #away = false
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.#free = options.places
+    this.#breaker = new Breaker({ ...options, onChange: () => this.#settle() })
+  }
+
+  /** How many are waiting. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** There is reason to believe that the store is back. */
+  hope(): void {
+    this.#breaker.hope()
+  }
+
+  /**
+   * A place at the store; answers how to give it back, which may be called again. Rejects with `DATABASE_AWAY`, and
+   * with `DATABASE_BUSY` where too many wait already or the wait has been too long.
+   */
+  async enter(): Promise<() => void> {
+    if (this.#breaker.state === 'open') throw new DatabaseAwayError()
+    if (this.#free > 0 && this.#breaker.state === 'closed') this.#free--
+    else await this.#wait()
+    // Whoever stays long may be stuck, and others with them.
+    const watch = setInterval(() => this.#breaker.doubt(), this.#options.patienceMs * 0.6)
+    watch.unref()
+    let left = false
+    return () => {
+      if (left) return
+      left = true
+      clearInterval(watch)
+      this.#free++
+      this.#settle()
+    }
+  }
+
+  /** Tells what came of a statement or an attempt to connect. */
+  answered(error?: unknown): void {
+    this.#breaker.answered(error)
+  }
+
+  /** Turns everybody away who waits, and asks no more. */
+  close(): void {
+    this.#breaker.stop()
+    for (const waiter of this.#waiting) waiter.refuse(new DatabaseAwayError())
+  }
+
+  #wait(): Promise<void> {
+    if (this.#waiting.size >= this.#options.waitingMax) throw new DatabaseBusyError()
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer)
+        this.#waiting.delete(waiter)
+      }
+      const waiter: Waiter = {
+        enter: () => {
+          leave()
+          resolve()
+        },
+        refuse: (error) => {
+          leave()
+          reject(error)
+        }
+      }
+      const timer = setTimeout(() => waiter.refuse(new DatabaseBusyError()), this.#options.patienceMs)
+      this.#waiting.add(waiter)
+    })
+  }
+
+  #settle(): void {
+    const { state } = this.#breaker
+    if (state === 'open') for (const waiter of this.#waiting) waiter.refuse(new DatabaseAwayError())
+    if (state === 'closed') {
+      for (const waiter of this.#waiting) {
+        if (this.#free === 0) break
+        this.#free--
+        waiter.enter()
+      }
+    }
+    const away = state === 'doubtful' ? this.#away : state === 'open'
+    if (away === this.#away) return
+    this.#away = away
+    this.#options.onAway?.(away)
+  }
+}

@@ -1,0 +1,124 @@
+import t from 'tap'
+import { Gate, type GateOptions } from '../../db/drivers/gate.ts'
+import { until } from '../support/until.ts'
+
+function setUp(options: Partial<GateOptions> = {}) {
+  const store = { probes: 0, probing: 0, most: 0, cuts: 0, up: true, mute: false, away: [] as boolean[] }
+  const gate = new Gate({
+    places: 2,
+    waitingMax: 3,
+    patienceMs: 200,
+    async probe() {
+      store.probes++
+      store.most = Math.max(store.most, ++store.probing)
+      try {
+        await new Promise((resume) => setTimeout(resume, store.mute ? 10_000 : 1).unref())
+        if (!store.up) throw new Error('refused')
+      } finally {
+        store.probing--
+      }
+    },
+    cut() {
+      store.cuts++
+      store.probing = 0
+    },
+    onAway: (away) => store.away.push(away),
+    ...options
+  })
+  const fail = (error: unknown = new Error('refused')) => {
+    for (let n = 0; n < 3; n++) gate.answered(error)
+  }
+  return { store, gate, fail }
+}
+
+t.test('so many are in at once, and the next comes in when one leaves', async (t) => {
+  const { gate } = setUp()
+  const [first] = await Promise.all([gate.enter(), gate.enter()])
+  const third = gate.enter()
+  t.equal(gate.waiting, 1)
+  first()
+  first()
+  await third
+  t.equal(gate.waiting, 0)
+  const fourth = gate.enter()
+  t.equal(gate.waiting, 1, 'leaving twice frees one place')
+  await t.rejects(fourth, { code: 'DATABASE_BUSY' }, 'nobody waits for ever')
+  t.equal(gate.waiting, 0)
+})
+
+t.test('who finds too many waiting is turned away at once', async (t) => {
+  const { gate } = setUp()
+  await Promise.all([gate.enter(), gate.enter()])
+  const waiting = [gate.enter(), gate.enter(), gate.enter()]
+  await t.rejects(gate.enter(), { code: 'DATABASE_BUSY' })
+  gate.close()
+  for (const wait of waiting) await t.rejects(wait)
+})
+
+t.test('failures in a row and a failed probe turn everybody away at once, until a probe is answered', async (t) => {
+  const { store, gate, fail } = setUp()
+  store.up = false
+  await Promise.all([gate.enter(), gate.enter()])
+  const waiting = gate.enter()
+  fail()
+  await t.rejects(waiting, { code: 'DATABASE_AWAY' })
+  await t.rejects(gate.enter(), { code: 'DATABASE_AWAY' })
+  store.up = true
+  await until(async () => store.away.length === 2)
+  t.same(store.away, [true, false])
+  gate.close()
+})
+
+t.test('failures that a probe does not confirm keep nobody out', async (t) => {
+  const { store, gate, fail } = setUp()
+  fail()
+  const leave = await gate.enter()
+  leave()
+  t.equal(store.probes, 1)
+  t.same(store.away, [])
+})
+
+t.test('failures with an answer in between raise no doubt', async (t) => {
+  const { store, gate } = setUp()
+  for (let n = 0; n < 9; n++) gate.answered(n % 3 === 2 ? undefined : new Error('lost'))
+  const refused = (code: string) => Object.assign(new Error(), { code })
+  for (let n = 0; n < 9; n++) gate.answered(refused('25006'))
+  t.equal(store.probes, 0, 'a server that says no to a statement is there')
+  for (let n = 0; n < 3; n++) gate.answered(refused('57P01'))
+  t.equal(store.probes, 1, 'but not one that is shutting down')
+})
+
+t.test('whoever stays too long raises a doubt, and a mute store is given up within the patience', async (t) => {
+  const { store, gate } = setUp()
+  store.mute = true
+  const [leave] = await Promise.all([gate.enter(), gate.enter()])
+  await t.rejects(gate.enter(), { code: 'DATABASE_AWAY' })
+  t.equal(store.cuts, 1, 'what is stuck is cut')
+  leave()
+  store.mute = false
+  await until(async () => store.away.length === 2)
+  gate.close()
+})
+
+t.test('one probe is out at a time', async (t) => {
+  const { store, gate, fail } = setUp()
+  store.up = false
+  fail()
+  fail()
+  for (let n = 0; n < 5; n++) gate.hope()
+  await until(() => store.probes >= 2)
+  gate.hope()
+  gate.hope()
+  await until(() => store.probes >= 3)
+  t.equal(store.most, 1)
+  gate.close()
+})
+
+t.test('where the server itself says no, its connections are kept', async (t) => {
+  const tooMany = Object.assign(new Error(), { code: '53300' })
+  const { store, gate, fail } = setUp({ probe: () => Promise.reject(tooMany) })
+  fail(tooMany)
+  await until(() => store.away.length === 1)
+  t.equal(store.cuts, 0)
+  gate.close()
+})
