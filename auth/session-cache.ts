@@ -1,25 +1,30 @@
-import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Identity } from './identity.ts'
+import { type Decision, subjectOf } from './session-decision.ts'
 
-/** What a look-up found. `identity: null` remembers a well-signed cookie whose session does not exist. */
-export interface Decision {
-  readonly identity: Identity | null
-  /** When the session itself ends, in ms since the epoch; Infinity for `identity: null`. */
-  readonly expiresAt: number
+/** A decision that may be reused. */
+export interface Held extends Decision {
+  /** True for whoever asks first once the decision nears its end, and for nobody after: time to read ahead. */
+  readonly aging: boolean
 }
 
-interface Entry extends Decision {
+interface Entry extends Held {
   readonly freshUntil: number
   readonly session: string
+  agesAt: number
+  aging: boolean
 }
 
-interface Flight<T> {
-  readonly promise: Promise<T>
+interface Cancellable {
   cancelled: boolean
   /** Users who changed meanwhile: whose session this look-up will find is not known yet. */
   readonly usersChanged: Set<string>
 }
+
+type Flight<T> = Cancellable &
+  (
+    | { readonly ahead: false; readonly promise: Promise<T> }
+    | { readonly ahead: true; readonly promise: Promise<T | undefined> }
+  )
 
 type LookUp<T> = (remember: (decision: Decision) => void) => Promise<T>
 
@@ -32,11 +37,8 @@ export interface SessionCacheOptions {
   readonly staleMs: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
-}
-
-/** The name under which a session (by its token) or a user (by their id) is evicted: what an event may say aloud. */
-export function subjectOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  /** From 0 to 1. */
+  readonly random?: (() => number) | undefined
 }
 
 /**
@@ -62,9 +64,14 @@ export class SessionCache<T> {
   }
 
   /** The decision for this key while it may be reused; undefined afterwards. */
-  get(key: string): Decision | undefined {
+  get(key: string): Held | undefined {
     const entry = this.#entries.get(key) ?? this.#unknown.get(key)
-    return entry !== undefined && this.#options.now() < entry.freshUntil ? entry : undefined
+    if (entry === undefined) return undefined
+    const now = this.#options.now()
+    if (now >= entry.freshUntil) return undefined
+    entry.aging = now >= entry.agesAt
+    if (entry.aging) entry.agesAt = Number.POSITIVE_INFINITY
+    return entry
   }
 
   /** A decision that is past its time, but may still answer while the store is away (`SESSION_STALE_IF_ERROR`). */
@@ -82,17 +89,31 @@ export class SessionCache<T> {
    */
   share(key: string, session: string, lookUp: LookUp<T>): Promise<T> {
     const running = this.#flights.get(key)
+    if (running?.ahead === true) {
+      return running.promise.then((found) => found ?? this.share(key, session, lookUp))
+    }
     if (running !== undefined) return running.promise
-    this.#keyOfSession.set(session, key)
-    const promise = this.#run(key, session, lookUp, () => flight)
-    const flight: Flight<T> = { promise, cancelled: false, usersChanged: new Set() }
-    this.#flights.set(key, flight)
+    const state = notYetCancelled()
+    const promise = this.#run(key, session, lookUp, state)
+    this.#flights.set(key, Object.assign(state, { ahead: false as const, promise }))
     return promise
   }
 
-  async #run(key: string, session: string, lookUp: LookUp<T>, current: () => Flight<T>): Promise<T> {
-    await null // the caller has to know this flight before the look-up can end
-    const flight = current()
+  /**
+   * The same before anybody needs it. Where `lookUp` answers undefined nothing is remembered, and whoever came to wait
+   * for it looks up for themselves. Never throws.
+   */
+  readAhead(key: string, session: string, lookUp: LookUp<T | undefined>): void {
+    if (this.#flights.has(key)) return
+    const state = notYetCancelled()
+    const promise = this.#run(key, session, lookUp, state)
+    this.#flights.set(key, Object.assign(state, { ahead: true as const, promise }))
+    promise.catch(ignore)
+  }
+
+  async #run<R>(key: string, session: string, lookUp: LookUp<R>, flight: Cancellable): Promise<R> {
+    this.#keyOfSession.set(session, key)
+    await null // the caller has to make this flight known before the look-up can begin
     const remember = (decision: Decision) => {
       const { identity } = decision
       if (identity !== null && flight.usersChanged.has(subjectOf(identity.userId))) flight.cancelled = true
@@ -135,10 +156,13 @@ export class SessionCache<T> {
     this.#unknown.clear()
   }
 
-  #remember(key: string, session: string, { identity, expiresAt }: Decision): void {
-    const { ttlMs, now } = this.#options
+  #remember(key: string, session: string, { identity, expiresAt, readAt }: Decision): void {
+    const { ttlMs, random = Math.random } = this.#options
     if (ttlMs === 0) return
-    const entry = { identity, expiresAt, session, freshUntil: Math.min(now() + ttlMs, expiresAt) }
+    const freshUntil = Math.min(readAt + ttlMs, expiresAt)
+    // Spread, so that what was read in one moment is not read again in one.
+    const agesAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
+    const entry: Entry = { identity, expiresAt, readAt, session, freshUntil, agesAt, aging: false }
     if (identity === null) {
       this.#entries.delete(key)
       this.#unknown.set(key, entry)
@@ -160,6 +184,10 @@ export class SessionCache<T> {
     keys?.delete(key)
     if (keys?.size === 0) this.#keysOfUser.delete(user)
   }
+}
+
+function notYetCancelled(): Cancellable {
+  return { cancelled: false, usersChanged: new Set() }
 }
 
 function ignore(): void {}

@@ -1,8 +1,9 @@
 import type { SessionRecord } from '../db/sessions.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
-import type { LiveSessions, SessionReference } from './live-sessions.ts'
-import { type Decision, SessionCache, subjectOf } from './session-cache.ts'
+import type { LiveSessions } from './live-sessions.ts'
+import { type Held, SessionCache } from './session-cache.ts'
 import { type CookieSigner, readCookie } from './session-cookie.ts'
+import { type Decision, decide, identified, type Reading, referenceOf, subjectOf } from './session-decision.ts'
 
 export interface SessionResolverOptions {
   /** The session cookie's full name, prefix included, and that of the mark that BetterAuth sets without "remember me". */
@@ -19,6 +20,8 @@ export interface SessionResolverOptions {
   readonly cache: { readonly ttlMs: number; readonly max: number; readonly staleMs: number }
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  /** From 0 to 1. */
+  readonly random?: (() => number) | undefined
 }
 
 /** Answers who is asking: at once for a cookie that was read a moment ago, with one query for one that was not. */
@@ -45,7 +48,7 @@ export interface SessionResolver {
 
 export function createSessionResolver(options: SessionResolverOptions): SessionResolver {
   const { signer, cookieNames, sliding, live, now } = options
-  const cache = new SessionCache<SessionVerdict>({ ...options.cache, now })
+  const cache = new SessionCache<SessionVerdict>({ ...options.cache, now, random: options.random })
 
   async function lookUp(
     token: string,
@@ -56,31 +59,66 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
   ): Promise<SessionVerdict> {
     try {
       const found = await read(token)
-      if (found === null || !isDue(found) || isNotRemembered(cookieHeader)) return decide(found, setCookies, remember)
-      setCookies.push(...(await options.refresh(cookieHeader).catch(noCookies)))
+      if (!isDue(found, cookieHeader)) return decide(found, setCookies, remember)
+      setCookies.push(...(await options.refresh(cookieHeader).catch(() => noCookies)))
       // What the store says now counts, whatever became of the refresh: it may have lost a race against a sign-out, or
       // have met a store that can be read and not written.
       return decide(await read(token), setCookies, remember)
     } catch (cause) {
-      const stale = cache.getStale(key)?.identity
-      return stale == null ? { outcome: 'unavailable', cause } : identified(stale, setCookies)
+      return withoutStore(key, cause, setCookies)
     }
   }
 
-  async function read(token: string): Promise<SessionRecord | null> {
+  /** A look-up for nobody in particular. A session that is due is left to a request, whose answer can carry its cookies. */
+  async function lookAhead(
+    token: string,
+    key: string,
+    cookieHeader: string,
+    remember: (decision: Decision) => void
+  ): Promise<SessionVerdict | undefined> {
+    try {
+      const found = await read(token)
+      return isDue(found, cookieHeader) ? undefined : decide(found, noCookies, remember)
+    } catch (cause) {
+      return withoutStore(key, cause, noCookies)
+    }
+  }
+
+  function withoutStore(key: string, cause: unknown, setCookies: readonly string[]): SessionVerdict {
+    const stale = cache.getStale(key)?.identity
+    return stale == null ? { outcome: 'unavailable', cause } : identified(stale, setCookies)
+  }
+
+  async function read(token: string): Promise<Reading> {
+    const readAt = now()
     const record = await options.readSession(token)
-    return record !== null && record.expiresAt > now() ? record : null
+    return { readAt, record: record !== null && record.expiresAt > now() ? record : null }
   }
 
   // BetterAuth's rule: expiresAt - expiresIn + updateAge <= now.
-  function isDue(record: SessionRecord): boolean {
-    return record.expiresAt - sliding.expiresInMs + sliding.updateAgeMs <= now()
+  function isDue({ record }: Reading, cookieHeader: string): boolean {
+    if (record === null || record.expiresAt - sliding.expiresInMs + sliding.updateAgeMs > now()) return false
+    return !isNotRemembered(cookieHeader)
   }
 
   // A session without "remember me" lives for a day and so always looks due; a refresh would stretch it to a week.
   function isNotRemembered(cookieHeader: string): boolean {
     const mark = readCookie(cookieHeader, cookieNames.dontRemember)
     return mark.kind === 'ambiguous' || (mark.kind === 'present' && signer.verify(mark.value) !== null)
+  }
+
+  function reuse(held: Held, key: string, cookieHeader: string): SessionVerdict {
+    const { identity } = held
+    if (identity === null) return anonymous
+    if (held.aging) readAhead(identity, key, cookieHeader)
+    return identified(identity)
+  }
+
+  function readAhead(identity: Identity, key: string, cookieHeader: string): void {
+    const reference = referenceOf(identity)
+    if (reference === undefined) return
+    const { token, session } = reference
+    cache.readAhead(key, session, (remember) => lookAhead(token, key, cookieHeader, remember))
   }
 
   // Eviction first: what reads a session again must not find the decision that is in doubt.
@@ -103,20 +141,20 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
     resolve(cookieValue, cookieHeader) {
       // A raw value that is a key was verified when it was put there: a hit costs no HMAC.
       const hit = cache.get(cookieValue)
-      if (hit !== undefined) return verdictOf(hit)
+      if (hit !== undefined) return reuse(hit, cookieValue, cookieHeader)
       const verified = signer.verify(cookieValue)
       if (verified === null) return anonymous
       const { token, key } = verified
       if (key !== cookieValue) {
-        const decision = cache.get(key)
-        if (decision !== undefined) return verdictOf(decision)
+        const held = cache.get(key)
+        if (held !== undefined) return reuse(held, key, cookieHeader)
       }
       // A refresh changes the session and so cancels the look-up that asked for it; its cookies outlive the repetition.
       const setCookies: string[] = []
       return cache.share(key, subjectOf(token), (remember) => lookUp(token, key, cookieHeader, setCookies, remember))
     },
     tie(identity, end) {
-      const reference = references.get(identity)
+      const reference = referenceOf(identity)
       return reference === undefined ? untied : live.tie(reference, end)
     },
     sessionChanged: (token) => evictSession(subjectOf(token)),
@@ -132,40 +170,6 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
 }
 
 const wellFormedEvent = /^([su])([0-9a-f]{64})$/
-const noCookies = (): readonly string[] => []
-
-const verdicts = new WeakMap<Identity, SessionVerdict>()
-// Beside the identity and not in it: nobody who is handed one can pass the token on.
-const references = new WeakMap<Identity, SessionReference>()
+const noCookies: readonly string[] = []
 
 function untied(): void {}
-
-function verdictOf({ identity }: Decision): SessionVerdict {
-  return identity === null ? anonymous : identified(identity, [])
-}
-
-function identified(identity: Identity, setCookies: readonly string[]): SessionVerdict {
-  if (setCookies.length > 0) return { outcome: 'identified', identity, setCookies }
-  let verdict = verdicts.get(identity)
-  if (verdict === undefined) {
-    verdict = { outcome: 'identified', identity, setCookies: [] }
-    verdicts.set(identity, verdict)
-  }
-  return verdict
-}
-
-function decide(
-  record: SessionRecord | null,
-  setCookies: readonly string[],
-  remember: (decision: Decision) => void
-): SessionVerdict {
-  if (record === null) {
-    remember({ identity: null, expiresAt: Number.POSITIVE_INFINITY })
-    return anonymous
-  }
-  const { token, userId, email, emailVerified, sessionId, expiresAt } = record
-  const identity: Identity = Object.freeze({ userId, email, emailVerified, sessionId })
-  references.set(identity, { token, session: subjectOf(token), user: subjectOf(userId), expiresAt })
-  remember({ identity, expiresAt })
-  return identified(identity, setCookies)
-}

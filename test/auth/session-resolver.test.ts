@@ -1,65 +1,8 @@
 import t from 'tap'
-import { LiveSessions } from '../../auth/live-sessions.ts'
-import { createCookieSigner } from '../../auth/session-cookie.ts'
-import { createSessionResolver, type SessionResolverOptions } from '../../auth/session-resolver.ts'
-import type { SessionRecord } from '../../db/sessions.ts'
-
-const day = 86_400_000
-const signer = createCookieSigner('a secret of at least thirty-two characters')
-const cookie = signer.sign('t1')
-const header = `s=${cookie}`
-
-function setUp(options: Partial<SessionResolverOptions> = {}) {
-  const world = {
-    now: 1_000_000_000_000,
-    reads: 0,
-    refreshes: 0,
-    down: false,
-    row: undefined as SessionRecord | null | undefined,
-    beforeAnswer: (): Promise<void> | void => undefined
-  }
-  const record = (over: Partial<SessionRecord> = {}): SessionRecord => ({
-    token: 't1',
-    sessionId: 's1',
-    userId: 'u1',
-    email: 'a@example.com',
-    emailVerified: false,
-    createdAt: world.now,
-    expiresAt: world.now + 7 * day,
-    ...over
-  })
-  world.row = record()
-  const sessions = createSessionResolver({
-    cookieNames: { session: 's', dontRemember: 'd' },
-    signer,
-    async readSession() {
-      world.reads++
-      const seen = world.row
-      await world.beforeAnswer()
-      if (world.down) throw new Error('down')
-      return seen ?? null
-    },
-    async refresh() {
-      world.refreshes++
-      world.row = record()
-      return ['s=refreshed']
-    },
-    sliding: { expiresInMs: 7 * day, updateAgeMs: day },
-    live: new LiveSessions({
-      readExpiries: async () => new Map(),
-      hearing: () => true,
-      sweepMs: 60_000,
-      now: () => world.now
-    }),
-    cache: { ttlMs: 10_000, max: 100, staleMs: 0 },
-    now: () => world.now,
-    ...options
-  })
-  return { world, record, sessions, ask: (value = cookie, all = header) => sessions.resolve(value, all) }
-}
+import { cookie, day, header, sessionWorld, signer } from '../support/session-world.ts'
 
 t.test('a session that was just read answers at once, without a promise', async (t) => {
-  const { ask, world } = setUp()
+  const { ask, world } = sessionWorld()
   t.match(await ask(), { outcome: 'identified', identity: { userId: 'u1' } })
   const again = ask()
   t.notOk(again instanceof Promise)
@@ -67,27 +10,27 @@ t.test('a session that was just read answers at once, without a promise', async 
 })
 
 t.test('fifty simultaneous first requests make one look-up', async (t) => {
-  const { ask, world } = setUp()
+  const { ask, world } = sessionWorld()
   const verdicts = await Promise.all(Array.from({ length: 50 }, () => ask()))
   t.ok(verdicts.every((verdict) => verdict.outcome === 'identified'))
   t.equal(world.reads, 1)
 })
 
 t.test('a forged cookie makes no look-up', async (t) => {
-  const { ask, world } = setUp()
+  const { ask, world } = sessionWorld()
   t.match(await ask('t1.AAAA'), { outcome: 'anonymous' })
   t.equal(world.reads, 0)
 })
 
 t.test('a well-signed cookie of no session makes one look-up, not one a request', async (t) => {
-  const { ask, world } = setUp()
+  const { ask, world } = sessionWorld()
   world.row = null
   for (let i = 0; i < 5; i++) t.match(await ask(), { outcome: 'anonymous' })
   t.equal(world.reads, 1)
 })
 
 t.test('a decision is read again after the TTL', async (t) => {
-  const { ask, world } = setUp()
+  const { ask, world } = sessionWorld()
   await ask()
   world.row = null
   world.now += 9_999
@@ -97,7 +40,7 @@ t.test('a decision is read again after the TTL', async (t) => {
 })
 
 t.test('a decision never outlives its session', async (t) => {
-  const { ask, world, record } = setUp()
+  const { ask, world, record } = sessionWorld()
   world.row = record({ expiresAt: world.now + 5 })
   await ask('x', header) // a malformed cookie changes nothing
   t.match(await ask(cookie, `${header}; d=${signer.sign('true')}`), { outcome: 'identified' })
@@ -106,7 +49,7 @@ t.test('a decision never outlives its session', async (t) => {
 })
 
 t.test('with a TTL of 0 every request is read, and simultaneous ones still once', async (t) => {
-  const { ask, world } = setUp({ cache: { ttlMs: 0, max: 100, staleMs: 0 } })
+  const { ask, world } = sessionWorld({ cache: { ttlMs: 0, max: 100, staleMs: 0 } })
   await ask()
   await ask()
   t.equal(world.reads, 2)
@@ -115,7 +58,7 @@ t.test('with a TTL of 0 every request is read, and simultaneous ones still once'
 })
 
 t.test('a session that ends while it is looked up is not cached and not let in', async (t) => {
-  const { ask, world, sessions } = setUp()
+  const { ask, world, sessions } = sessionWorld()
   let ended = false
   world.beforeAnswer = () => {
     if (ended) return
@@ -128,7 +71,7 @@ t.test('a session that ends while it is looked up is not cached and not let in',
 })
 
 t.test('a sign-out is effective at once', async (t) => {
-  const { ask, world, sessions } = setUp()
+  const { ask, world, sessions } = sessionWorld()
   await ask()
   world.row = null
   sessions.sessionChanged('t1')
@@ -136,7 +79,7 @@ t.test('a sign-out is effective at once', async (t) => {
 })
 
 t.test("a change of the user is read again, for all of the user's sessions", async (t) => {
-  const { ask, world, sessions, record } = setUp()
+  const { ask, world, sessions, record } = sessionWorld()
   await ask()
   world.row = record({ email: 'new@example.com' })
   sessions.userChanged('somebody else')
@@ -146,7 +89,7 @@ t.test("a change of the user is read again, for all of the user's sessions", asy
 })
 
 t.test('a session that is due is refreshed once and its cookies reach those who asked', async (t) => {
-  const { ask, world, sessions, record } = setUp()
+  const { ask, world, sessions, record } = sessionWorld()
   world.row = record({ expiresAt: world.now + 5 * day })
   // BetterAuth tells of the update while the look-up that asked for it is still in flight.
   const verdicts = Promise.all([ask(), ask()])
@@ -157,21 +100,21 @@ t.test('a session that is due is refreshed once and its cookies reach those who 
 })
 
 t.test('a session without "remember me" is never refreshed', async (t) => {
-  const { ask, world, record } = setUp()
+  const { ask, world, record } = sessionWorld()
   world.row = record({ expiresAt: world.now + day })
   t.match(await ask(cookie, `${header}; d=${signer.sign('true')}`), { outcome: 'identified', setCookies: [] })
   t.equal(world.refreshes, 0)
 })
 
 t.test('a forged "do not remember" mark is no mark', async (t) => {
-  const { ask, world, record } = setUp()
+  const { ask, world, record } = sessionWorld()
   world.row = record({ expiresAt: world.now + day })
   await ask(cookie, `${header}; d=true.forged`)
   t.equal(world.refreshes, 1)
 })
 
 t.test('a store that fails is unavailable: neither yes nor no, and remembered by nobody', async (t) => {
-  const { ask, world } = setUp()
+  const { ask, world } = sessionWorld()
   world.down = true
   t.match(await ask(), { outcome: 'unavailable' })
   world.down = false
@@ -179,7 +122,7 @@ t.test('a store that fails is unavailable: neither yes nor no, and remembered by
 })
 
 t.test('a known session outlives its decision while the store is away, for as long as configured', async (t) => {
-  const { ask, world } = setUp({ cache: { ttlMs: 10_000, max: 100, staleMs: 5_000 } })
+  const { ask, world } = sessionWorld({ cache: { ttlMs: 10_000, max: 100, staleMs: 5_000 } })
   await ask()
   world.down = true
   world.now += 14_999
@@ -189,13 +132,13 @@ t.test('a known session outlives its decision while the store is away, for as lo
 })
 
 t.test('a session that could not be refreshed is still a session', async (t) => {
-  const { ask, world, record } = setUp({ refresh: () => Promise.reject(new Error('read-only')) })
+  const { ask, world, record } = sessionWorld({ refresh: () => Promise.reject(new Error('read-only')) })
   world.row = record({ expiresAt: world.now + 5 * day })
   t.match(await ask(), { outcome: 'identified', setCookies: [] })
 })
 
 t.test('at most so many sessions are held', async (t) => {
-  const { sessions, world } = setUp({ cache: { ttlMs: 10_000, max: 3, staleMs: 0 } })
+  const { sessions, world } = sessionWorld({ cache: { ttlMs: 10_000, max: 3, staleMs: 0 } })
   for (const token of ['a', 'b', 'c', 'd']) await sessions.resolve(signer.sign(token), header)
   t.ok(sessions.resolve(signer.sign('a'), header) instanceof Promise, 'the oldest was let go')
   t.notOk(sessions.resolve(signer.sign('d'), header) instanceof Promise)
