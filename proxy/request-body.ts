@@ -10,6 +10,7 @@ export interface BodyLimits {
 }
 
 const awaitingContinue = new WeakSet<IncomingMessage>()
+const discarded = new WeakSet<IncomingMessage>()
 
 /** Remembers that this client waits for `100 Continue` (RFC 9110, section 10.1.1) before it sends its body. */
 export function expectsContinue(request: IncomingMessage): void {
@@ -34,6 +35,11 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
   body.on('error', () => {})
   request.on('error', (error) => body.destroy(error))
   request.on('aborted', () => body.destroy(new Error('the client went away')))
+  // Answered without being read to its end: kept, it would stay for ever, as if its reader were slow.
+  response.once('close', () => {
+    body.destroy()
+    discardBody(request, limits)
+  })
   request.pipe(body)
   return body
 }
@@ -43,7 +49,8 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
  * to read its answer; past them the connection is cut.
  */
 export function discardBody(request: IncomingMessage, limits: BodyLimits): void {
-  if (!hasBody(request) || request.complete || request.destroyed) return
+  if (!hasBody(request) || request.complete || request.destroyed || discarded.has(request)) return
+  discarded.add(request)
   request.unpipe()
   const cut = () => request.socket.destroy()
   const timer = setTimeout(cut, limits.idleMs)

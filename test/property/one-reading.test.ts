@@ -91,12 +91,17 @@ async function disagreement(
     count('own')
     return anonymous.routed === undefined && identified.routed === undefined ? null : say('not kept from FastAPI')
   }
+  if (identified.status === 431) {
+    // The cookie was what made the head too long: a refusal, but not one that tells what the rules say.
+    count('too long')
+    return anonymous.user === '' ? null : say('named')
+  }
   const verdict = verdictOf(anonymous, identified, userId)
   if (verdict === null) return say('no verdict')
   count(wire.upgrade ? `${verdict}, upgrade` : verdict)
   if (verdict === 'refused') {
     const served = methods.some((method) => method === wire.method)
-    return served && hasOneReading(wire.target) === true && anonymous.status !== 431 ? say('refused for nothing') : null
+    return served && hasOneReading(wire.target) === true ? say('refused for nothing') : null
   }
   if (hasOneReading(wire.target) === false) return say('not refused')
   if (direct.routed === undefined) return verdict === 'session' || verdict === 'deny' ? null : say('let through')
@@ -123,7 +128,7 @@ function verdictOf(anonymous: Outcome, identified: Outcome, userId: string): Acc
     return anonymous.status === 401 && identified.status === 400 ? 'session' : null
   }
   if (anonymous.status === 404) return 'deny'
-  return [400, 405, 431].includes(anonymous.status) ? 'refused' : null
+  return [400, 405].includes(anonymous.status) ? 'refused' : null
 }
 
 const upgrade = [
