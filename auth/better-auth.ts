@@ -6,8 +6,10 @@ import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import type { AuthExtension } from './extension.ts'
 import { clientAddressHeader } from './fetch-bridge.ts'
 import { limitSignIns, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
+import { hashInTurn } from './passwords.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { cookiePrefix } from './session-cookie.ts'
+import type { Turns } from './turns.ts'
 
 export interface AuthOptions {
   readonly database: Database
@@ -21,6 +23,8 @@ export interface AuthOptions {
   /** `auth` of the policy file. */
   readonly extension: AuthExtension
   readonly limits: RateLimits
+  /** The turns of everything that hashes a password. */
+  readonly passwordTurns: Turns
   readonly log: AuthLog
   readonly changes: SessionChanges
   /** Is handed what goes on after an answer, mails above all; it never rejects. By default it is left to itself. */
@@ -66,7 +70,7 @@ export function createAuth(options: AuthOptions) {
   })
 }
 
-function accountOptions({ publicSignUp, extension }: AuthOptions): Partial<BetterAuthOptions> {
+function accountOptions({ publicSignUp, extension, passwordTurns }: AuthOptions): Partial<BetterAuthOptions> {
   const { sendResetPassword, sendVerificationEmail } = extension
   return {
     emailAndPassword: {
@@ -75,6 +79,7 @@ function accountOptions({ publicSignUp, extension }: AuthOptions): Partial<Bette
       minPasswordLength: 8,
       ...(sendResetPassword && { sendResetPassword }),
       ...extension.emailAndPassword,
+      password: hashInTurn(passwordTurns, extension.emailAndPassword?.password),
       revokeSessionsOnPasswordReset: true,
       disableSignUp: !publicSignUp
     },

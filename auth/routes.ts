@@ -6,23 +6,22 @@ import type { Auth } from './better-auth.ts'
 import { AuthBodyTooLargeError, AuthFailedError, RateLimitedError, SessionStoreUnavailableError } from './errors.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import type { RateLimits } from './rate-limit.ts'
-import { createTurns } from './turns.ts'
+import type { Turns } from './turns.ts'
 
 export interface AuthRoutesOptions {
   readonly auth: Pick<Auth, 'handler'>
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
   readonly limits: RateLimits
+  /** The turns of everything that hashes a password. */
+  readonly passwordTurns: Turns
   /** Bytes of a body; 413 past them. Default 1 MiB. */
   readonly maxBodyBytes?: number | undefined
 }
 
 /** `/api/auth/*`: BetterAuth, given the raw body and the public origin. Refusals of ours are thrown as coded errors. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { auth, publicUrl, limits, maxBodyBytes = 1_048_576 } = options
-  // BetterAuth hashes a new user's password inside a transaction. Sixty sign-ups at once held every connection for
-  // seconds, and sessions could not be looked up meanwhile.
-  const signUpTurn = createTurns(2)
+  const { auth, publicUrl, limits, passwordTurns, maxBodyBytes = 1_048_576 } = options
 
   app.register(fastifyCookie, cookieReading)
 
@@ -48,7 +47,9 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       exposeHeadRoute: false,
       handler: async function answer(request, reply) {
         const asking = () => limits.run(() => ask(toFetchRequest(request, publicUrl)))
-        const response = await (request.url.startsWith('/api/auth/sign-up') ? signUpTurn(asking) : asking())
+        // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty sign-ups at once held every
+        // connection for seconds, and sessions could not be looked up meanwhile. So they wait before it begins.
+        const response = await (request.url.startsWith('/api/auth/sign-up') ? passwordTurns(asking) : asking())
         return sendFetchResponse(response, reply)
 
         async function ask(question: Request): Promise<Response> {

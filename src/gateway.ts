@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createPasswordTurns } from '../auth/passwords.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
@@ -71,6 +72,7 @@ export async function startGateway(
     cleanUp.push(async () => stopWaiting())
 
     const limits = createRateLimits()
+    const passwordTurns = createPasswordTurns()
     const background = createBackground()
     const { auth, sessions, sessionCookie, live } = await createSessions({
       config,
@@ -79,6 +81,7 @@ export async function startGateway(
       secret,
       database,
       limits,
+      passwordTurns,
       background,
       log,
       hearing: () => events?.listening === true
@@ -101,7 +104,7 @@ export async function startGateway(
       allowedHosts: config.allowedHosts,
       trustedOrigins: config.trustedOrigins,
       trustedProxies: config.trustedProxies,
-      auth: { auth, publicUrl, limits },
+      auth: { auth, publicUrl, limits, passwordTurns },
       proxy: {
         publicUrl,
         guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]) },

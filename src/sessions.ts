@@ -4,6 +4,7 @@ import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
 import { createCookieSigner } from '../auth/session-cookie.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
+import type { Turns } from '../auth/turns.ts'
 import type { Database } from '../db/database.ts'
 import { createExpiryReader, createSessionReader } from '../db/sessions.ts'
 import type { Background } from './background.ts'
@@ -17,6 +18,7 @@ export interface SessionParts {
   readonly secret: string
   readonly database: Database
   readonly limits: RateLimits
+  readonly passwordTurns: Turns
   readonly background: Background
   readonly log: Logger
   /** Whether sessions that end elsewhere are heard of right now. */
@@ -40,6 +42,7 @@ export async function createSessions(
     publicSignUp: config.publicSignUp,
     extension: parts.policy.auth,
     limits: parts.limits,
+    passwordTurns: parts.passwordTurns,
     background: (task) => parts.background.keep(task),
     log,
     changes: {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { createTurns } from '../../auth/turns.ts'
 
 t.test('so many work at once, the others follow in their order, failures or not', async (t) => {
-  const takeTurn = createTurns(2)
+  const takeTurn = createTurns({ atOnce: 2 })
   const started: number[] = []
   const ends: ((failed: boolean) => void)[] = []
   const tasks = [0, 1, 2, 3].map((n) =>
@@ -34,4 +34,28 @@ t.test('so many work at once, the others follow in their order, failures or not'
   )
   t.equal(await late, 'late')
   t.equal(await takeTurn(async () => 'again'), 'again', 'every turn was given back')
+})
+
+t.test('who finds too many waiting is turned away, and nobody else', async (t) => {
+  const takeTurn = createTurns({ atOnce: 1, mostWaiting: 1, refusal: () => new Error('come back later') })
+  let end = () => {}
+  const first = takeTurn(
+    () =>
+      new Promise<string>((resolve) => {
+        end = () => resolve('first')
+      })
+  )
+  const second = takeTurn(async () => 'second')
+  await t.rejects(
+    takeTurn(async () => 'third'),
+    { message: 'come back later' }
+  )
+  end()
+  t.same(await Promise.all([first, second]), ['first', 'second'])
+  t.equal(await takeTurn(async () => 'later'), 'later')
+})
+
+t.test('work inside a turn needs none of its own', async (t) => {
+  const takeTurn = createTurns({ atOnce: 1, mostWaiting: 0 })
+  t.equal(await takeTurn(() => takeTurn(async () => 'inside')), 'inside')
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createAuth } from '../../auth/better-auth.ts'
 import { LiveSessions } from '../../auth/live-sessions.ts'
+import { createPasswordTurns } from '../../auth/passwords.ts'
 import { createRateLimits } from '../../auth/rate-limit.ts'
 import { createCookieSigner } from '../../auth/session-cookie.ts'
 import { createSessionResolver } from '../../auth/session-resolver.ts'
@@ -24,6 +25,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
     publicSignUp: true,
     extension: {},
     limits: createRateLimits(),
+    passwordTurns: createPasswordTurns(),
     log: quiet,
     changes: { sessionChanged() {}, userChanged() {} }
   })

@@ -3,8 +3,10 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { AuthExtension } from '../../auth/extension.ts'
+import { createPasswordTurns } from '../../auth/passwords.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import { authRoutes } from '../../auth/routes.ts'
+import type { Turns } from '../../auth/turns.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
 import { refuse } from '../../src/problem.ts'
 import { makeEmbedded } from './embedded-database.ts'
@@ -15,6 +17,7 @@ export interface AuthAppOptions {
   publicSignUp?: boolean
   limits?: RateLimitOptions
   maxBodyBytes?: number
+  passwordTurns?: Turns
   /** A migrated one; by default an embedded one of its own. */
   database?: DatabaseOptions
 }
@@ -50,6 +53,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const usersChanged: string[] = []
   const background: Promise<void>[] = []
   const limits = createRateLimits(options.limits)
+  const passwordTurns = options.passwordTurns ?? createPasswordTurns()
   const auth = createAuth({
     database,
     publicUrl,
@@ -58,6 +62,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     publicSignUp: options.publicSignUp ?? true,
     extension: options.extension ?? {},
     limits,
+    passwordTurns,
     log: app.log,
     changes: {
       sessionChanged: (token) => sessionsChanged.push(token),
@@ -66,7 +71,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     background: (task) => background.push(task)
   })
   app.setErrorHandler(refuse)
-  await app.register(authRoutes, { auth, publicUrl, limits, maxBodyBytes: options.maxBodyBytes })
+  await app.register(authRoutes, { auth, publicUrl, limits, passwordTurns, maxBodyBytes: options.maxBodyBytes })
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, auth, database, publicUrl, logged: () => logged, sessionsChanged, usersChanged, background, address }
 }
