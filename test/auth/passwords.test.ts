@@ -9,10 +9,16 @@ t.test(
   async (t) => {
     let hashing = 0
     let most = 0
+    let letGo = () => {}
+    const refusal = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    // As slow as it takes for the queue to be full once.
+    let isFlooded = false
     async function hashSlowly<T>(result: T): Promise<T> {
       hashing += 1
       most = Math.max(most, hashing)
-      await setTimeout(30)
+      if (isFlooded) await refusal
       hashing -= 1
       return result
     }
