@@ -25,7 +25,7 @@ export interface SessionEvents {
 
 const channel = 'gatehouse'
 const firstRetryMs = 200
-const slowestRetryMs = 5_000
+const slowestRetryMs = 1_500
 
 /**
  * Listens for what the database's triggers tell about sessions and users, and keeps at it: a lost channel is opened

@@ -56,9 +56,9 @@ export class Breaker {
     void this.#probe()
   }
 
-  /** There is reason to believe that the store is back. */
-  hope(): void {
-    if (this.#state === 'open' && !this.#probing) void this.#probe()
+  /** There is reason to believe that the store is back. Resolves once that is known. */
+  async hope(): Promise<void> {
+    if (this.#state === 'open' && !this.#probing) await this.#probe()
   }
 
   stop(): void {

@@ -37,9 +37,9 @@ export class Gate {
     return this.#waiting.size
   }
 
-  /** There is reason to believe that the store is back. */
-  hope(): void {
-    this.#breaker.hope()
+  /** There is reason to believe that the store is back. Resolves once that is known. */
+  hope(): Promise<void> {
+    return this.#breaker.hope()
   }
 
   /**

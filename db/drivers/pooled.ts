@@ -149,11 +149,12 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
       }
       state = 'listening'
       stops.add(stop)
-      gate.hope()
       // A peer that vanished without a word would look like a quiet one for ever.
       heartbeat = setInterval(() => {
         client.query('select 1').catch((error: unknown) => lose(error instanceof Error ? error : new Error('lost')))
       }, heartbeatMs).unref()
+      // Whoever listens again forgets what they knew, and should be able to ask.
+      await gate.hope()
       return stop
     },
     close() {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import type { Test } from 'tap'
+import type { DatabaseOptions } from '../../db/database.ts'
 import { compileRules } from '../../proxy/route-policy.ts'
 import { readConfig } from '../../src/config.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'
@@ -15,6 +16,8 @@ export interface TestGatewayOptions {
   /** Added to an environment that starts an embedded database in a directory of the test's. */
   env?: Record<string, string>
   policy?: Partial<PolicyConfig>
+  /** What no variable says about the database. */
+  database?: Pick<DatabaseOptions, 'connectionTimeoutMs' | 'statementTimeoutMs' | 'poolSize' | 'waitingMax'>
 }
 
 export interface TestGateway extends Gateway {
@@ -42,7 +45,8 @@ export async function startTestGateway(t: Test, options: TestGatewayOptions = {}
     ...(options.upstreamUrl === undefined ? {} : { UPSTREAM_URL: options.upstreamUrl }),
     ...options.env
   }
-  const config = readConfig(env, process.cwd())
+  const read = readConfig(env, process.cwd())
+  const config = { ...read, database: { ...read.database, ...options.database } }
   const policy = defineConfig(
     options.policy ?? {
       routes: [
