@@ -1,13 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { type Allowance, type Counters, createCounters } from './counters.ts'
 import { RateLimitedError } from './errors.ts'
-
-/** So many `points` in so many `seconds`, counted from the first. */
-export interface Allowance {
-  readonly points: number
-  readonly seconds: number
-}
 
 export interface RateLimitOptions {
   /** Failed sign-ins of one account from one address. Default 10 in 15 minutes. */
@@ -22,7 +16,7 @@ export interface SignInAttempt {
   readonly address: string
 }
 
-/** One gateway's counters: made once, shared by nobody else. */
+/** One gateway's limits. */
 export interface RateLimits {
   /** BetterAuth's `rateLimit.customStorage`: its own rules (by address and path) counted here. */
   readonly storage: {
@@ -44,31 +38,26 @@ export interface RateLimits {
 }
 
 interface Held {
-  readonly limiter: RateLimiterMemory
+  readonly allowance: Allowance
   readonly key: string
 }
 
-export function createRateLimits(options: RateLimitOptions = {}): RateLimits {
+/** `counters`: where it is counted, by default in this process alone. */
+export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()): RateLimits {
   const quarter = 15 * 60
-  const perAddress = limiterOf(options.failedSignInsPerAddress ?? { points: 10, seconds: quarter })
-  const inAll = limiterOf(options.failedSignIns ?? { points: 100, seconds: quarter })
-  const rules = new Map<string, RateLimiterMemory>()
+  const perAddress = options.failedSignInsPerAddress ?? { points: 10, seconds: quarter }
+  const inAll = options.failedSignIns ?? { points: 100, seconds: quarter }
   const scope = new AsyncLocalStorage<Held[]>()
 
-  function limiterOfRule(rule: { window: number; max: number }): RateLimiterMemory {
-    const name = `${rule.max}/${rule.window}`
-    const known = rules.get(name)
-    if (known !== undefined) return known
-    const limiter = limiterOf({ points: rule.max, seconds: rule.window })
-    rules.set(name, limiter)
-    return limiter
+  async function giveBack(taken: readonly Held[]): Promise<void> {
+    for (const { allowance, key } of taken) await counters.giveBack(allowance, key)
   }
 
   return {
     storage: {
-      async consume(key, rule) {
+      async consume(key, { max: points, window: seconds }) {
         // The path is part of the key and the client's to choose, up to 16 KiB of it.
-        const wait = await take(limiterOfRule(rule), key.length > 100 ? digest(key) : key)
+        const wait = await counters.take({ points, seconds }, key.length > 100 ? digest(key) : key)
         return { allowed: wait === null, retryAfter: wait }
       }
     },
@@ -90,43 +79,20 @@ export function createRateLimits(options: RateLimitOptions = {}): RateLimits {
       if (held === undefined) return
       for (const name of new Set(names.map((given) => given.trim().toLowerCase()))) {
         const wanted: Held[] = [
-          { limiter: perAddress, key: digest(`${address} ${name}`) },
-          { limiter: inAll, key: digest(name) }
+          { allowance: perAddress, key: digest(`${address} ${name}`) },
+          { allowance: inAll, key: digest(name) }
         ]
-        for (const { limiter, key } of wanted) {
-          const wait = await take(limiter, key)
+        for (const { allowance, key } of wanted) {
+          const wait = await counters.take(allowance, key)
           if (wait !== null) {
             // Nothing was tried, so nothing failed: not the refused attempt, and not what it took before.
-            await giveBack([{ limiter, key }])
+            await giveBack([{ allowance, key }])
             throw new RateLimitedError(wait)
           }
-          held.push({ limiter, key })
+          held.push({ allowance, key })
         }
       }
     }
-  }
-}
-
-function limiterOf({ points, seconds }: Allowance): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration: seconds, keyPrefix: '' })
-}
-
-/** Null: taken. Otherwise the seconds until the next try. */
-async function take(limiter: RateLimiterMemory, key: string): Promise<number | null> {
-  try {
-    await limiter.consume(key)
-    return null
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal
-    return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000))
-  }
-}
-
-async function giveBack(taken: readonly Held[]): Promise<void> {
-  for (const { limiter, key } of taken) {
-    const left = await limiter.reward(key)
-    // Kept, an emptied counter would hold memory for the rest of its window, and one below zero would be a free try.
-    if (left.consumedPoints <= 0) await limiter.delete(key)
   }
 }
 
