@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './loading.ts'
 import { Command, CommanderError } from 'commander'
 import { readConfig } from './config.ts'
 import { describeFailure, type Failure } from './failure.ts'

@@ -1,8 +1,9 @@
+import './loading.ts'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
 import { describeFailure } from './failure.ts'
-import { type Gateway, startGateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
 import { createLogger } from './logging.ts'
 import { loadSettings } from './settings.ts'
 
@@ -26,6 +27,7 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
     }
   )
   try {
+    const { startGateway } = await import('./gateway.ts')
     gateway = await startGateway(settings, log, stopWith)
   } catch (error) {
     grace.uninstall()
