@@ -29,3 +29,9 @@ export const AuthBodyTooLargeError = createError('BODY_TOO_LARGE', 'BODY_TOO_LAR
 
 /** Something broke inside BetterAuth. Carries no cause: a failed query's message holds its parameters, tokens included. */
 export const AuthFailedError = createError('INTERNAL_ERROR', 'INTERNAL_ERROR', 500)
+
+/** There is no such page. */
+export const PageNotFoundError = createError('NOT_FOUND', 'NOT_FOUND', 404)
+
+/** A form of the built-in pages that was sent from somewhere else. */
+export const FormOriginError = createError('ORIGIN_FORBIDDEN', 'ORIGIN_FORBIDDEN', 403)

@@ -4,10 +4,11 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import { type PagesOptions, pagesPlugin } from '../auth/pages/plugin.ts'
 import { type AuthRoutesOptions, authRoutes } from '../auth/routes.ts'
 import { createAdmission, rewriteUrl } from '../proxy/admission.ts'
 import { createCors } from '../proxy/cors.ts'
-import { CookieAmbiguousError, NotFoundError } from '../proxy/errors.ts'
+import { CookieAmbiguousError } from '../proxy/errors.ts'
 import { sessionCookieOf } from '../proxy/guard.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/plugin.ts'
 import { expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
@@ -17,6 +18,7 @@ import { hangUp } from './hang-up.ts'
 import { createResponseLog } from './logging.ts'
 import { rawProblem, refuse } from './problem.ts'
 import type { Readiness } from './readiness.ts'
+import { createRefusal } from './refusal.ts'
 import { trustedProxies } from './trusted-proxies.ts'
 
 export interface AppOptions {
@@ -25,8 +27,8 @@ export interface AppOptions {
   readonly log: Logger
   readonly readiness: Readiness
   readonly publicHealthPath: string | undefined
-  /** Whether `/auth/*` is the gateway's own. */
-  readonly pages: boolean
+  /** The built-in pages; undefined leaves `/auth/*` to the upstream, and refusals as they are to programs. */
+  readonly pages: PagesOptions | undefined
   readonly allowedHosts: readonly string[]
   readonly trustedOrigins: readonly string[]
   /** Addresses and CIDRs. */
@@ -57,7 +59,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: refuseConnection
   })
   app.decorateRequest('identity', null)
-  app.setErrorHandler(refuse)
+  app.setErrorHandler(options.pages === undefined ? refuse : createRefusal(options.pages))
 
   // 1. One reading of the request, or none.
   app.addHook('onRequest', createAdmission({ publicUrl: proxy.publicUrl, allowedHosts: options.allowedHosts }))
@@ -99,8 +101,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     })
   }
 
-  // 3. BetterAuth.
-  await app.register(async function authScope(scope) {
+  // 3. BetterAuth, and the built-in pages: nothing that FastAPI serves there may pass for one of them.
+  await app.register(async function ownScope(scope) {
     scope.addHook('onRequest', function requireOneCookie(request, _reply, done) {
       try {
         sessionCookieOf(request.raw, proxy.guard.sessionCookie)
@@ -118,18 +120,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       }
     })
     await scope.register(authRoutes, options.auth)
+    if (options.pages !== undefined) await scope.register(pagesPlugin, options.pages)
   })
 
-  // 4. The place of the built-in pages: nothing that FastAPI serves there may pass for one of them.
-  if (options.pages) {
-    for (const url of ['/auth', '/auth/*']) {
-      app.all(url, function answerNoPage() {
-        throw new NotFoundError()
-      })
-    }
-  }
-
-  // 5. Everything else: policy, origin, session, headers, FastAPI.
+  // 4. Everything else: policy, origin, session, headers, FastAPI.
   await app.register(async function proxyScope(scope) {
     await proxyPlugin(scope, { ...proxy, cors })
   })

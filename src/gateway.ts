@@ -1,4 +1,6 @@
 import type { Logger } from 'pino'
+import { createAskAuth } from '../auth/ask.ts'
+import { createTheme } from '../auth/pages/theme.ts'
 import { createPasswordTurns } from '../auth/passwords.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
@@ -95,16 +97,29 @@ export async function startGateway(
     const liveSockets = new Set<LiveSocket>()
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 
+    const ask = createAskAuth({ auth, limits, passwordTurns })
     const app = await createApp({
       server,
       log,
       readiness,
       publicHealthPath: config.publicHealthPath,
-      pages: config.pages,
+      pages: config.pages
+        ? {
+            publicUrl,
+            theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname),
+            auth,
+            ask,
+            sessions,
+            sessionCookie,
+            live,
+            publicSignUp: config.publicSignUp,
+            openStreams: liveSockets
+          }
+        : undefined,
       allowedHosts: config.allowedHosts,
       trustedOrigins: config.trustedOrigins,
       trustedProxies: config.trustedProxies,
-      auth: { auth, publicUrl, limits, passwordTurns },
+      auth: { ask, publicUrl },
       proxy: {
         publicUrl,
         guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]) },

@@ -1,19 +1,23 @@
 import { access } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { type AuthExtension, extensionProblems } from '../auth/extension.ts'
+import { type Brand, brandProblems, resolveBrand } from '../auth/pages/brand.ts'
 import { methods, type RouteRule } from '../proxy/route-policy.ts'
 import { ConfigError } from './config.ts'
 
-/** What `gatehouse.config.ts` says: who may reach what, and what is added to BetterAuth. */
+/** What `gatehouse.config.ts` says: who may reach what, what is added to BetterAuth, and how the pages look. */
 export interface PolicyConfig {
   routes: readonly RouteRule[]
   auth: AuthExtension
+  /** Name, logo and colours of the built-in pages. */
+  brand: Brand
 }
 
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig(config: Partial<PolicyConfig>): PolicyConfig {
-  return { routes: [], auth: {}, ...config }
+  return { routes: [], auth: {}, brand: {}, ...config }
 }
 
 const ruleShape = z
@@ -33,7 +37,8 @@ const ruleShape = z
 const fileShape = z.strictObject(
   {
     routes: z.array(ruleShape, 'must be a list of rules').default([]),
-    auth: z.custom<AuthExtension>().prefault({})
+    auth: z.custom<AuthExtension>().prefault({}),
+    brand: z.custom<Brand>().prefault({})
   },
   {
     error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined)
@@ -71,8 +76,10 @@ function judge(path: string, exported: unknown): PolicyConfig {
   const problems = shape.success ? [] : shape.error.issues.flatMap(wording)
   if (typeof exported === 'object' && exported !== null && 'auth' in exported && exported.auth !== undefined)
     problems.push(...extensionProblems(exported.auth))
+  if (typeof exported === 'object' && exported !== null && 'brand' in exported && exported.brand !== undefined)
+    problems.push(...brandProblems(exported.brand, dirname(path)))
   if (!shape.success || problems.length > 0) throw new ConfigError(problems.map((problem) => `${path}: ${problem}`))
-  return Object.freeze(shape.data)
+  return Object.freeze({ ...shape.data, brand: resolveBrand(shape.data.brand, dirname(path)) })
 }
 
 function wording(issue: z.core.$ZodIssue): string[] {

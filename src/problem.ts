@@ -132,14 +132,19 @@ export function refuse(
   request: FastifyRequest,
   reply: FastifyReply
 ): void {
-  const code = codeOf(error)
+  const code = problemCodeOf(error)
   const problem = problemOf(code, request.id)
-  if (code === 'INTERNAL_ERROR') request.log.error({ err: error }, 'request failed')
-  else if (problem.status >= 500) request.log.warn({ code, err: error.cause }, 'request refused')
+  reportProblem(problem, error, request)
   reply
     .code(problem.status)
     .headers(problemHeaders(code, error.retryAfter))
     .send(Buffer.from(JSON.stringify(problem)))
+}
+
+/** Logs what an operator has to know of a refusal: what failed, and what nobody foresaw. */
+export function reportProblem({ code, status }: Problem, error: FastifyError, request: FastifyRequest): void {
+  if (code === 'INTERNAL_ERROR') request.log.error({ err: error }, 'request failed')
+  else if (status >= 500) request.log.warn({ code, err: error.cause }, 'request refused')
 }
 
 /** A whole HTTP/1.1 response for a connection that has no request Fastify could answer. */
@@ -165,7 +170,8 @@ function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(wordings, code)
 }
 
-function codeOf({ code, statusCode }: FastifyError): ProblemCode {
+/** The code that an error has, or comes to. */
+export function problemCodeOf({ code, statusCode }: FastifyError): ProblemCode {
   if (typeof code === 'string' && isProblemCode(code)) return code
   if (statusCode === 413) return 'BODY_TOO_LARGE'
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return 'REQUEST_INVALID'

@@ -28,11 +28,15 @@ t.test('the policy file of this repository can be used', async (t) => {
 })
 
 t.test('what defineConfig is not given is empty', async (t) => {
-  t.same(defineConfig({}), { routes: [], auth: {} })
+  t.same(defineConfig({}), { routes: [], auth: {}, brand: {} })
 })
 
 t.test('without a policy file nothing is open', async (t) => {
-  t.same(await loadPolicy({ path: join(t.testdir(), 'gatehouse.config.ts'), named: false }), { routes: [], auth: {} })
+  t.same(await loadPolicy({ path: join(t.testdir(), 'gatehouse.config.ts'), named: false }), {
+    routes: [],
+    auth: {},
+    brand: {}
+  })
 })
 
 t.test('a policy file that is named has to exist', async (t) => {

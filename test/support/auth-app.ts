@@ -1,6 +1,7 @@
 import { createAuthClient } from 'better-auth/client'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
+import { createAskAuth } from '../../auth/ask.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { AuthExtension } from '../../auth/extension.ts'
 import { createPasswordTurns } from '../../auth/passwords.ts'
@@ -71,7 +72,11 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     background: (task) => background.push(task)
   })
   app.setErrorHandler(refuse)
-  await app.register(authRoutes, { auth, publicUrl, limits, passwordTurns, maxBodyBytes: options.maxBodyBytes })
+  await app.register(authRoutes, {
+    ask: createAskAuth({ auth, limits, passwordTurns }),
+    publicUrl,
+    maxBodyBytes: options.maxBodyBytes
+  })
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, auth, database, publicUrl, logged: () => logged, sessionsChanged, usersChanged, background, address }
 }

@@ -1,6 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import type { Test } from 'tap'
 import type { DatabaseOptions } from '../../db/database.ts'
 import { compileRules } from '../../proxy/route-policy.ts'
 import { readConfig } from '../../src/config.ts'
@@ -9,6 +8,7 @@ import { createLogger } from '../../src/logging.ts'
 import { defineConfig, type PolicyConfig } from '../../src/policy-file.ts'
 import { reservedPaths } from '../../src/settings.ts'
 import { makeEmbedded } from './embedded-database.ts'
+import type { Teardown } from './postgres.ts'
 
 export interface TestGatewayOptions {
   /** Where FastAPI, or whatever stands for it, listens. */
@@ -32,7 +32,7 @@ export interface TestGateway extends Gateway {
  * A whole gateway in this process, on free ports, closed with the test. It believes `X-Forwarded-For` of this machine,
  * so that a test can be many clients. The policy lets `/public/*` through, `/optional/*` optionally, and denies `/deny/*`.
  */
-export async function startTestGateway(t: Test, options: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function startTestGateway(t: Teardown, options: TestGatewayOptions = {}): Promise<TestGateway> {
   const env = {
     PORT: '0',
     ADMIN_PORT: '0',
@@ -74,7 +74,7 @@ export async function startTestGateway(t: Test, options: TestGatewayOptions = {}
 }
 
 // Where another database serves, only the generated secret is kept there.
-async function makeDataDir(t: Test, embedded: boolean): Promise<string> {
+async function makeDataDir(t: Teardown, embedded: boolean): Promise<string> {
   if (embedded) return makeEmbedded(t)
   const dataDir = await mkdtemp(`${tmpdir()}/gatehouse-test-`)
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))

@@ -1,0 +1,156 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Identity } from '../identity.ts'
+import { type Account, type AccountForm, accountPage, signOutButton } from './account.ts'
+import { fromStore, goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './context.ts'
+import { listDevices } from './devices.ts'
+import type { Outcome } from './questions.ts'
+import { withNext } from './return-address.ts'
+import { complaintAbout, noticeOf } from './sentences.ts'
+
+const home = '/auth/account'
+const done = (notice: string) => `${home}?notice=${notice}`
+
+/** The account page and its forms. Whoever is not signed in any more is sent to sign in. */
+export function accountRoutes(app: FastifyInstance, context: PageContext): void {
+  const { put, features } = context
+
+  async function show(
+    reply: FastifyReply,
+    identity: Identity,
+    more: Pick<Account, 'notice' | 'complaint'>,
+    status?: number
+  ): Promise<FastifyReply> {
+    const account = await fromStore(() => readAccount(context, identity))
+    if (account === undefined) return askToSignIn(reply)
+    const main = accountPage({ ...account, ...more })
+    return sendPage(reply, context, { title: 'Your account', main, wide: true, corner: signOutButton }, status)
+  }
+
+  /** A form of the account page: what it asks of BetterAuth, and where a success leads. */
+  function form(
+    path: string,
+    name: AccountForm,
+    act: (request: FastifyRequest, reply: FastifyReply, identity: Identity) => Promise<Outcome | undefined>,
+    next: (request: FastifyRequest, outcome: Outcome | undefined) => string
+  ): void {
+    app.post(path, async function answerForm(request, reply) {
+      const identity = await whoIsAsking(context, request, reply)
+      if (identity === null) return askToSignIn(reply)
+      const outcome = await act(request, reply, identity)
+      if (outcome?.ok !== false) return goTo(reply, next(request, outcome))
+      // The session ended between the two.
+      if (outcome.status === 401) return askToSignIn(reply)
+      const complaint = { ...outcome.complaint, form: name }
+      return show(reply, identity, { complaint }, statusOf(outcome, reply))
+    })
+  }
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: home,
+    async handler(request, reply) {
+      const identity = await whoIsAsking(context, request, reply)
+      if (identity === null) return goTo(reply, withNext('/auth/sign-in', home))
+      const error = textIn(request.query, 'error')
+      const complaint = error === undefined ? undefined : { ...complaintAbout(error), form: 'verify' as const }
+      return show(reply, identity, { notice: noticeOf(textIn(request.query, 'notice')), complaint })
+    }
+  })
+
+  form(
+    `${home}/profile`,
+    'profile',
+    async (request, reply) => {
+      const name = textIn(request.body, 'name')?.trim().slice(0, 200) ?? ''
+      if (name === '') return { ok: false, status: 422, complaint: complaintAbout('NAME_MISSING') }
+      return put(request, reply, '/update-user', { name })
+    },
+    () => done('profile')
+  )
+
+  form(
+    `${home}/password`,
+    'password',
+    (request, reply) =>
+      put(request, reply, '/change-password', {
+        currentPassword: textIn(request.body, 'password'),
+        newPassword: textIn(request.body, 'newPassword'),
+        revokeOtherSessions: textIn(request.body, 'revokeOthers') !== undefined
+      }),
+    (request) => done(textIn(request.body, 'revokeOthers') === undefined ? 'password' : 'password-revoked')
+  )
+
+  form(
+    `${home}/devices/revoke`,
+    'devices',
+    async (request, reply, identity) => {
+      const id = textIn(request.body, 'device')
+      const devices = await fromStore(() => listDevices(context.auth, identity.userId))
+      const device = devices.find((one) => one.id === id)
+      // Gone already is what was wanted.
+      return device === undefined ? undefined : put(request, reply, '/revoke-session', { token: device.token })
+    },
+    () => done('revoked')
+  )
+
+  form(
+    `${home}/devices/revoke-others`,
+    'devices',
+    (request, reply) => put(request, reply, '/revoke-other-sessions', {}),
+    () => done('revoked-others')
+  )
+
+  if (features.verifyEmail) {
+    form(
+      `${home}/verify-email`,
+      'verify',
+      (request, reply, { email }) => put(request, reply, '/send-verification-email', { email, callbackURL: home }),
+      () => done('mail-sent')
+    )
+  }
+
+  if (features.deleteAccount) {
+    form(
+      `${home}/delete`,
+      'delete',
+      async (request, reply, identity) => {
+        const password = textIn(request.body, 'password')
+        // BetterAuth takes a fresh session for consent enough; who has a password is asked for it here.
+        if (!password && (await fromStore(() => hasPassword(context, identity.userId))))
+          return { ok: false, status: 400, complaint: complaintAbout('INVALID_PASSWORD') }
+        return put(request, reply, '/delete-user', { password, callbackURL: '/auth/sign-in?notice=deleted' })
+      },
+      (_request, outcome) =>
+        outcome?.ok === true && outcome.body['message'] === 'Verification email sent'
+          ? done('delete-mail')
+          : '/auth/sign-in?notice=deleted'
+    )
+  }
+}
+
+function askToSignIn(reply: FastifyReply): FastifyReply {
+  return goTo(reply, withNext('/auth/sign-in?notice=ended&', home))
+}
+
+async function readAccount(context: PageContext, identity: Identity): Promise<Account | undefined> {
+  const { auth, features } = context
+  const { internalAdapter } = await auth.$context
+  const user = await internalAdapter.findUserById(identity.userId)
+  if (user === null) return undefined
+  const { name, email, emailVerified } = user
+  return {
+    features,
+    name,
+    email,
+    emailVerified,
+    hasPassword: await hasPassword(context, identity.userId),
+    devices: await listDevices(auth, identity.userId),
+    current: identity.sessionId
+  }
+}
+
+async function hasPassword({ auth }: PageContext, userId: string): Promise<boolean> {
+  const { internalAdapter } = await auth.$context
+  const account = await internalAdapter.findCredentialAccount(userId)
+  return typeof account?.password === 'string' && account.password !== ''
+}

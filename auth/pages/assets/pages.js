@@ -1,0 +1,79 @@
+// What the pages do beyond HTML. Without it they work too: forms are forms, and a list is as old as its page.
+
+// A page out of the browser's memory may belong to somebody who has signed out since.
+addEventListener('pageshow', (event) => {
+  if (event.persisted) location.reload()
+})
+
+for (const time of document.querySelectorAll('time')) {
+  const date = new Date(time.dateTime)
+  time.textContent = date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+}
+
+for (const input of document.querySelectorAll('input[type=password]')) letShow(input)
+
+for (const form of document.querySelectorAll('form')) form.addEventListener('submit', submitOnce)
+
+const list = document.querySelector('[data-live]')
+if (list !== null) followDevices(list)
+
+function letShow(input) {
+  const box = document.createElement('div')
+  box.className = 'secret'
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.textContent = 'Show'
+  button.setAttribute('aria-label', `Show: ${input.labels[0]?.textContent ?? 'password'}`)
+  button.setAttribute('aria-pressed', 'false')
+  button.setAttribute('aria-controls', input.id)
+  button.addEventListener('click', () => {
+    const shown = input.type === 'password'
+    input.type = shown ? 'text' : 'password'
+    button.textContent = shown ? 'Hide' : 'Show'
+    button.setAttribute('aria-pressed', String(shown))
+  })
+  input.replaceWith(box)
+  box.append(input, button)
+  input.form.addEventListener('submit', () => {
+    input.type = 'password'
+  })
+}
+
+// A second click would only be counted as a second attempt.
+function submitOnce(event) {
+  const form = event.currentTarget
+  if (form.dataset.sent !== undefined) {
+    event.preventDefault()
+    return
+  }
+  form.dataset.sent = ''
+  for (const button of form.querySelectorAll('button:not([type=button])')) button.setAttribute('aria-disabled', 'true')
+}
+
+function followDevices(devices) {
+  let source
+  const follow = () => {
+    source?.close()
+    source = undefined
+    // A tab that nobody looks at needs no connection.
+    if (document.hidden) return
+    source = new EventSource(devices.dataset.live)
+    source.addEventListener('devices', (event) => keepOnly(devices, new Set(JSON.parse(event.data))))
+    source.addEventListener('ended', () => location.assign('/auth/sign-in?notice=ended&next=%2Fauth%2Faccount'))
+  }
+  document.addEventListener('visibilitychange', follow)
+  follow()
+}
+
+function keepOnly(devices, ids) {
+  const gone = [...devices.querySelectorAll('[data-device]')].filter(({ dataset }) => !ids.has(dataset.device))
+  if (gone.length === 0) return
+  const hadFocus = gone.some((item) => item.contains(document.activeElement))
+  for (const item of gone) item.remove()
+  document.querySelector('[data-others]').hidden = devices.children.length < 2
+  document.querySelector('[data-live-note]').textContent = 'A device was signed out.'
+  if (hadFocus) {
+    devices.tabIndex = -1
+    devices.focus()
+  }
+}

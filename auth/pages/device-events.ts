@@ -1,0 +1,57 @@
+import { PassThrough } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { PageNotFoundError } from '../errors.ts'
+import { fromStore, type PageContext, whoIsAsking } from './context.ts'
+import { listDevices, referenceOf } from './devices.ts'
+
+/** A stream that is open, for whoever closes the gateway. */
+export interface OpenStream {
+  close(code: number, reason: string): void
+}
+
+// Proxies close what says nothing for a minute.
+const heartbeatMs = 25_000
+// Each costs memory and a place in the sweep; who has more devices than this sees the rest when the page is loaded again.
+const mostDevices = 100
+
+/**
+ * `/auth/account/devices`: an event stream that says which devices are left whenever one of them is signed out, and
+ * `ended` when that is the one that is looking. It tells ids and nothing else.
+ */
+export function deviceEvents(app: FastifyInstance, context: PageContext, openStreams: Set<OpenStream>): void {
+  app.get('/auth/account/devices', async function streamDevices(request, reply) {
+    const identity = await whoIsAsking(context, request, reply)
+    // EventSource tries again and again after every other answer.
+    if (identity === null) return reply.code(204).send()
+    const { userId, sessionId } = identity
+    const devices = (await fromStore(() => listDevices(context.auth, userId))).slice(0, mostDevices)
+    if (!devices.some(({ id }) => id === sessionId)) throw new PageNotFoundError()
+
+    const stream = new PassThrough()
+    const left = new Set(devices.map(({ id }) => id))
+    const tell = () => stream.write(`event: devices\ndata: ${JSON.stringify([...left])}\n\n`)
+    const finish = () => {
+      openStreams.delete(open)
+      clearInterval(heartbeat)
+      for (const untie of ties) untie()
+      stream.end()
+    }
+    const open: OpenStream = { close: finish }
+    const heartbeat = setInterval(() => stream.write(': \n\n'), heartbeatMs)
+    heartbeat.unref()
+    const ties = devices.map((device) =>
+      context.live.tie(referenceOf(device, userId), () => {
+        left.delete(device.id)
+        if (device.id !== sessionId) tell()
+        else {
+          stream.write('event: ended\ndata: \n\n')
+          finish()
+        }
+      })
+    )
+    openStreams.add(open)
+    stream.on('close', finish)
+    tell()
+    return reply.type('text/event-stream').header('x-accel-buffering', 'no').send(stream)
+  })
+}

@@ -1,0 +1,65 @@
+import { parse } from 'bowser'
+import type { Auth } from '../better-auth.ts'
+import type { SessionReference } from '../live-sessions.ts'
+import { subjectOf } from '../session-decision.ts'
+
+/** A browser or program in which the user is signed in: one session, told so that a person recognises it. */
+export interface Device {
+  /** The session's id. It lets nobody in: that is the token, which no page ever holds. */
+  readonly id: string
+  readonly token: string
+  /** For instance "Firefox on Linux". */
+  readonly label: string
+  readonly address: string | undefined
+  readonly signedInAt: Date
+  /** When the session was last prolonged, which happens once in a while as long as it is used. */
+  readonly lastUseAt: Date
+  readonly expiresAt: Date
+}
+
+/** The devices on which a user is signed in, the last used first. Rejects when the store cannot answer. */
+export async function listDevices(auth: Pick<Auth, '$context'>, userId: string): Promise<readonly Device[]> {
+  const { internalAdapter } = await auth.$context
+  const sessions = await internalAdapter.listSessions(userId, { onlyActiveSessions: true })
+  return sessions
+    .map(
+      ({ id, token, userAgent, ipAddress, createdAt, updatedAt, expiresAt }): Device => ({
+        id,
+        token,
+        label: deviceLabel(userAgent ?? ''),
+        address: shortAddress(ipAddress ?? ''),
+        signedInAt: new Date(createdAt),
+        lastUseAt: new Date(updatedAt),
+        expiresAt: new Date(expiresAt)
+      })
+    )
+    .filter(({ expiresAt }) => expiresAt.getTime() > Date.now())
+    .toSorted((a, b) => b.lastUseAt.getTime() - a.lastUseAt.getTime())
+}
+
+// IPv6 addresses are kept in full length, and by their network: the rest of them is zeros.
+function shortAddress(address: string): string | undefined {
+  if (address === '') return undefined
+  const url = `http://[${address}]`
+  return address.includes(':') && URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : address
+}
+
+/** The session of a device, as live connections are tied to it. */
+export function referenceOf({ token, expiresAt }: Device, userId: string): SessionReference {
+  return { token, session: subjectOf(token), user: subjectOf(userId), expiresAt: expiresAt.getTime() }
+}
+
+const unknownDevice = 'Unknown device'
+const longestAgent = 400
+
+/** A browser and its system out of a `User-Agent`, or what comes nearest to it. */
+export function deviceLabel(userAgent: string): string {
+  const agent = userAgent.slice(0, longestAgent)
+  if (agent.trim() === '') return unknownDevice
+  const { browser, os, platform } = parse(agent)
+  const where = platform.model ?? os.name
+  if (browser.name) return where ? `${browser.name} on ${where}` : browser.name
+  // What is no browser mostly begins with its own name: "curl/8.5.0".
+  const program = /^[A-Za-z][\w.-]{1,30}(?=\/|$)/.exec(agent)?.[0]
+  return program ?? where ?? unknownDevice
+}

@@ -1,0 +1,89 @@
+import fastifyCookie from '@fastify/cookie'
+import fastifyHelmet from '@fastify/helmet'
+import type { FastifyInstance } from 'fastify'
+import type { AskAuth } from '../ask.ts'
+import { FormOriginError, PageNotFoundError } from '../errors.ts'
+import { cookieReading } from '../fetch-bridge.ts'
+import { accountRoutes } from './account-routes.ts'
+import { goTo, type PageContext } from './context.ts'
+import { deviceEvents, type OpenStream } from './device-events.ts'
+import { entranceRoutes } from './entrance-routes.ts'
+import { featuresOf } from './features.ts'
+import { helmetOptions } from './headers.ts'
+import { isOwnForm } from './own-forms.ts'
+import { createPutQuestion } from './questions.ts'
+import { resetRoutes } from './reset-routes.ts'
+import { assetsPath } from './theme.ts'
+
+export interface PagesOptions extends Omit<PageContext, 'features' | 'put'> {
+  readonly ask: AskAuth
+  readonly publicSignUp: boolean
+  /** Told of every event stream, so that whoever closes the gateway can end it. */
+  readonly openStreams: Set<OpenStream>
+}
+
+const largestForm = 16_384
+const yearSeconds = 31_536_000
+
+/** `/auth/*`: the pages for people. Nothing of it is proxied, whether there is such a page or not. */
+export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
+  const { publicUrl, theme } = options
+  const features = await featuresOf(options.auth, options.publicSignUp)
+  const context: PageContext = { ...options, features, put: createPutQuestion(options.ask, publicUrl) }
+
+  await app.register(fastifyHelmet, helmetOptions(publicUrl))
+  await app.register(fastifyCookie, cookieReading)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: largestForm },
+    function parseForm(_request, body, parsed) {
+      parsed(null, new URLSearchParams(String(body)))
+    }
+  )
+
+  app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
+    reply.header('cache-control', 'no-store')
+    const safe = request.method === 'GET' || request.method === 'HEAD'
+    done(safe || isOwnForm(request.headers, publicUrl) ? undefined : new FormOriginError())
+  })
+
+  const aliases = loopbackAliases(publicUrl)
+  app.addHook('onRequest', function moveToPublicOrigin(request, reply, done) {
+    // Under another name of this machine cookies and forms would be those of another site.
+    const elsewhere = aliases.has(request.headers.host?.toLowerCase() ?? '')
+    if (!elsewhere || request.method !== 'GET' || request.url.startsWith(assetsPath)) return done()
+    goTo(reply, publicUrl + request.url)
+  })
+
+  app.get(`${assetsPath}:name`, function sendAsset(request, reply) {
+    const { name = '' } = request.params as { name?: string } // the route's own parameter
+    const asset = theme.assets.get(name)
+    if (asset === undefined) throw new PageNotFoundError()
+    const { v } = request.query as { v?: unknown } // Fastify's parser makes an object
+    const cache = v === asset.version ? `public, max-age=${yearSeconds}, immutable` : 'no-cache'
+    return reply.header('cache-control', cache).type(asset.type).send(asset.bytes)
+  })
+
+  entranceRoutes(app, context)
+  accountRoutes(app, context)
+  deviceEvents(app, context, options.openStreams)
+  if (features.resetPassword) resetRoutes(app, context)
+
+  app.all('/auth', function openAccount(request, reply) {
+    return request.method === 'GET' ? goTo(reply, '/auth/account') : noPage()
+  })
+  app.all('/auth/*', noPage)
+}
+
+// Only of loopback: a proxy in front may well ask under a name that is not the public one.
+function loopbackAliases(publicUrl: string): ReadonlySet<string> {
+  const { hostname, port } = new URL(publicUrl)
+  const names = ['localhost', '127.0.0.1', '[::1]']
+  if (!names.includes(hostname)) return new Set()
+  return new Set(names.filter((name) => name !== hostname).map((name) => (port === '' ? name : `${name}:${port}`)))
+}
+
+function noPage(): never {
+  throw new PageNotFoundError()
+}

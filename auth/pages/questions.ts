@@ -1,0 +1,74 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AskAuth } from '../ask.ts'
+import { clientAddress } from '../client-address.ts'
+import { RateLimitedError } from '../errors.ts'
+import { clientAddressHeader } from '../fetch-bridge.ts'
+import { type Complaint, complaintAbout, complaintAboutLimit } from './sentences.ts'
+
+/** What BetterAuth said to a form: done, or what is wrong with it. */
+export type Outcome =
+  | { readonly ok: true; readonly body: Readonly<Record<string, unknown>> }
+  | {
+      readonly ok: false
+      readonly status: number
+      readonly complaint: Complaint
+      /** Seconds until the next attempt, where there were too many. */
+      readonly retryAfter?: number
+    }
+
+/** Passes on what a person entered as BetterAuth's own client would have sent it. The cookies that it sets go into the reply. */
+export type PutQuestion = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+  body: Readonly<Record<string, unknown>>
+) => Promise<Outcome>
+
+/** Rejects with a coded error only when the store cannot answer or BetterAuth fails. */
+export function createPutQuestion(ask: AskAuth, publicUrl: string): PutQuestion {
+  return async function putQuestion(request, reply, path, body) {
+    const question = new Request(`${publicUrl}/api/auth${path}`, {
+      method: 'POST',
+      headers: questionHeaders(request, publicUrl),
+      body: JSON.stringify(body)
+    })
+    try {
+      const response = await ask(question, request.log)
+      for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
+      return await outcomeOf(response)
+    } catch (error) {
+      if (!(error instanceof RateLimitedError)) throw error
+      const { retryAfter } = error
+      return { ok: false, status: 429, complaint: complaintAboutLimit(retryAfter), retryAfter }
+    }
+  }
+}
+
+// The form's own origin was checked before: it is this one.
+function questionHeaders(request: FastifyRequest, publicUrl: string): Headers {
+  const headers = new Headers({
+    'content-type': 'application/json',
+    accept: 'application/json',
+    origin: publicUrl,
+    [clientAddressHeader]: clientAddress(request)
+  })
+  const cookies = Object.entries(request.cookies).map(([name, value]) => `${name}=${value}`)
+  if (cookies.length > 0) headers.set('cookie', cookies.join('; '))
+  for (const name of ['user-agent', 'accept-language'] as const) {
+    const value = request.headers[name]
+    if (value !== undefined) headers.set(name, value)
+  }
+  return headers
+}
+
+async function outcomeOf(response: Response): Promise<Outcome> {
+  const body: unknown = await response.json().catch(() => null)
+  const said = isRecord(body) ? body : {}
+  if (response.ok) return { ok: true, body: said }
+  const code = typeof said['code'] === 'string' ? said['code'] : undefined
+  return { ok: false, status: response.status, complaint: complaintAbout(code) }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
