@@ -10,16 +10,36 @@ t.test('a policy file says who may reach what', async (t) => {
     'policy.ts': `const access: 'public' | 'deny' = 'public'
       export default {
         routes: [{ path: '/docs', access }, { path: '/users/:id', access: 'optional', methods: ['GET'] }],
-        auth: { appName: 'House' }
-      }`
+        auth: { appName: 'House' },
+        brand: { name: 'House', logo: 'logo.svg', accent: { light: '#204080', dark: '#80a0ff' } }
+      }`,
+    'logo.svg': '<svg/>'
   })
   t.same(await loadPolicy(named(join(dir, 'policy.ts'))), {
     routes: [
       { path: '/docs', access: 'public' },
       { path: '/users/:id', access: 'optional', methods: ['GET'] }
     ],
-    auth: { appName: 'House' }
+    auth: { appName: 'House' },
+    brand: { name: 'House', logo: join(dir, 'logo.svg'), accent: { light: '#204080', dark: '#80a0ff' } }
   })
+})
+
+t.test('everything that is wrong with a brand is said at once', async (t) => {
+  const dir = t.testdir({
+    'policy.ts': `export default {
+      brand: { name: '', logo: 'none.svg', accent: { light: 'blue', dim: '#000000' }, colour: 'red' }
+    }`
+  })
+  const path = join(dir, 'policy.ts')
+  t.same(await problemsFrom(loadPolicy(named(path))), [
+    `${path}: brand.name: must be text of 1 to 60 characters`,
+    `${path}: brand.logo: the file does not exist`,
+    `${path}: brand.accent.dim: is not known`,
+    `${path}: brand.accent.light: must be a colour such as #2457d6`,
+    `${path}: brand.accent.dark: must be a colour such as #2457d6`,
+    `${path}: brand.colour: is not known`
+  ])
 })
 
 t.test('the policy file of this repository can be used', async (t) => {
