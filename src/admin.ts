@@ -2,7 +2,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import type { Readiness } from './readiness.ts'
 
 /** The private listener: what operators and orchestrators ask, and nothing that a browser should reach. */
-export function createAdmin(readiness: Readiness): FastifyInstance {
+export function createAdmin(readiness: Pick<Readiness, 'report' | 'draining'>): FastifyInstance {
   const admin = fastify({ logger: false, forceCloseConnections: true })
   admin.addHook('onSend', function forbidCaching(_request, reply, payload, done) {
     reply.header('Cache-Control', 'no-store')

@@ -3,8 +3,19 @@ import { ConfigError } from './config.ts'
 
 /** What a command that could not do its work says on stderr, and its exit status: 1 failed, 2 wrong usage or configuration. */
 export interface Failure {
-  lines: readonly string[]
-  exitCode: 1 | 2
+  readonly lines: readonly string[]
+  readonly exitCode: 1 | 2
+}
+
+/** What ended one of the gateway's workers, already in words. */
+export class WorkerFailedError extends Error {
+  override readonly name = 'WorkerFailedError'
+  readonly failure: Failure
+
+  constructor(failure: Failure) {
+    super(failure.lines.join('\n'))
+    this.failure = failure
+  }
 }
 
 // Errors of these codes carry a sentence that was written for the operator. The message of any other error may carry a
@@ -35,11 +46,12 @@ const databaseProblems: Readonly<Record<string, string>> = {
 /** Words an error that ended a command; never repeats a secret. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof ConfigError) return { lines: error.problems, exitCode: 2 }
+  if (error instanceof WorkerFailedError) return error.failure
   const code = codeOf(error)
   const exitCode = code === undefined ? undefined : exitCodes[code]
   if (error instanceof Error && exitCode !== undefined) return { lines: [error.message], exitCode }
   const sentence = code === undefined ? undefined : listenProblems[code]
-  if (error instanceof Error && 'syscall' in error && error.syscall === 'listen' && sentence !== undefined)
+  if (error instanceof Error && 'syscall' in error && isBinding(error.syscall) && sentence !== undefined)
     return { lines: [`${placeOf(error)} ${sentence}`], exitCode: 1 }
   return { lines: [`failed: ${identify(error)}`], exitCode: 1 }
 }
@@ -68,6 +80,11 @@ export function identify(error: unknown): string {
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+// A worker's primary binds for it, and says so.
+function isBinding(syscall: unknown): boolean {
+  return syscall === 'listen' || syscall === 'bind'
 }
 
 function placeOf(error: Error): string {

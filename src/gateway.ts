@@ -6,23 +6,27 @@ import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
 import { createUpstreamPool, upstreamAddress } from '../proxy/upstream.ts'
-import { probeUpstream } from '../proxy/upstream-probe.ts'
 import type { LiveSocket } from '../proxy/websocket-relay.ts'
 import { createAdmin } from './admin.ts'
+import { announceReady, announceWarnings } from './announce.ts'
 import { createApp } from './app.ts'
 import { createBackground } from './background.ts'
+import { trackConnections } from './connections.ts'
 import { prepareDatabase } from './database-start.ts'
 import { type DrainOptions, drain } from './drain.ts'
-import { createPublicServer, listen, urlOf } from './listeners.ts'
+import { createPublicServer, listen, listenWhere, portOf, urlOf } from './listeners.ts'
 import { Readiness } from './readiness.ts'
 import { loadOrCreateSecret } from './secret.ts'
 import { createSessions } from './sessions.ts'
 import type { Settings } from './settings.ts'
+import { poolSizeFor, type Team } from './team.ts'
 
 export interface Gateway {
   /** The public origin. */
   readonly publicUrl: string
   readonly adminUrl: string
+  /** That of the public listener. */
+  readonly port: number
   /** Says "not ready" at once, then drains and closes everything. May be called again. */
   close(options: DrainOptions): Promise<void>
 }
@@ -32,14 +36,16 @@ const mailsMs = 5_000
 
 /**
  * Starts a gateway and resolves once both listeners are up. Rejects with a coded error when it cannot start; then
- * nothing is left open. `onFatal` hears of a reason to stop that shows only later.
+ * nothing is left open. `onFatal` hears of a reason to stop that shows only later. One of a `team` leaves the private
+ * listener and what is said once to the primary.
  */
 export async function startGateway(
   { config, policy, routes }: Settings,
   log: Logger,
-  onFatal: (error: Error) => void
+  onFatal: (error: Error) => void,
+  team?: Team
 ): Promise<Gateway> {
-  for (const warning of config.warnings) log.warn(warning)
+  if (team === undefined) announceWarnings(config, log)
   const cleanUp: (() => Promise<unknown>)[] = []
   const undo = async () => {
     for (const step of cleanUp.splice(0).reverse()) await step()
@@ -48,16 +54,20 @@ export async function startGateway(
   try {
     const address = upstreamAddress(config.upstream)
     const server = createPublicServer()
+    const connections = trackConnections(server)
     cleanUp.push(async () => server.close())
     // Only a port that nobody chose has to be known first; requests cannot arrive before it is told.
     const chosen = config.publicUrl === undefined && config.port === 0
     const publicUrl =
-      config.publicUrl ?? `http://localhost:${chosen ? await listen(server, config.host, 0) : config.port}`
+      team?.served?.publicUrl ??
+      config.publicUrl ??
+      `http://localhost:${chosen ? await listen(server, config.host, 0) : config.port}`
 
     const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
     const database = await openDatabase({
       ...config.database,
       dataDir: config.dataDir,
+      poolSize: team === undefined ? undefined : poolSizeFor(team.size),
       onPoolError: (err) => log.warn({ err }, 'a database connection was lost'),
       onAway(away) {
         if (away) log.warn('the database does not answer: sessions that are not cached get 503 until it does')
@@ -73,7 +83,7 @@ export async function startGateway(
     const stopWaiting = await prepareDatabase(database, readiness, log, onFatal)
     cleanUp.push(async () => stopWaiting())
 
-    const limits = createRateLimits()
+    const limits = createRateLimits({}, team?.counters)
     const passwordTurns = createPasswordTurns()
     const background = createBackground()
     const { auth, sessions, sessionCookie, live } = await createSessions({
@@ -86,8 +96,10 @@ export async function startGateway(
       passwordTurns,
       background,
       log,
-      hearing: () => events?.listening === true
+      hearing: () => events?.listening === true,
+      tellOthers: team?.tell
     })
+    team?.onTold((event) => sessions.heard(event))
     cleanUp.push(async () => live.stop())
     const events: SessionEvents | undefined =
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
@@ -130,25 +142,26 @@ export async function startGateway(
       }
     })
     cleanUp.push(() => app.close())
-    const admin = createAdmin(readiness)
-    cleanUp.push(() => admin.close())
-
-    await admin.ready()
-    const adminPort = await listen(admin.server, config.adminHost, config.adminPort)
-    const port = server.listening ? undefined : await listen(server, config.host, config.port)
+    const adminUrl = team === undefined ? await openAdmin() : team.adminUrl
+    const port = server.listening ? undefined : await listenWhere(server, config, team?.served?.port)
     readiness.listenersAreUp()
-    probeUpstream(address).catch((err: unknown) => {
-      log.warn({ err }, 'nothing answers where UPSTREAM_URL says: requests get 502 until it does')
-    })
-    const adminUrl = urlOf(config.adminHost, adminPort)
-    log.info({ publicUrl, adminUrl, ...(port === undefined ? {} : { port }) }, 'gatehouse ready')
+    team?.reportWith(() => readiness.report())
+    if (team === undefined) announceReady(config, log, { publicUrl, adminUrl, port })
+
+    async function openAdmin(): Promise<string> {
+      const admin = createAdmin(readiness)
+      cleanUp.push(() => admin.close())
+      await admin.ready()
+      return urlOf(config.adminHost, await listen(admin.server, config.adminHost, config.adminPort))
+    }
 
     return {
       publicUrl,
       adminUrl,
+      port: portOf(server),
       async close(options) {
         readiness.startDraining()
-        await drain(server, liveSockets, options)
+        await drain({ server, connections, sockets: liveSockets }, options)
         await background.settled(Math.min(options.timeoutMs, mailsMs))
         await undo()
       }

@@ -38,10 +38,30 @@ export function listen(server: Server, host: string, port: number): Promise<numb
     server.once('error', reject)
     server.listen({ host, port }, () => {
       server.off('error', reject)
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : port)
+      resolve(portOf(server))
     })
   })
+}
+
+/** The port that a server is bound to; 0 while it is not. */
+export function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/**
+ * Binds a server to a port that is configured, or, where any will do, to the one that is already `served`. Workers who
+ * ask for any port share one for as long as one of them lives; if none does, it has to be asked for by its number.
+ */
+export async function listenWhere(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+  served?: number
+): Promise<number> {
+  const got = await listen(server, host, port)
+  if (served === undefined || got === served) return got
+  await new Promise((closed) => server.close(closed))
+  return listen(server, host, served)
 }
 
 /** `http://host:port`, as one would type it. */

@@ -1,20 +1,29 @@
 import './loading.ts'
+import cluster from 'node:cluster'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
-import { describeFailure } from './failure.ts'
+import { describeFailure, type Failure } from './failure.ts'
 import type { Gateway } from './gateway.ts'
 import { createLogger } from './logging.ts'
 import { loadSettings } from './settings.ts'
+import { workerCount } from './workers/count.ts'
+import { work } from './workers/work.ts'
 
 /**
  * Runs a gateway configured by `env` until a signal ends it: SIGTERM drains, SIGINT on a terminal does not wait. Sets
  * the exit status: 0 after a signal, 1 after a failure. Throws a ConfigError, or the coded error of what kept it from
- * starting.
+ * starting. With WORKERS this process starts others like it, which come through here as well.
  */
 export async function start(env: Record<string, string | undefined>): Promise<void> {
+  if (cluster.worker !== undefined) {
+    // A terminal and some supervisors signal the whole group; what follows from that is the primary's to say.
+    for (const signal of groupSignals) process.on(signal, () => {})
+    await work(cluster.worker, () => loadSettings(env, process.cwd()), process.exit)
+    return
+  }
   const settings = await loadSettings(env, process.cwd())
-  const { drainDelayMs, drainTimeoutMs, logLevel } = settings.config
+  const { drainDelayMs, drainTimeoutMs, logLevel, workers } = settings.config
   const log = createLogger(logLevel)
   let gateway: Gateway | undefined
   const grace = closeWithGrace(
@@ -27,28 +36,34 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
     }
   )
   try {
-    const { startGateway } = await import('./gateway.ts')
-    gateway = await startGateway(settings, log, stopWith)
+    // Each loads only what it needs: a primary has no use for BetterAuth.
+    gateway =
+      workerCount(workers) > 1
+        ? await (await import('./workers/primary.ts')).startWorkers(settings, log, stopWith)
+        : await (await import('./gateway.ts')).startGateway(settings, log, stopWith)
   } catch (error) {
     grace.uninstall()
     throw error
   }
 
   function stopWith(error: Error): void {
-    const { lines, exitCode } = describeFailure(error)
-    for (const line of lines) process.stderr.write(`${line}\n`)
-    const exit = () => process.exit(exitCode)
+    const exit = () => exitWith(describeFailure(error))
     if (gateway === undefined) exit()
     else gateway.close({ delayMs: 0, timeoutMs: 0 }).then(exit, exit)
   }
+}
+
+const groupSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+
+function exitWith({ lines, exitCode }: Failure): never {
+  for (const line of lines) process.stderr.write(`${line}\n`)
+  process.exit(exitCode)
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
     await start(process.env)
   } catch (error) {
-    const { lines, exitCode } = describeFailure(error)
-    for (const line of lines) process.stderr.write(`${line}\n`)
-    process.exit(exitCode)
+    exitWith(describeFailure(error))
   }
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
+import { subjectOf } from '../auth/session-cache.ts'
 import { createCookieSigner } from '../auth/session-cookie.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import type { Turns } from '../auth/turns.ts'
@@ -23,6 +24,8 @@ export interface SessionParts {
   readonly log: Logger
   /** Whether sessions that end elsewhere are heard of right now. */
   readonly hearing: () => boolean
+  /** Tells the other workers of this gateway what changed, in the words of session events. */
+  readonly tellOthers?: ((event: string) => void) | undefined
 }
 
 // With the cache off sessions are still not read more often than this for connections that are merely open.
@@ -46,8 +49,14 @@ export async function createSessions(
     background: (task) => parts.background.keep(task),
     log,
     changes: {
-      sessionChanged: (token) => sessions?.sessionChanged(token),
-      userChanged: (userId) => sessions?.userChanged(userId)
+      sessionChanged(token) {
+        sessions?.sessionChanged(token)
+        parts.tellOthers?.(`s${subjectOf(token)}`)
+      },
+      userChanged(userId) {
+        sessions?.userChanged(userId)
+        parts.tellOthers?.(`u${subjectOf(userId)}`)
+      }
     }
   })
   const context = await auth.$context

@@ -112,12 +112,11 @@ function canParse(certificate: Buffer): boolean {
   }
 }
 
-const workers: Rule = ({ values, driver, isBad }) => {
-  if (values.WORKERS === 1) return []
-  if (driver === 'pglite' && !isBad('DATABASE_URL'))
-    return ['WORKERS: must be 1 with the embedded database, which belongs to one process']
-  return ['WORKERS: only 1 is supported in this version']
-}
+// `auto` is refused too, whatever this machine has: how many cores there are must not decide whether a gateway starts.
+const workers: Rule = ({ values, driver, isBad }) =>
+  values.WORKERS !== 1 && driver === 'pglite' && !isBad('DATABASE_URL') && !isBad('DATABASE_DRIVER')
+    ? ['WORKERS: must be 1 with the embedded database, which belongs to one process']
+    : []
 
 const rules: readonly Rule[] = [production, database, origins, listeners, upstream, workers]
 
