@@ -52,7 +52,8 @@ export const meanings: Readonly<Record<VariableName, string>> = {
   DRAIN_DELAY: 'seconds between "not ready" and closing the listener, after SIGTERM',
   DRAIN_TIMEOUT: 'seconds that requests in flight then get',
   LOG_LEVEL: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
-  WORKERS: 'processes that share the public port. This version supports `1`',
+  WORKERS:
+    '[processes that share the public port](deploying.md#several-processes), up to 128; `auto`: one for each core. The embedded database allows `1`',
   GATEHOUSE_CONFIG:
     'the policy file. Named but missing: exit status 2. Not named and missing: everything needs a session'
 }

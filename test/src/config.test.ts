@@ -193,7 +193,7 @@ t.test('every problem is reported at once, those between variables too', async (
     UPSTREAM_TOKEN_FILE: '/canary',
     DATABASE_DRIVER: 'pg',
     NEON_WS_PROXY: 'canary:1',
-    WORKERS: '4'
+    WORKERS: 'canary'
   })
   const names = problems.map((problem) => problem.split(':')[0])
   t.same(names.sort(), [
@@ -240,6 +240,14 @@ t.test('the address of the database chooses its driver, and DATABASE_DRIVER over
   t.equal(driver({ DATABASE_URL: 'postgres://u:p@ep-a-1.eu-central-1.aws.neon.tech/x' }), 'neon')
   t.equal(driver({ DATABASE_URL: 'postgres://u:p@neon.tech.example/x' }), 'pg')
   t.equal(driver({ DATABASE_URL: 'postgres://u:p@localhost/x', DATABASE_DRIVER: 'neon', NEON_WS_PROXY: 'a:1' }), 'neon')
+})
+
+t.test('several workers need a database that several processes can use', async (t) => {
+  const at = (env: Record<string, string>) => problemsOf({ DATABASE_URL: 'postgres://db/x', ...env })
+  for (const workers of ['4', 'auto']) {
+    t.same(at({ WORKERS: workers }), [])
+    t.match(problemsOf({ WORKERS: workers }), [/^WORKERS: must be 1 with the embedded database/])
+  }
 })
 
 t.test("Neon's pooled address is warned about, and cannot listen", async (t) => {
