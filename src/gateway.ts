@@ -84,7 +84,7 @@ export async function startGateway(
     cleanUp.push(async () => stopWaiting())
 
     const limits = createRateLimits({}, team?.counters)
-    const passwordTurns = createPasswordTurns()
+    const passwordTurns = createPasswordTurns(team?.size)
     const background = createBackground()
     const { auth, sessions, sessionCookie, live } = await createSessions({
       config,
