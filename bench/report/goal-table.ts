@@ -1,0 +1,38 @@
+import { type Goal, goals } from '../goals.ts'
+import { judge } from '../judge.ts'
+import type { Table } from '../sections/section.ts'
+import { digits } from './numbers.ts'
+import type { Results } from './results.ts'
+
+/** Every goal, what came of it, and how sure that is. With `sections`, only those that these measure. */
+export function goalTable(results: Results, sections?: readonly string[]): Table {
+  const shown = goals.filter(({ section }) => sections === undefined || sections.includes(section))
+  return {
+    title: 'Goals',
+    columns: ['what', 'goal', 'beyond it', 'median', '95 % interval', 'rounds', 'verdict'],
+    rows: shown.map((goal) => rowOf(goal, results))
+  }
+}
+
+function rowOf(goal: Goal, results: Results): string[] {
+  const { median, interval, rounds, verdict } = judge(goal, results[goal.section]?.figures[goal.figure])
+  const sign = goal.sense === 'most' ? '≤' : '≥'
+  const unit = goal.unit === undefined ? '' : ` ${goal.unit}`
+  return [
+    goal.title,
+    `${sign} ${bound(goal.goal)}${unit}`,
+    `${sign} ${bound(goal.beyond)}${unit}`,
+    fine(median),
+    rounds > 1 ? `${fine(interval.low)}–${fine(interval.high)}` : '–',
+    String(rounds),
+    verdict
+  ]
+}
+
+function bound(value: number): string {
+  return value > 0 && value < 0.2 ? `1/${Math.round(1 / value)}` : String(value)
+}
+
+function fine(value: number): string {
+  return Math.abs(value) < 10 && !Number.isInteger(value) && Number.isFinite(value) ? value.toFixed(3) : digits(value)
+}

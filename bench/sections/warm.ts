@@ -1,0 +1,162 @@
+import { caddy } from '../contenders/caddy.ts'
+import type { Contender, Running } from '../contenders/contender.ts'
+import { direct, directUvicorn } from '../contenders/direct.ts'
+import { forged, publicRoute, tenthMisses, warm, warmUvicorn } from '../contenders/gatehouse.ts'
+import { getSession, getSessionCookieCache } from '../contenders/get-session.ts'
+import { haproxy } from '../contenders/haproxy.ts'
+import { httpProxy, httpProxyUvicorn } from '../contenders/http-proxy.ts'
+import { nginx, nginxAuthRequest, nginxAuthRequestCached } from '../contenders/nginx.ts'
+import { interleave, measureSlice, type Rounds, ratios, type Slice, warmUp } from '../measure.ts'
+import { findProgram } from '../os.ts'
+import { megabytes, spread } from '../report/numbers.ts'
+import { Stage } from '../stage.ts'
+import { median } from '../statistics.ts'
+import type { Context, Figures, Findings, Section, Table } from './section.ts'
+
+const everyone: readonly Contender[] = [
+  direct,
+  nginx,
+  haproxy,
+  nginxAuthRequestCached,
+  nginxAuthRequest,
+  caddy,
+  httpProxy,
+  getSessionCookieCache,
+  getSession,
+  warm,
+  tenthMisses,
+  forged,
+  publicRoute
+]
+// Whose ratio to each other has a goal so near 1 that five rounds do not tell.
+const near: readonly Contender[] = [warm, publicRoute, httpProxy]
+const beforeUvicorn: readonly Contender[] = [directUvicorn, httpProxyUvicorn, warmUvicorn]
+
+type Runner = Contender & { readonly running: Running }
+
+/** Proxied requests of every kind, before the tiny upstream and before uvicorn, next to what others need for them. */
+export const warmSection: Section = {
+  name: 'warm',
+  title: 'Proxied requests',
+  async run(context) {
+    const stage = new Stage(context.cleanup)
+    const leftOut: string[] = []
+    const runners = await startAll([...everyone, ...beforeUvicorn], stage, leftOut, context)
+    const of = (contenders: readonly Contender[]) =>
+      runners.filter(({ name }) => contenders.some((c) => c.name === name))
+    const seconds = context.quick ? 1 : 2
+    const raw: Record<string, Rounds> = {}
+    const run = async (title: string, contenders: readonly Contender[], connections: number, rounds: number) => {
+      context.say(`${title}: ${rounds} rounds at ${connections} connections`)
+      raw[title] = await interleave(of(contenders), rounds, ({ running }) =>
+        measureSlice(running, context.generator, connections, seconds)
+      )
+      return raw[title]
+    }
+
+    for (const { running } of runners) await warmUp(running, context)
+    const tables: Table[] = []
+    const figures: Record<string, readonly number[]> = {}
+    for (const connections of [32, 128]) {
+      const title = `${connections} connections`
+      if (connections === 128 && context.quick) continue
+      const rounds = await run(title, everyone, connections, context.quick ? 2 : 5)
+      tables.push(tableOf(title, rounds))
+      const close = await run(`${title}, near`, near, connections, context.quick ? 2 : 20)
+      Object.assign(figures, figuresOf(rounds, close, connections))
+    }
+    const single = await run('1 connection', [direct, httpProxy, warm], 1, context.quick ? 2 : 10)
+    tables.push(tableOf('1 connection', single))
+    figures['added-p50'] = ratioOfAdded(single)
+    const uvicorn = await run('uvicorn', beforeUvicorn, 32, context.quick ? 2 : 20)
+    tables.push(tableOf('One uvicorn worker as the upstream, 32 connections', uvicorn, directUvicorn.name))
+    figures['uvicorn-kept'] = ratios(uvicorn, warmUvicorn.name, directUvicorn.name, perSecond)
+    const chart = Object.fromEntries(
+      [...(raw['32 connections'] ?? [])].map(([name, slices]) => [name, slices.map(cpuOf)])
+    )
+    return { tables, figures, leftOut, raw: rawOf(raw), chart }
+  }
+}
+
+async function startAll(
+  contenders: readonly Contender[],
+  stage: Stage,
+  leftOut: string[],
+  { say }: Context
+): Promise<Runner[]> {
+  const runners: Runner[] = []
+  for (const contender of contenders) {
+    if (contender.needs !== undefined && findProgram(contender.needs) === undefined) {
+      leftOut.push(`${contender.name}: ${contender.needs} is not installed.`)
+      continue
+    }
+    say(`starting ${contender.name}`)
+    try {
+      runners.push({ ...contender, running: await contender.start(stage) })
+    } catch (error) {
+      leftOut.push(`${contender.name}: ${error instanceof Error ? lastLine(error.message) : 'did not start'}.`)
+    }
+  }
+  return runners
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1) ?? ''
+}
+
+const perSecond = ({ requests, seconds }: Slice) => requests / seconds
+const cpuOf = ({ cpu }: Slice) => cpu
+
+function tableOf(title: string, rounds: Rounds, reference = direct.name): Table {
+  const bare = reference === direct.name ? httpProxy.name : httpProxyUvicorn.name
+  return {
+    title,
+    columns: [
+      '',
+      'CPU µs / request',
+      '× http-proxy',
+      'requests / s',
+      '× direct',
+      'p50 ms',
+      'p99 ms',
+      'p99.9 ms',
+      'memory MB'
+    ],
+    rows: [...rounds].map(([name, slices]) => [
+      name,
+      spread(slices.map(cpuOf)),
+      spread(ratios(rounds, name, bare, cpuOf)),
+      spread(slices.map(perSecond)),
+      spread(ratios(rounds, name, reference, perSecond)),
+      spread(slices.map(({ p50 }) => p50)),
+      spread(slices.map(({ p99 }) => p99)),
+      spread(slices.map(({ p999 }) => p999)),
+      spread([median(slices.map(({ resident }) => resident))], megabytes)
+    ])
+  }
+}
+
+function figuresOf(rounds: Rounds, close: Rounds, connections: number): Figures {
+  return {
+    [`warm-cpu-to-http-proxy@${connections}`]: ratios(close, warm.name, httpProxy.name, cpuOf),
+    [`warm-rate-to-http-proxy@${connections}`]: ratios(close, warm.name, httpProxy.name, perSecond),
+    [`warm-cpu-to-public@${connections}`]: ratios(close, warm.name, publicRoute.name, cpuOf),
+    [`warm-cpu-to-nginx-cached@${connections}`]: ratios(rounds, warm.name, nginxAuthRequestCached.name, cpuOf),
+    [`warm-cpu-to-get-session@${connections}`]: ratios(rounds, warm.name, getSession.name, cpuOf),
+    [`forged-cpu-to-warm@${connections}`]: ratios(rounds, forged.name, warm.name, cpuOf)
+  }
+}
+
+// What stands between adds to the upstream's own time; the two additions are set against each other.
+function ratioOfAdded(rounds: Rounds): number[] {
+  const base = rounds.get(direct.name) ?? []
+  const bare = rounds.get(httpProxy.name) ?? []
+  return (rounds.get(warm.name) ?? []).flatMap(({ p50 }, round) => {
+    const [without, other] = [base[round]?.p50, bare[round]?.p50]
+    return without === undefined || other === undefined ? [] : [(p50 - without) / (other - without)]
+  })
+}
+
+function rawOf(raw: Readonly<Record<string, Rounds>>): Findings['raw'] {
+  return Object.fromEntries(Object.entries(raw).map(([title, rounds]) => [title, Object.fromEntries(rounds)]))
+}

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import { cookiePrefix, createCookieSigner } from '../auth/session-cookie.ts'
+import { migrateOnce } from '../test/support/embedded-database.ts'
+import type { TestPostgres } from '../test/support/postgres.ts'
+
+/** The secret that everybody signs with here. It guards nothing. */
+export const secret = 'benchmark-benchmark-benchmark-benchmark'
+
+const signer = createCookieSigner(secret)
+
+/** The cookie header of the `n`th session, from 0. */
+export function cookieOf(n: number): string {
+  return `${cookiePrefix(undefined)}.session_token=${signer.sign(md5(n))}`
+}
+
+/** The same with a wrong signature. */
+export function forgedCookieOf(n: number): string {
+  const stranger = createCookieSigner(`${secret} of somebody else`)
+  return `${cookiePrefix(undefined)}.session_token=${stranger.sign(md5(n))}`
+}
+
+/** Makes a database with our tables and so many live sessions, one user for every ten. Answers its address. */
+export async function createSessionDatabase(postgres: TestPostgres, sessions: number): Promise<string> {
+  const url = await postgres.createDatabase()
+  await postgres.query(`alter database "${new URL(url).pathname.slice(1)}" set log_statement = 'none'`)
+  await migrateOnce({ driver: 'pg', url })
+  for (const statement of sessionStatements(sessions)) await postgres.query(statement, url)
+  return url
+}
+
+/** The SQL that makes so many live sessions, for any of the databases. */
+export function sessionStatements(sessions: number): string[] {
+  const users = Math.ceil(sessions / 10)
+  return [
+    `insert into "user" (id, name, email, email_verified, created_at, updated_at)
+     select 'user' || n, 'User', 'user' || n || '@example.com', true, now(), now()
+     from generate_series(0, ${users - 1}) n`,
+    `insert into session (id, token, user_id, expires_at, created_at, updated_at)
+     select 'session' || n, md5(n::text), 'user' || (n / 10), now() + interval '7 days', now(), now()
+     from generate_series(0, ${sessions - 1}) n`,
+    'analyze "user"',
+    'analyze session'
+  ]
+}
+
+function md5(n: number): string {
+  return createHash('md5').update(String(n)).digest('hex')
+}
