@@ -1,7 +1,6 @@
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
-import * as schema from '../db/schema.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import type { AuthExtension } from './extension.ts'
 import { clientAddressHeader } from './fetch-bridge.ts'
@@ -50,7 +49,11 @@ export function createAuth(options: AuthOptions) {
     basePath: '/api/auth',
     secret: options.secret,
     trustedOrigins: [publicUrl, ...options.trustedOrigins],
-    database: drizzleAdapter(options.database.db, { provider: 'pg', schema, transaction: true }),
+    database: drizzleAdapter(options.database.db, {
+      provider: 'pg',
+      schema: options.database.schema,
+      transaction: true
+    }),
     ...accountOptions(options),
     hooks: { ...extension.hooks, before: limitSignIns(limits) },
     plugins: [

@@ -113,7 +113,8 @@ export async function rowsOf(db: Pick<GatehouseDb, 'execute'>, statement: SQL): 
   return typeof result === 'object' && result !== null && 'rows' in result ? result.rows : result
 }
 
-function emptyTable(): StoredTable {
+/** A table of which nothing is there. */
+export function emptyTable(): StoredTable {
   return {
     columns: new Map(),
     primaryKeys: new Set(),

@@ -1,4 +1,5 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type { ExtendedSchema, PluginTable } from './plugin-tables.ts'
 import type * as schema from './schema.ts'
 
 export type DatabaseDriver = 'pglite' | 'pg' | 'neon'
@@ -21,6 +22,8 @@ export interface DatabaseOptions {
   connectionTimeoutMs?: number | undefined
   /** Until a statement must be answered; 5,000 by default. Not for direct clients: migrations may take long. */
   statementTimeoutMs?: number | undefined
+  /** What plugins of BetterAuth want besides the four tables; nothing by default. */
+  pluginTables?: readonly PluginTable[] | undefined
   /** Hears of idle connections that broke. They are replaced when needed. */
   onPoolError?: ((error: Error) => void) | undefined
   /** Hears when the database is given up, so that everything is rejected at once, and when it answers again. */
@@ -35,7 +38,7 @@ export interface DirectClient {
   readonly db: GatehouseDb
 }
 
-export interface Database {
+export interface Database extends ExtendedSchema {
   readonly driver: DatabaseDriver
   /** Over the wire it rejects with `DATABASE_AWAY` or `DATABASE_BUSY`, at once, while nobody can be served. */
   readonly db: GatehouseDb

@@ -51,6 +51,12 @@ export class AdoptionMismatchError extends AdoptionMismatch {
   }
 }
 
+/** What plugins of BetterAuth need cannot be added. Takes what stands in the way, in sentences. */
+export const PluginTablesError = createError<[string]>(
+  'PLUGIN_TABLES_MISMATCH',
+  'What the plugins of the policy file need cannot be added to the database; nothing was changed. What stands in the way: %s.'
+)
+
 /** The database was asked a moment ago and did not answer. */
 export const DatabaseAwayError = createError('DATABASE_AWAY', 'The database does not answer.')
 

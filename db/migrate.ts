@@ -8,15 +8,18 @@ import type { Database, GatehouseDb } from './database.ts'
 import { AdoptionMismatchError, AdoptionRequiredError, MigrationsPendingError } from './errors.ts'
 import { sqlState } from './failure-scope.ts'
 import journal from './migrations/meta/_journal.json' with { type: 'json' }
+import { applyPluginTables, canBeAdded, comparePluginTables } from './plugin-migration.ts'
 
 /** What stands between the database and this version. */
 export interface MigrationState {
-  /** Names of the migrations that were not applied, in their order. */
+  /** Names of the migrations that were not applied, in their order, and what plugins lack, such as `column user.role`. */
   pending: string[]
   /** The tables are there, made by somebody else, and differ at most in what can be added. */
   adoptable: boolean
   /** How tables that somebody else made differ, in sentences; empty when these migrations made them. */
   differences: string[]
+  /** What plugins need and adding cannot give them, in sentences. */
+  obstacles: string[]
 }
 
 type Queryable = Pick<GatehouseDb, 'execute'>
@@ -36,47 +39,62 @@ const lockKey = 4_707_283_516
 /** Looks without changing anything, over the pool. Rejects when the database cannot answer. */
 export async function inspectMigrations(database: Database): Promise<MigrationState> {
   const { pending, recorded } = await readState(database.db)
-  if (recorded) return { pending: pending.map(({ name }) => name), adoptable: false, differences: [] }
+  const lacking = await comparePluginTables(database.db, database.additions)
+  const state = {
+    pending: [...pending.map(({ name }) => name), ...subjectsOf(lacking)],
+    obstacles: lacking.filter((difference) => !canBeAdded(difference)).map(({ sentence }) => sentence)
+  }
+  if (recorded) return { ...state, adoptable: false, differences: [] }
   const { existing, differences } = await compareTables(database.db)
   const foreign = existing.length > 0
   return {
-    pending: pending.map(({ name }) => name),
+    ...state,
     adoptable: foreign && differences.every(canBeAdded),
     differences: foreign ? differences.map(({ sentence }) => sentence) : []
   }
 }
 
-/** Throws `MIGRATIONS_PENDING` unless every migration of this version was applied. */
+/** Throws `MIGRATIONS_PENDING` unless every migration of this version, and of the plugins, was applied. */
 export async function requireMigrated(database: Database): Promise<void> {
   const { pending } = await readState(database.db)
-  if (pending.length > 0) throw new MigrationsPendingError(pending.map(({ name }) => name).join(', '))
+  const lacking = await comparePluginTables(database.db, database.additions)
+  const names = [...pending.map(({ name }) => name), ...subjectsOf(lacking)]
+  if (names.length > 0) throw new MigrationsPendingError(names.join(', '))
 }
 
 /**
- * Applies what is pending, in one transaction under a lock of the database's: safe to run from several processes at
- * once, and again. With `adopt`, tables that BetterAuth made get what they lack and count as migrated.
- * Throws `ADOPTION_REQUIRED`, `ADOPTION_MISMATCH`, `POOLED_CONNECTION`, and changes nothing then.
+ * Applies what is pending, plugins' tables and columns last, in one transaction under a lock of the database's: safe to
+ * run from several processes at once, and again. With `adopt`, tables that BetterAuth made get what they lack and count
+ * as migrated. Throws `ADOPTION_REQUIRED`, `ADOPTION_MISMATCH`, `PLUGIN_TABLES_MISMATCH`, `POOLED_CONNECTION`, and
+ * changes nothing then.
  */
 export async function migrate(database: Database, options: { adopt?: boolean } = {}): Promise<{ applied: string[] }> {
   return await database.withDirectClient(({ db }) =>
     db.transaction(async (tx) => {
       await tx.execute(sql`select pg_advisory_xact_lock(${sql.raw(String(lockKey))})`)
       const { pending, recorded } = await readState(tx)
-      if (pending.length === 0) return { applied: [] }
-      await tx.execute(sql`create schema if not exists drizzle`)
-      await tx.execute(
-        sql`create table if not exists ${bookkeeping} (id serial primary key, hash text not null, created_at bigint)`
-      )
-      const adopted = recorded ? undefined : await adoptTables(tx, pending, options.adopt === true)
-      for (const migration of pending) {
-        if (migration !== adopted) await apply(tx, migration)
-        await tx.execute(
-          sql`insert into ${bookkeeping} (hash, created_at) values (${migration.hash}, ${migration.madeAt})`
-        )
-      }
-      return { applied: pending.map(({ name }) => name) }
+      if (pending.length > 0) await applyPending(tx, pending, recorded, options.adopt === true)
+      const added = await applyPluginTables(tx, database.additions)
+      return { applied: [...pending.map(({ name }) => name), ...added] }
     })
   )
+}
+
+async function applyPending(
+  tx: Queryable,
+  pending: readonly Migration[],
+  recorded: boolean,
+  adopt: boolean
+): Promise<void> {
+  await tx.execute(sql`create schema if not exists drizzle`)
+  await tx.execute(
+    sql`create table if not exists ${bookkeeping} (id serial primary key, hash text not null, created_at bigint)`
+  )
+  const adopted = recorded ? undefined : await adoptTables(tx, pending, adopt)
+  for (const migration of pending) {
+    if (migration !== adopted) await apply(tx, migration)
+    await tx.execute(sql`insert into ${bookkeeping} (hash, created_at) values (${migration.hash}, ${migration.madeAt})`)
+  }
 }
 
 async function apply(db: Queryable, migration: Migration): Promise<void> {
@@ -115,8 +133,8 @@ function subjectOf(statement: string): string {
   return /^\s*(?:CREATE TABLE|ALTER TABLE|CREATE (?:UNIQUE )?INDEX "[^"]+" ON) "([^"]+)"/.exec(statement)?.[1] ?? ''
 }
 
-function canBeAdded(difference: Difference): boolean {
-  return difference.add !== undefined || difference.addTable !== undefined
+function subjectsOf(differences: readonly Difference[]): string[] {
+  return [...new Set(differences.map(({ subject }) => subject))]
 }
 
 async function readState(db: Queryable): Promise<{ pending: Migration[]; recorded: boolean }> {

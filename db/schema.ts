@@ -1,25 +1,22 @@
 import { relations, sql } from 'drizzle-orm'
-import { boolean, index, pgTable, text } from 'drizzle-orm/pg-core'
+import { type AnyPgColumn, boolean, index, pgTable, text } from 'drizzle-orm/pg-core'
 import { instant } from './instant.ts'
 
 const now = sql`now()`
 const touch = () => new Date()
 
-/** A person. */
-export const user = pgTable('user', {
-  id: text('id').primaryKey(),
-  name: text('name').notNull(),
-  email: text('email').notNull().unique(),
-  emailVerified: boolean('email_verified').default(false).notNull(),
-  image: text('image'),
-  createdAt: instant('created_at').default(now).notNull(),
-  updatedAt: instant('updated_at').default(now).$onUpdate(touch).notNull()
-})
-
-/** One signed-in browser. Deleting the row ends it. */
-export const session = pgTable(
-  'session',
-  {
+/** The columns of the four tables, made anew by each call: a table with more columns begins with these. */
+export const columns = {
+  user: () => ({
+    id: text('id').primaryKey(),
+    name: text('name').notNull(),
+    email: text('email').notNull().unique(),
+    emailVerified: boolean('email_verified').default(false).notNull(),
+    image: text('image'),
+    createdAt: instant('created_at').default(now).notNull(),
+    updatedAt: instant('updated_at').default(now).$onUpdate(touch).notNull()
+  }),
+  session: () => ({
     id: text('id').primaryKey(),
     expiresAt: instant('expires_at').notNull(),
     token: text('token').notNull().unique(),
@@ -29,21 +26,15 @@ export const session = pgTable(
     userAgent: text('user_agent'),
     userId: text('user_id')
       .notNull()
-      .references(() => user.id, { onDelete: 'cascade' })
-  },
-  (table) => [index('session_userId_idx').on(table.userId)]
-)
-
-/** One way to sign in: the password (hashed), or a social provider's account. */
-export const account = pgTable(
-  'account',
-  {
+      .references((): AnyPgColumn => user.id, { onDelete: 'cascade' })
+  }),
+  account: () => ({
     id: text('id').primaryKey(),
     accountId: text('account_id').notNull(),
     providerId: text('provider_id').notNull(),
     userId: text('user_id')
       .notNull()
-      .references(() => user.id, { onDelete: 'cascade' }),
+      .references((): AnyPgColumn => user.id, { onDelete: 'cascade' }),
     accessToken: text('access_token'),
     refreshToken: text('refresh_token'),
     idToken: text('id_token'),
@@ -53,23 +44,30 @@ export const account = pgTable(
     password: text('password'),
     createdAt: instant('created_at').default(now).notNull(),
     updatedAt: instant('updated_at').$onUpdate(touch).notNull()
-  },
-  (table) => [index('account_userId_idx').on(table.userId)]
-)
-
-/** What was sent to be given back: email verification and password reset tokens. */
-export const verification = pgTable(
-  'verification',
-  {
+  }),
+  verification: () => ({
     id: text('id').primaryKey(),
     identifier: text('identifier').notNull(),
     value: text('value').notNull(),
     expiresAt: instant('expires_at').notNull(),
     createdAt: instant('created_at').default(now).notNull(),
     updatedAt: instant('updated_at').default(now).$onUpdate(touch).notNull()
-  },
-  (table) => [index('verification_identifier_idx').on(table.identifier)]
-)
+  })
+}
+
+/** A person. */
+export const user = pgTable('user', columns.user())
+
+/** One signed-in browser. Deleting the row ends it. */
+export const session = pgTable('session', columns.session(), (table) => [index('session_userId_idx').on(table.userId)])
+
+/** One way to sign in: the password (hashed), or a social provider's account. */
+export const account = pgTable('account', columns.account(), (table) => [index('account_userId_idx').on(table.userId)])
+
+/** What was sent to be given back: email verification and password reset tokens. */
+export const verification = pgTable('verification', columns.verification(), (table) => [
+  index('verification_identifier_idx').on(table.identifier)
+])
 
 /** BetterAuth's joined look-ups go along these. */
 export const userRelations = relations(user, ({ many }) => ({ sessions: many(session), accounts: many(account) }))

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import './loading.ts'
 import { Command, CommanderError } from 'commander'
-import { readConfig } from './config.ts'
 import { describeFailure, type Failure } from './failure.ts'
 import { loadSettings } from './settings.ts'
 
@@ -25,9 +24,9 @@ program
   .description('apply what the database lacks; safe to run again, and from several places at once')
   .option('--adopt', 'take over tables that BetterAuth made, adding only what is missing', false)
   .action(async (options: { adopt: boolean }) => {
-    const config = readConfig(process.env, process.cwd())
+    const settings = await loadSettings(process.env, process.cwd())
     const { migrateDatabase } = await import('./cli/migrate.ts')
-    const outcome = await migrateDatabase(config, options)
+    const outcome = await migrateDatabase(settings, options)
     if ('lines' in outcome) fail(outcome)
     const { applied } = outcome
     finish(applied.length === 0 ? ['up to date: nothing to apply'] : applied.map((name) => `applied ${name}`), 0)

@@ -27,7 +27,8 @@ const exitCodes: Readonly<Record<string, 1 | 2>> = {
   POOLED_CONNECTION: 2,
   MIGRATIONS_PENDING: 1,
   ADOPTION_REQUIRED: 1,
-  ADOPTION_MISMATCH: 1
+  ADOPTION_MISMATCH: 1,
+  PLUGIN_TABLES_MISMATCH: 1
 }
 const listenProblems: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is already in use: choose another port, or stop what listens there',

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { createAskAuth } from '../auth/ask.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createPasswordTurns } from '../auth/passwords.ts'
+import { pluginTables } from '../auth/plugin-tables.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
@@ -68,6 +69,7 @@ export async function startGateway(
       ...config.database,
       dataDir: config.dataDir,
       poolSize: team === undefined ? undefined : poolSizeFor(team.size),
+      pluginTables: pluginTables(policy.auth),
       onPoolError: (err) => log.warn({ err }, 'a database connection was lost'),
       onAway(away) {
         if (away) log.warn('the database does not answer: sessions that are not cached get 503 until it does')

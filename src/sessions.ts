@@ -102,7 +102,7 @@ async function requireSchema({ checkSchema }: Awaited<Auth['$context']>): Promis
     const missing = new Set(error.findings.map(({ table, column }) => [table, column].filter(Boolean).join('.')))
     throw new ConfigError(
       [...missing].map(
-        (name) => `auth: a plugin needs ${name}, which the gateway's tables do not have: remove the plugin`
+        (name) => `auth: a plugin needs ${name}, which it does not declare in its schema: remove the plugin`
       )
     )
   }

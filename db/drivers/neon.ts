@@ -2,7 +2,7 @@ import { Client, type ClientConfig, Pool } from '@neondatabase/serverless'
 import { drizzle } from 'drizzle-orm/neon-serverless'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
-import * as schema from '../schema.ts'
+import { extendSchema } from '../plugin-tables.ts'
 import { createPooledDatabase, defaults } from './pooled.ts'
 import { SteadySocket } from './steady-socket.ts'
 
@@ -12,6 +12,8 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
   if (url === undefined) throw new DatabaseUrlMissingError('neon')
   const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
 
+  const extended = extendSchema(options.pluginTables ?? [])
+  const { schema } = extended
   const open = new Set<SteadySocket>()
   class TrackedSocket extends SteadySocket {
     constructor(address: string) {
@@ -82,6 +84,7 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
         for (const socket of open) socket.terminate()
       }
     },
-    { ...options, url }
+    { ...options, url },
+    extended
   )
 }

@@ -2,7 +2,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
-import * as schema from '../schema.ts'
+import { extendSchema } from '../plugin-tables.ts'
 import { createPooledDatabase, defaults, isPooler } from './pooled.ts'
 
 /** node-postgres: any Postgres over TCP or a Unix socket. Throws `DATABASE_URL_MISSING`. */
@@ -17,6 +17,8 @@ export async function openPg(options: DatabaseOptions): Promise<Database> {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000
   }
+  const extended = extendSchema(options.pluginTables ?? [])
+  const { schema } = extended
   const open = new Set<pg.Client>()
   const pooled = new Set<pg.Client>()
   class TrackedClient extends pg.Client {
@@ -65,7 +67,8 @@ export async function openPg(options: DatabaseOptions): Promise<Database> {
         for (const client of open) abandon(client)
       }
     },
-    { ...options, url }
+    { ...options, url },
+    extended
   )
 }
 

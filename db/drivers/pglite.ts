@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
 import type { Database, DatabaseOptions } from '../database.ts'
-import * as schema from '../schema.ts'
+import { extendSchema } from '../plugin-tables.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { watched } from './watched.ts'
 
@@ -15,11 +15,13 @@ export async function openPglite(options: DatabaseOptions): Promise<Database> {
     throw error
   })
   const client = watched(pglite)
-  const db = drizzle(client, { schema })
+  const extended = extendSchema(options.pluginTables ?? [])
+  const db = drizzle(client, { schema: extended.schema })
   let closing: Promise<void> | undefined
 
   return {
     driver: 'pglite',
+    ...extended,
     db,
     patienceMs: options.connectionTimeoutMs ?? 3_000,
     async ping() {

@@ -1,6 +1,7 @@
 import type { Database, DatabaseOptions, GatehouseDb } from '../database.ts'
 import { PooledConnectionError } from '../errors.ts'
 import { failureReporter } from '../failure-scope.ts'
+import type { ExtendedSchema } from '../plugin-tables.ts'
 import { Gate } from './gate.ts'
 import { gated } from './gated.ts'
 import { watched } from './watched.ts'
@@ -58,7 +59,8 @@ export function isPooler(url: string): boolean {
 /** A `Database` over the wire, on the parts that its driver brings. */
 export function createPooledDatabase<Client extends WireClient, Pool extends WirePool>(
   wire: WireDriver<Client, Pool>,
-  options: DatabaseOptions & { url: string }
+  options: DatabaseOptions & { url: string },
+  extended: ExtendedSchema
 ): Database {
   const connectionTimeoutMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
   const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
@@ -97,6 +99,7 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
 
   return {
     driver: wire.driver,
+    ...extended,
     db: wire.dbOf(pool),
     patienceMs: connectionTimeoutMs,
     async ping() {

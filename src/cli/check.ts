@@ -1,3 +1,4 @@
+import { pluginTables } from '../../auth/plugin-tables.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
 import { upstreamAddress } from '../../proxy/upstream.ts'
@@ -21,15 +22,19 @@ export async function checkGateway({ config, policy }: Settings): Promise<CheckR
     ok('configuration', `can be used; ${mode}`),
     ...config.warnings.map((warning) => ok('configuration', `but note: ${warning}`)),
     ok('policy', `${rules}; a request that none of them names needs a session`),
-    ...(await checkDatabase(config)),
+    ...(await checkDatabase(config, policy)),
     await checkUpstream(config)
   ]
 }
 
-async function checkDatabase(config: Config): Promise<CheckResult[]> {
+async function checkDatabase(config: Config, policy: Settings['policy']): Promise<CheckResult[]> {
   let database: Database
   try {
-    database = await openDatabase({ ...config.database, dataDir: config.dataDir })
+    database = await openDatabase({
+      ...config.database,
+      dataDir: config.dataDir,
+      pluginTables: pluginTables(policy.auth)
+    })
   } catch (error) {
     const failure = describeDatabaseFailure(error)
     // The embedded database has one owner; a gateway that runs on it is no fault to report.
@@ -38,9 +43,14 @@ async function checkDatabase(config: Config): Promise<CheckResult[]> {
   }
   try {
     await database.ping()
-    const { pending, adoptable, differences } = await inspectMigrations(database)
+    const { pending, adoptable, differences, obstacles } = await inspectMigrations(database)
     const answers = ok('database', `answers (${database.driver})`)
     if (pending.length === 0) return [answers, ok('migrations', 'up to date')]
+    if (obstacles.length > 0)
+      return [
+        answers,
+        ...obstacles.map((obstacle) => fail('migrations', `a plugin's needs cannot be added: ${obstacle}`))
+      ]
     if (database.driver === 'pglite')
       return [answers, ok('migrations', `${pending.length} to apply, which start does by itself`)]
     if (adoptable)

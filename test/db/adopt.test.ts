@@ -58,13 +58,13 @@ t.test("what BetterAuth's generator for drizzle made is adopted as it is, and go
   const { database, url } = await makeDatabase(t, generated)
   const shape = await shapeOf(url)
   const { pending, ...state } = await inspectMigrations(database)
-  t.same(state, { adoptable: true, differences: [] })
+  t.same(state, { adoptable: true, differences: [], obstacles: [] })
 
   await t.rejects(migrate(database), { code: 'ADOPTION_REQUIRED', message: /migrate --adopt/ })
   t.same(await shapeOf(url), shape, 'nothing was changed')
 
   t.same(await migrate(database, { adopt: true }), { applied: pending })
-  t.same(await inspectMigrations(database), { pending: [], adoptable: false, differences: [] })
+  t.same(await inspectMigrations(database), { pending: [], adoptable: false, differences: [], obstacles: [] })
   t.same(await migrate(database), { applied: [] })
   t.match(await createSessionReader(database)('token-1'), {
     email: 'ann@example.com',

@@ -19,7 +19,7 @@ t.test('it makes the tables, and is safe to run again', async (t) => {
   await database.db.insert(user).values({ id: 'ann', name: 'Ann', email: 'ann@example.com' })
   t.same(await migrate(database), { applied: [] })
   t.same(await migrate(database, { adopt: true }), { applied: [] })
-  t.same(await inspectMigrations(database), { pending: [], adoptable: false, differences: [] })
+  t.same(await inspectMigrations(database), { pending: [], adoptable: false, differences: [], obstacles: [] })
   await requireMigrated(database)
   t.equal((await database.db.select().from(user)).length, 1)
 

@@ -5,7 +5,7 @@ import { Browser } from '../support/browser.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 
-// The admin plugin and two-factor need columns that the four tables do not have; their cookies are made as they make them.
+// The cookies of plugins that this gateway does not have are made as they make them.
 const cookiesOfOtherPlugins = {
   id: 'other-plugins',
   endpoints: {

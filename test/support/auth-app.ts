@@ -5,10 +5,12 @@ import { createAskAuth } from '../../auth/ask.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { AuthExtension } from '../../auth/extension.ts'
 import { createPasswordTurns } from '../../auth/passwords.ts'
+import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import { authRoutes } from '../../auth/routes.ts'
 import type { Turns } from '../../auth/turns.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import { migrate } from '../../db/migrate.ts'
 import { refuse } from '../../src/problem.ts'
 import { makeEmbedded } from './embedded-database.ts'
 
@@ -41,8 +43,10 @@ export interface AuthApp {
 /** `/api/auth` on a real port over a real, migrated database, closed with the test. */
 export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promise<AuthApp> {
   const publicUrl = options.publicUrl ?? 'http://localhost:8080'
-  const database = await openDatabase(options.database ?? { driver: 'pglite', dataDir: await makeEmbedded(t) })
+  const where = options.database ?? { driver: 'pglite', dataDir: await makeEmbedded(t) }
+  const database = await openDatabase({ ...where, pluginTables: pluginTables(options.extension ?? {}) })
   t.teardown(() => database.close())
+  if (database.additions.length > 0) await migrate(database)
 
   let logged = ''
   const write = (text: string) => {

@@ -8,11 +8,14 @@ import type { Teardown } from './postgres.ts'
 export async function runScript(
   t: Teardown,
   script: string,
-  argument: string,
+  argument: string | readonly string[],
   options: { uid?: number } = {}
 ): Promise<{ child: ChildProcess; said: string }> {
   const path = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(process.execPath, [path, argument], { stdio: ['ignore', 'pipe', 'inherit'], ...options })
+  const child = spawn(process.execPath, [path, ...[argument].flat()], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...options
+  })
   t.teardown(() => kill(child))
   const [said] = await once(createInterface(child.stdout), 'line')
   return { child, said: String(said) }
