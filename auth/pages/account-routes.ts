@@ -50,7 +50,10 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
     url: home,
     async handler(request, reply) {
       const identity = await whoIsAsking(context, request, reply)
-      if (identity === null) return goTo(reply, withNext('/auth/sign-in', home))
+      if (identity === null) {
+        const wasHere = request.cookies[context.sessionCookie] !== undefined
+        return wasHere ? askToSignIn(reply) : goTo(reply, withNext('/auth/sign-in', home))
+      }
       const error = textIn(request.query, 'error')
       const complaint = error === undefined ? undefined : { ...complaintAbout(error), form: 'verify' as const }
       return show(reply, identity, { notice: noticeOf(textIn(request.query, 'notice')), complaint })

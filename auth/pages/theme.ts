@@ -24,8 +24,8 @@ export interface Theme {
 }
 
 const defaultAccent = { light: '#2b57c8', dark: '#8fb0ff' }
-// The same as in pages.css: what the accent is seen on.
-const cards: Readonly<Record<'light' | 'dark', Rgb>> = { light: [255, 255, 255], dark: [27, 30, 36] }
+// Of what the accent is seen on, page and card, the harder one to read it on; the same as in pages.css.
+const grounds: Readonly<Record<'light' | 'dark', Rgb>> = { light: [243, 244, 247], dark: [27, 30, 36] }
 
 /** Where the pages' files are served. */
 export const assetsPath = '/auth/assets/'
@@ -60,12 +60,12 @@ function nameOf({ url }: Asset): string {
 function colorSheet(accent: { light: string; dark: string }): string {
   const light = parseColor(accent.light) ?? [0, 0, 0]
   const dark = parseColor(accent.dark) ?? [255, 255, 255]
-  return `:root {\n${variables(light, cards.light)}}\n@media (prefers-color-scheme: dark) {\n:root {\n${variables(dark, cards.dark)}}\n}\n`
+  return `:root {\n${variables(light, grounds.light)}}\n@media (prefers-color-scheme: dark) {\n:root {\n${variables(dark, grounds.dark)}}\n}\n`
 }
 
-// A button is as readable as a link: its colour stands out from the card, and its text from its colour.
-function variables(accent: Rgb, card: Rgb): string {
-  const seen = readableOn(card, accent)
+// A button is as readable as a link: its colour stands out from the ground, and its text from its colour.
+function variables(accent: Rgb, ground: Rgb): string {
+  const seen = readableOn(ground, accent)
   const text = textOn(seen)
   const colors = { accent: seen, 'accent-hover': mix(seen, textOn(text), 0.14), 'on-accent': text }
   return Object.entries(colors)

@@ -59,8 +59,11 @@ function followDevices(devices) {
     if (document.hidden) return
     source = new EventSource(devices.dataset.live)
     source.addEventListener('devices', (event) => keepOnly(devices, new Set(JSON.parse(event.data))))
-    source.addEventListener('ended', () => location.assign('/auth/sign-in?notice=ended&next=%2Fauth%2Faccount'))
+    // A new password makes a new session of this one: by then the browser may have it, and stays.
+    source.addEventListener('ended', () => setTimeout(() => location.assign('/auth/account'), 300))
   }
+  // What a form does to this list is said by the page that comes next.
+  document.addEventListener('submit', () => source?.close())
   document.addEventListener('visibilitychange', follow)
   follow()
 }

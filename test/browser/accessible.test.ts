@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+import t from 'tap'
+import { withoutChromium } from '../support/chromium.ts'
+import { signIn, signUp, startHouse } from './house.ts'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+/** What axe finds wrong with the page that is open, in both schemes. */
+async function findings(page: Page): Promise<string[]> {
+  const found: string[] = []
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await page.evaluate(axe)
+    const violations: unknown = await page.evaluate(
+      `axe.run({ runOnly: ${JSON.stringify(rules)} }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html, any }) => html + ' ' + (any[0]?.message ?? '')).join(' | ')))`
+    )
+    if (Array.isArray(violations)) found.push(...violations.map((violation) => `${colorScheme}: ${violation}`))
+  }
+  return found
+}
+
+t.test('axe finds nothing, light and dark', { skip: withoutChromium() }, async (t) => {
+  const house = await startHouse(t, {
+    policy: {
+      brand: { name: 'A house', accent: '#f2c230' },
+      auth: {
+        socialProviders: { github: { clientId: 'id', clientSecret: 'secret' } },
+        sendResetPassword: async () => undefined,
+        sendVerificationEmail: async () => undefined
+      }
+    }
+  })
+  const { at } = house
+  const device = await house.device({ viewport: { width: 390, height: 844 } })
+  const page = await device.newPage()
+  const judged = async (name: string) => t.same(await findings(page), [], name)
+
+  for (const path of ['/auth/sign-in', '/auth/sign-up', '/auth/forgot-password', '/auth/reset-password?token=x']) {
+    await page.goto(at(path))
+    await judged(path)
+  }
+  await page.goto(at('/auth/sign-in'))
+  await signIn(page, 'nobody')
+  await judged('a sign-in that failed')
+  await page.goto(at('/auth/nothing'))
+  await judged('a refusal')
+
+  await page.goto(at('/auth/sign-up'))
+  await signUp(page, 'ada')
+  await page.waitForURL(at('/auth/account'))
+  const other = await (await house.device()).newPage()
+  await other.goto(at('/auth/sign-in'))
+  await signIn(other, 'ada')
+  await other.waitForURL(at('/auth/account'))
+  await page.reload()
+  t.equal(await page.locator('[data-device]').count(), 2)
+  await page.getByText('I want to delete my account').click()
+  await judged('the account')
+  await page.getByLabel('Current password', { exact: true }).fill('wrong wrong')
+  await page.getByLabel('New password', { exact: true }).fill('another fine passphrase')
+  await page.getByRole('button', { name: 'Change the password' }).click()
+  await page.getByRole('alert').waitFor()
+  await judged('a form of the account that failed')
+  await page.goto(at('/auth/sign-out'))
+  await judged('/auth/sign-out')
+})
+
+t.test(
+  'everything is reached with the keyboard, in the order in which it stands',
+  { skip: withoutChromium() },
+  async (t) => {
+    const house = await startHouse(t)
+    const page = await (await house.device()).newPage()
+    await page.goto(house.at('/auth/sign-in'))
+    const reached: unknown[] = []
+    for (let steps = 0; steps < 6; steps++) {
+      reached.push(await page.evaluate('document.activeElement.name || document.activeElement.textContent.trim()'))
+      await page.keyboard.press('Tab')
+    }
+    t.same(reached, ['email', 'password', 'Show', 'rememberMe', 'Sign in', 'Create one'])
+    await page.keyboard.press('Shift+Tab')
+    const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
+    t.equal(outline, 'solid', 'what has the focus shows it')
+  }
+)
+
+t.test('nothing is cut off at 320 pixels', { skip: withoutChromium() }, async (t) => {
+  const house = await startHouse(t)
+  const page = await (await house.device({ viewport: { width: 320, height: 640 } })).newPage()
+  await page.goto(house.at('/auth/sign-up'))
+  await signUp(page, 'ada')
+  await page.waitForURL(house.at('/auth/account'))
+  const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+  t.equal(await page.evaluate(overflow), 0)
+})
