@@ -7,9 +7,9 @@ import type { Cors } from './cors.ts'
 import { Exchange } from './exchange.ts'
 import { type BodyLimits, hasBody, limitedBody } from './request-body.ts'
 import { type UpstreamFacts, upstreamHeaders } from './request-headers.ts'
-import type { ResponseMarks } from './response-headers.ts'
+import { marksOf } from './response-marks.ts'
 import type { PolicyRoute } from './route-policy.ts'
-import type { UpstreamAddress } from './upstream.ts'
+import type { ServerUpstream } from './upstream.ts'
 import { forwardUpgrade, isUpgrade } from './websocket.ts'
 import type { LiveSocket } from './websocket-relay.ts'
 
@@ -21,13 +21,10 @@ declare module 'fastify' {
 }
 
 export interface ForwardOptions {
-  readonly address: UpstreamAddress
-  readonly dispatcher: Dispatcher
+  readonly upstream: ServerUpstream
   readonly facts: UpstreamFacts
   readonly cors: Cors
   readonly limits: BodyLimits
-  /** Milliseconds until the upstream's response headers. */
-  readonly timeoutMs: number
   readonly liveSockets: Set<LiveSocket>
   /** Ties a connection that stays open to the session of an identity; answers how to untie it. */
   readonly tie: SessionResolver['tie']
@@ -62,9 +59,11 @@ export function mountRule(
   })
 }
 
-// Fastify answers 415 to a media type that it cannot parse, though nothing here is parsed. The upstream gets the header
-// as it came, out of `rawHeaders`.
-function ignoreContentType(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+/**
+ * A hook for routes that parse nothing: Fastify answers 415 to a media type that it cannot parse. The upstream gets the
+ * header as it came, out of `rawHeaders`.
+ */
+export function ignoreContentType(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   const { headers } = request.raw
   if (headers['content-type'] !== undefined) headers['content-type'] = undefined
   done()
@@ -76,7 +75,8 @@ const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The handler behind the guard, for requests and upgrades alike. */
 export function createForward(options: ForwardOptions): (request: FastifyRequest, reply: FastifyReply) => void {
-  const { facts, cors, limits, dispatcher, liveSockets, tie } = options
+  const { facts, cors, limits, liveSockets, tie } = options
+  const { address, dispatcher, timeoutMs } = options.upstream
 
   return function forward(request, reply) {
     const { raw, identity } = request
@@ -85,7 +85,6 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
     const path = request.originalUrl
     const marks = () => marksOf(request, reply, cors)
     if (isUpgrade(raw)) {
-      const { address, timeoutMs } = options
       let untie = () => {}
       const onOpen = (socket: LiveSocket) => {
         liveSockets.add(socket)
@@ -109,21 +108,4 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
     const onStream = identity === null ? undefined : (end: () => void) => tie(identity, end)
     new Exchange({ dispatcher, request, reply, send, marks, limits, repeatable: mayRepeat, onStream }).start()
   }
-}
-
-function marksOf(request: FastifyRequest, reply: FastifyReply, cors: Cors): ResponseMarks {
-  const personal = request.identity !== null
-  return {
-    requestId: request.id,
-    personal,
-    variesByCookie: personal || request.routeOptions.config.rule?.access === 'optional',
-    setCookies: ownCookies(reply),
-    cors: cors.headers(request.raw),
-    variesByOrigin: cors.active
-  }
-}
-
-function ownCookies(reply: FastifyReply): readonly string[] {
-  const value = reply.getHeader('set-cookie')
-  return value === undefined ? [] : Array.isArray(value) ? value : [String(value)]
 }

@@ -1,24 +1,19 @@
 import type { FastifyInstance } from 'fastify'
-import type { Dispatcher } from 'undici'
 import type { Cors } from './cors.ts'
 import { createForward, mountRule } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
 import { upstreamFacts } from './request-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
-import type { UpstreamAddress } from './upstream.ts'
+import { createFileHandler, mountFolder } from './static-files.ts'
+import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream.ts'
 import type { LiveSocket } from './websocket-relay.ts'
 
 export interface ProxyOptions {
   readonly publicUrl: string
   readonly guard: GuardOptions
   readonly routes: readonly PolicyRoute[]
-  readonly upstream: {
-    readonly address: UpstreamAddress
-    readonly dispatcher: Dispatcher
-    readonly timeoutMs: number
-    readonly token: string | undefined
-  }
+  readonly upstreams: Upstreams
   readonly cors: Cors
   readonly limits: BodyLimits
   /** The WebSockets that are open; whoever closes the gateway says goodbye to them. */
@@ -27,24 +22,30 @@ export interface ProxyOptions {
 
 /** The scope of everything that is proxied: no body is parsed, every route has the guard in front of it. */
 export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions): Promise<void> {
-  const { upstream, cors, limits, liveSockets } = options
+  const { cors, limits, liveSockets } = options
+  const { fallback, named } = options.upstreams
   scope.removeAllContentTypeParsers()
   scope.addHook('onSend', function discardRefusedBody(request, _reply, payload, done) {
     discardBody(request.raw, limits)
     done(null, payload)
   })
   const guardFor = createGuard(options.guard)
-  const forward = createForward({
-    address: upstream.address,
-    dispatcher: upstream.dispatcher,
-    timeoutMs: upstream.timeoutMs,
-    facts: upstreamFacts(options.publicUrl, upstream.token),
-    cors,
-    limits,
-    liveSockets,
-    tie: options.guard.sessions.tie
-  })
+  const mountOn = (upstream: ServerUpstream | FolderUpstream) => {
+    if (upstream.kind === 'folder') {
+      const serve = createFileHandler(upstream, { cors, limits })
+      return (route: PolicyRoute) => mountFolder(scope, route, guardFor(route.rule.access), serve)
+    }
+    const facts = upstreamFacts(options.publicUrl, upstream.token)
+    const forward = createForward({ upstream, facts, cors, limits, liveSockets, tie: options.guard.sessions.tie })
+    return (route: PolicyRoute) => mountRule(scope, route, guardFor(route.rule.access), forward, upstream.dispatcher)
+  }
+  const mountDefault = mountOn(fallback)
+  const mountNamed = new Map([...named].map(([name, upstream]) => [name, mountOn(upstream)]))
   for (const route of options.routes) {
-    mountRule(scope, route, guardFor(route.rule.access), forward, upstream.dispatcher)
+    const { upstream } = route.rule
+    const mount = upstream === undefined ? mountDefault : mountNamed.get(upstream)
+    if (mount === undefined)
+      throw new Error(`a rule names the upstream ${JSON.stringify(upstream)}, which is not there`)
+    mount(route)
   }
 }

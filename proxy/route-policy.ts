@@ -11,6 +11,8 @@ export interface RouteRule {
   readonly access: Access
   /** Without: all methods. `GET` implies `HEAD`. */
   readonly methods?: readonly Method[]
+  /** The name of one of the policy's upstreams. Without: `UPSTREAM_URL`. */
+  readonly upstream?: string
 }
 
 /** A rule as the router knows it: one pattern, the methods for which this rule is the most specific of that pattern. */
@@ -76,10 +78,13 @@ export function compileRules(
       const mine = { rule, rank: rank + methodRank }
       const other = byName.get(method)
       if (other === undefined || other.rank < mine.rank) byName.set(method, mine)
-      else if (other.rank === mine.rank && other.rule.access !== rule.access) {
+      else if (
+        other.rank === mine.rank &&
+        (other.rule.access !== rule.access || other.rule.upstream !== rule.upstream)
+      ) {
         const sentence =
           `routes: ${JSON.stringify(other.rule.path)} and ${JSON.stringify(rule.path)} say different things about ` +
-          `the same requests (${other.rule.access}, ${rule.access}): remove one, or give them different methods`
+          `the same requests (${sayingOf(other.rule)}, ${sayingOf(rule)}): remove one, or give them different methods`
         if (!problems.includes(sentence)) problems.push(sentence)
       }
     }
@@ -93,6 +98,10 @@ export function compileRules(
     }
   }
   return { routes, problems }
+}
+
+function sayingOf({ access, upstream }: RouteRule): string {
+  return upstream === undefined ? access : `${access} on ${upstream}`
 }
 
 function methodsOf(rule: RouteRule): Map<Method, number> {

@@ -1,12 +1,37 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import { buildConnector, Pool } from 'undici'
+import { buildConnector, type Dispatcher, Pool } from 'undici'
 
 /** Where FastAPI is. `url`: `http://host:port`, `https://host:port` or `unix:/path`. */
 export interface UpstreamOptions {
   readonly url: string
   /** A PEM file with certificates to trust beside the system's. */
   readonly caFile?: string | undefined
+}
+
+/** A server behind the gateway, with connections and a time limit of its own. */
+export interface ServerUpstream {
+  readonly kind: 'server'
+  readonly address: UpstreamAddress
+  readonly dispatcher: Dispatcher
+  /** Until its response headers. */
+  readonly timeoutMs: number
+  /** Sent as `X-Gatehouse-Token`. */
+  readonly token: string | undefined
+}
+
+/** A folder of files behind the gateway. Its paths are those of the public origin. */
+export interface FolderUpstream {
+  readonly kind: 'folder'
+  /** Absolute. */
+  readonly directory: string
+}
+
+/** Where a rule sends what it lets through. */
+export interface Upstreams {
+  /** For rules that name none, and for requests that no rule names. */
+  readonly fallback: ServerUpstream
+  readonly named: ReadonlyMap<string, ServerUpstream | FolderUpstream>
 }
 
 /** The address of the upstream, read once, for connections of every kind. */

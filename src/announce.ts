@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
-import { upstreamAddress } from '../proxy/upstream.ts'
-import { probeUpstream } from '../proxy/upstream-probe.ts'
 import type { Config } from './config.ts'
+import type { Settings } from './settings.ts'
+import { probeServers } from './upstreams.ts'
 
 /** Where a gateway that has just started is reached. */
 export interface Whereabouts {
@@ -17,11 +17,17 @@ export function announceWarnings({ warnings }: Config, log: Logger): void {
   for (const warning of warnings) log.warn(warning)
 }
 
-/** Logs that a gateway is ready, in one line that scripts read, and whether FastAPI is there. */
-export function announceReady({ upstream }: Config, log: Logger, { port, workers, ...urls }: Whereabouts): void {
-  probeUpstream(upstreamAddress(upstream)).catch((err: unknown) => {
-    log.warn({ err }, 'nothing answers where UPSTREAM_URL says: requests get 502 until it does')
-  })
+/** Logs that a gateway is ready, in one line that scripts read, and whether FastAPI and what else is behind it are there. */
+export function announceReady(
+  settings: Pick<Settings, 'config' | 'policy'>,
+  log: Logger,
+  { port, workers, ...urls }: Whereabouts
+): void {
+  for (const [place, probe] of probeServers(settings)) {
+    probe.catch((err: unknown) => {
+      log.warn({ err }, `nothing answers where ${place} says: requests get 502 until it does`)
+    })
+  }
   log.info(
     { ...urls, ...(port === undefined ? {} : { port }), ...(workers === undefined ? {} : { workers }) },
     'gatehouse ready'

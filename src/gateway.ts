@@ -6,7 +6,6 @@ import { pluginTables } from '../auth/plugin-tables.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
-import { createUpstreamPool, upstreamAddress } from '../proxy/upstream.ts'
 import type { LiveSocket } from '../proxy/websocket-relay.ts'
 import { createAdmin } from './admin.ts'
 import { announceReady, announceWarnings } from './announce.ts'
@@ -21,6 +20,7 @@ import { loadOrCreateSecret } from './secret.ts'
 import { createSessions } from './sessions.ts'
 import type { Settings } from './settings.ts'
 import { poolSizeFor, type Team } from './team.ts'
+import { openUpstreams } from './upstreams.ts'
 
 export interface Gateway {
   /** The public origin. */
@@ -53,7 +53,8 @@ export async function startGateway(
   }
 
   try {
-    const address = upstreamAddress(config.upstream)
+    const upstreams = openUpstreams({ config, policy })
+    cleanUp.push(() => upstreams.close())
     const server = createPublicServer()
     const connections = trackConnections(server)
     cleanUp.push(async () => server.close())
@@ -106,8 +107,6 @@ export async function startGateway(
     const events: SessionEvents | undefined =
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
     cleanUp.push(async () => events?.stop())
-    const dispatcher = createUpstreamPool(address, { timeoutMs: config.upstreamTimeoutMs })
-    cleanUp.push(() => dispatcher.destroy())
     const liveSockets = new Set<LiveSocket>()
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 
@@ -138,7 +137,7 @@ export async function startGateway(
         publicUrl,
         guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]) },
         routes,
-        upstream: { address, dispatcher, timeoutMs: config.upstreamTimeoutMs, token: config.upstream.token },
+        upstreams,
         limits: bodyLimits,
         liveSockets
       }
@@ -148,7 +147,7 @@ export async function startGateway(
     const port = server.listening ? undefined : await listenWhere(server, config, team?.served?.port)
     readiness.listenersAreUp()
     team?.reportWith(() => readiness.report())
-    if (team === undefined) announceReady(config, log, { publicUrl, adminUrl, port })
+    if (team === undefined) announceReady({ config, policy }, log, { publicUrl, adminUrl, port })
 
     async function openAdmin(): Promise<string> {
       const admin = createAdmin(readiness)

@@ -6,6 +6,7 @@ import { type AuthExtension, extensionProblems } from '../auth/extension.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/brand.ts'
 import { methods, type RouteRule } from '../proxy/route-policy.ts'
 import { ConfigError } from './config.ts'
+import { absoluteUpstreams, type UpstreamSpec, upstreamProblems } from './upstream-specs.ts'
 
 /** What `gatehouse.config.ts` says: who may reach what, what is added to BetterAuth, and how the pages look. */
 export interface PolicyConfig {
@@ -13,11 +14,19 @@ export interface PolicyConfig {
   auth: AuthExtension
   /** Name, logo and colours of the built-in pages. */
   brand: Brand
+  /** What stands behind the gateway beside FastAPI, by the names that rules use. */
+  upstreams: Readonly<Record<string, UpstreamSpec>>
+}
+
+/** The policy file with the names of its upstreams, so that a rule can name no other. */
+export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'routes' | 'upstreams'>> & {
+  readonly upstreams?: Readonly<Record<Name, UpstreamSpec>>
+  readonly routes?: readonly (Omit<RouteRule, 'upstream'> & { readonly upstream?: NoInfer<Name> })[]
 }
 
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
-export function defineConfig(config: Partial<PolicyConfig>): PolicyConfig {
-  return { routes: [], auth: {}, brand: {}, ...config }
+export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, ...config }
 }
 
 const ruleShape = z
@@ -28,17 +37,25 @@ const ruleShape = z
       methods: z
         .array(z.enum(methods, `must be one of ${methods.join(', ')}, in capitals`), 'must be a list of methods')
         .min(1, 'must name a method; leave it out for all of them')
-        .optional()
+        .optional(),
+      upstream: z.string('must be the name of one of the upstreams').optional()
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with path and access' : undefined) }
   )
-  .transform(({ methods, ...rule }): RouteRule => (methods === undefined ? rule : { ...rule, methods }))
+  .transform(
+    ({ methods, upstream, ...rule }): RouteRule => ({
+      ...rule,
+      ...(methods === undefined ? {} : { methods }),
+      ...(upstream === undefined ? {} : { upstream })
+    })
+  )
 
 const fileShape = z.strictObject(
   {
     routes: z.array(ruleShape, 'must be a list of rules').default([]),
     auth: z.custom<AuthExtension>().prefault({}),
-    brand: z.custom<Brand>().prefault({})
+    brand: z.custom<Brand>().prefault({}),
+    upstreams: z.custom<PolicyConfig['upstreams']>().prefault({})
   },
   {
     error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined)
@@ -78,8 +95,20 @@ function judge(path: string, exported: unknown): PolicyConfig {
     problems.push(...extensionProblems(exported.auth))
   if (typeof exported === 'object' && exported !== null && 'brand' in exported && exported.brand !== undefined)
     problems.push(...brandProblems(exported.brand, dirname(path)))
+  if (typeof exported === 'object' && exported !== null && 'upstreams' in exported && exported.upstreams !== undefined)
+    problems.push(...upstreamProblems(exported.upstreams, dirname(path)))
+  if (shape.success) problems.push(...namelessUpstreams(shape.data))
   if (!shape.success || problems.length > 0) throw new ConfigError(problems.map((problem) => `${path}: ${problem}`))
-  return Object.freeze({ ...shape.data, brand: resolveBrand(shape.data.brand, dirname(path)) })
+  const brand = resolveBrand(shape.data.brand, dirname(path))
+  return Object.freeze({ ...shape.data, brand, upstreams: absoluteUpstreams(shape.data.upstreams, dirname(path)) })
+}
+
+function namelessUpstreams({ routes, upstreams }: PolicyConfig): string[] {
+  return routes.flatMap(({ upstream }, index) =>
+    upstream === undefined || (typeof upstreams === 'object' && Object.hasOwn(upstreams, upstream))
+      ? []
+      : [`routes[${index}].upstream: ${JSON.stringify(upstream)} is not among the upstreams`]
+  )
 }
 
 function wording(issue: z.core.$ZodIssue): string[] {

@@ -1,11 +1,11 @@
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
-import { upstreamAddress } from '../../proxy/upstream.ts'
-import { probeUpstream } from '../../proxy/upstream-probe.ts'
 import type { Config } from '../config.ts'
 import { describeDatabaseFailure, identify } from '../failure.ts'
 import type { Settings } from '../settings.ts'
+import { placeOf } from '../upstream-specs.ts'
+import { probeServers } from '../upstreams.ts'
 
 /** What one check found. `skip`: it could not be made now, which is no failure. */
 export interface CheckResult {
@@ -15,7 +15,8 @@ export interface CheckResult {
 }
 
 /** Tries everything that a gateway of these settings needs, and changes nothing outside its data directory. */
-export async function checkGateway({ config, policy }: Settings): Promise<CheckResult[]> {
+export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
+  const { config, policy } = settings
   const mode = config.production ? 'production rules hold' : 'production rules do not hold'
   const rules = policy.routes.length === 1 ? '1 rule' : `${policy.routes.length} rules`
   return [
@@ -23,7 +24,7 @@ export async function checkGateway({ config, policy }: Settings): Promise<CheckR
     ...config.warnings.map((warning) => ok('configuration', `but note: ${warning}`)),
     ok('policy', `${rules}; a request that none of them names needs a session`),
     ...(await checkDatabase(config, policy)),
-    await checkUpstream(config)
+    ...(await checkUpstreams(settings))
   ]
 }
 
@@ -69,13 +70,22 @@ async function checkDatabase(config: Config, policy: Settings['policy']): Promis
   }
 }
 
-async function checkUpstream(config: Config): Promise<CheckResult> {
-  try {
-    await probeUpstream(upstreamAddress(config.upstream))
-    return ok('upstream', 'accepts connections')
-  } catch (error) {
-    return fail('upstream', `cannot be reached (${identify(error)}): is FastAPI running where UPSTREAM_URL says?`)
-  }
+async function checkUpstreams(settings: Settings): Promise<CheckResult[]> {
+  const servers = probeServers(settings).map(async ([place, probe]) => {
+    const subject = place === 'UPSTREAM_URL' ? 'upstream' : place
+    try {
+      await probe
+      return ok(subject, 'accepts connections')
+    } catch (error) {
+      const hint = place === 'UPSTREAM_URL' ? 'is FastAPI running where UPSTREAM_URL says?' : 'is it running there?'
+      return fail(subject, `cannot be reached (${identify(error)}): ${hint}`)
+    }
+  })
+  // Loading the policy file has tried them.
+  const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]) =>
+    typeof spec === 'object' && 'directory' in spec ? [ok(placeOf(name), 'is a folder that can be read')] : []
+  )
+  return [...(await Promise.all(servers)), ...folders]
 }
 
 function ok(subject: string, sentence: string): CheckResult {

@@ -69,6 +69,7 @@ export function explanation(decision: Decision): string[] {
   return [
     byDefault ? 'rule    none names it, so it needs a session' : `rule    ${rule.path} (${scope})`,
     `access  ${rule.access}`,
+    ...(rule.upstream === undefined ? [] : [`goes to ${rule.upstream}`]),
     `answer  ${meanings[rule.access]}`
   ]
 }

@@ -7,6 +7,8 @@ export interface RouteLine {
   path: string
   methods: readonly string[] | 'any'
   access: RouteRule['access'] | 'gateway'
+  /** The upstream that the rule names. */
+  upstream?: string
 }
 
 /** Who may reach what: what the gateway answers itself, the policy file's rules, and the default that closes the rest. */
@@ -20,14 +22,22 @@ export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy
   return [...own, ...[...rules, ...(closed ? [] : [defaultRule])].map(lineOf)]
 }
 
-function lineOf({ path, methods, access }: RouteRule): RouteLine {
-  return { path, methods: methods ?? 'any', access }
+function lineOf({ path, methods, access, upstream }: RouteRule): RouteLine {
+  return { path, methods: methods ?? 'any', access, ...(upstream === undefined ? {} : { upstream }) }
 }
 
 /** The lines as a table for a terminal. */
 export function routeTable(lines: readonly RouteLine[]): string[] {
-  const cells = lines.map(({ path, methods, access }) => [access, methods === 'any' ? 'any' : methods.join(','), path])
+  const cells = lines.map(({ path, methods, access, upstream }) => {
+    const row = [access, methods === 'any' ? 'any' : methods.join(','), path]
+    return upstream === undefined ? row : [...row, `-> ${upstream}`]
+  })
   const width = (column: number) => Math.max(...cells.map((row) => row[column]?.length ?? 0))
-  const widths = [width(0), width(1)]
-  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+  const widths = [width(0), width(1), width(2)]
+  return cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+  )
 }

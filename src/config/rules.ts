@@ -1,7 +1,5 @@
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { hostOf, isLoopback, isNeon, isPooledNeon, isSameSite } from './addresses.ts'
-import { errorCode } from './secret-files.ts'
+import { certificateProblem } from './certificate.ts'
 import type { Values, VariableName } from './variables.ts'
 
 /** What the rules between variables are told: all values, which of them were given, and which could not be read. */
@@ -96,20 +94,8 @@ const upstream: Rule = ({ values, isBad }) => {
   if (file === undefined || isBad('UPSTREAM_URL')) return []
   if (!values.UPSTREAM_URL.startsWith('https:'))
     return ['UPSTREAM_CA_FILE: has no use unless UPSTREAM_URL is https; remove it or use https']
-  try {
-    const content = readFileSync(file)
-    return canParse(content) ? [] : ['UPSTREAM_CA_FILE: the file holds no certificate']
-  } catch (error) {
-    return [`UPSTREAM_CA_FILE: the file cannot be read (${errorCode(error)})`]
-  }
-}
-
-function canParse(certificate: Buffer): boolean {
-  try {
-    return new X509Certificate(certificate).subject !== ''
-  } catch {
-    return false
-  }
+  const problem = certificateProblem(file)
+  return problem === null ? [] : [`UPSTREAM_CA_FILE: ${problem}`]
 }
 
 // `auto` is refused too, whatever this machine has: how many cores there are must not decide whether a gateway starts.

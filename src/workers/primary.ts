@@ -14,7 +14,7 @@ import { CrewReadiness } from './crew-readiness.ts'
  * counters and nothing else: no database, no request. Rejects as `startGateway` does; then nothing is left running.
  */
 export async function startWorkers(
-  { config }: Settings,
+  { config, policy }: Settings,
   log: Logger,
   onFatal: (error: Error) => void
 ): Promise<Gateway> {
@@ -30,7 +30,7 @@ export async function startWorkers(
   try {
     const { publicUrl, port } = await crew.start()
     readiness.started()
-    announceReady(config, log, { publicUrl, adminUrl, port, workers: size })
+    announceReady({ config, policy }, log, { publicUrl, adminUrl, port, workers: size })
     return {
       publicUrl,
       adminUrl,

@@ -21,7 +21,8 @@ t.test('a policy file says who may reach what', async (t) => {
       { path: '/users/:id', access: 'optional', methods: ['GET'] }
     ],
     auth: { appName: 'House' },
-    brand: { name: 'House', logo: join(dir, 'logo.svg'), accent: { light: '#204080', dark: '#80a0ff' } }
+    brand: { name: 'House', logo: join(dir, 'logo.svg'), accent: { light: '#204080', dark: '#80a0ff' } },
+    upstreams: {}
   })
 })
 
@@ -48,14 +49,15 @@ t.test('the policy file of this repository can be used', async (t) => {
 })
 
 t.test('what defineConfig is not given is empty', async (t) => {
-  t.same(defineConfig({}), { routes: [], auth: {}, brand: {} })
+  t.same(defineConfig({}), { routes: [], auth: {}, brand: {}, upstreams: {} })
 })
 
 t.test('without a policy file nothing is open', async (t) => {
   t.same(await loadPolicy({ path: join(t.testdir(), 'gatehouse.config.ts'), named: false }), {
     routes: [],
     auth: {},
-    brand: {}
+    brand: {},
+    upstreams: {}
   })
 })
 

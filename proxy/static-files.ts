@@ -1,0 +1,129 @@
+import { readFile, realpath, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline, Readable } from 'node:stream'
+import { send } from '@fastify/send'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { Cors } from './cors.ts'
+import { MethodNotAllowedError, NotFoundError, UpgradeUnsupportedError } from './errors.ts'
+import { ignoreContentType } from './forward.ts'
+import { type BodyLimits, discardBody } from './request-body.ts'
+import { clientHeaders } from './response-headers.ts'
+import { marksOf } from './response-marks.ts'
+import type { PolicyRoute, RouteRule } from './route-policy.ts'
+import type { FolderUpstream } from './upstream.ts'
+import { isUpgrade } from './websocket.ts'
+
+export interface FileOptions {
+  readonly cors: Cors
+  readonly limits: BodyLimits
+}
+
+type FileHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+/** Mounts one policy rule on a folder: the guard stands in front as it does everywhere, then only reading is served. */
+export function mountFolder(
+  scope: FastifyInstance,
+  { url, methods, rule }: PolicyRoute,
+  guard: onRequestHookHandler,
+  serve: FileHandler
+): void {
+  scope.register(async function folderScope(child) {
+    child.addHook('onRequest', guard)
+    child.addHook('onRequest', ignoreContentType)
+    child.addHook('onRequest', function refuseWriting({ raw, method }, _reply, done) {
+      if (method !== 'GET' && method !== 'HEAD') done(new MethodNotAllowedError())
+      else done(isUpgrade(raw) ? new UpgradeUnsupportedError() : undefined)
+    })
+    child.addHook('onSend', function nameReading(_request, reply, payload, done) {
+      if (reply.statusCode === 405) reply.header('Allow', 'GET, HEAD')
+      done(null, payload)
+    })
+    child.route({ method: [...methods], url, config: { rule }, handler: serve })
+  })
+}
+
+/**
+ * Answers with the file whose path in the folder is the path that the policy judged, and with no other: nothing hidden,
+ * no link, no other spelling that the file system takes for the same. A path with "/" at its end is the `index.html`
+ * below it. Ranges and revalidation are `@fastify/send`'s.
+ */
+export function createFileHandler({ directory }: FolderUpstream, { cors, limits }: FileOptions): FileHandler {
+  return async function serveFile(request, reply) {
+    // The router's target: decoded once, spelled in one way, without dot segments.
+    const [target = '/', ...query] = request.url.split('?')
+    const path = decodeURIComponent(target)
+    const root = await realpath(directory)
+    const file = path.endsWith('/') ? `${path}index.html` : path
+    const kind = await kindOf(root, file)
+    if (kind === 'file') {
+      const answer = await send(request.raw, encodeURIComponent(file), {
+        root,
+        index: false,
+        dotfiles: 'deny',
+        cacheControl: false
+      })
+      // Deleted a moment ago.
+      if (answer.statusCode === 404) throw new NotFoundError()
+      return respond(request, reply, answer)
+    }
+    if (kind === 'folder' && (await kindOf(root, `${file}/index.html`)) === 'file') {
+      const location = [`${target}/`, ...query].join('?')
+      const headers = { Location: location, 'Content-Length': '0' }
+      return respond(request, reply, { statusCode: 301, headers, stream: Readable.from([]) })
+    }
+    const page = await notFoundPage(root, request.routeOptions.config.rule)
+    if (page === null) throw new NotFoundError()
+    const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': String(page.length) }
+    respond(request, reply, { statusCode: 404, headers, stream: Readable.from([page]) })
+  }
+
+  function respond(request: FastifyRequest, reply: FastifyReply, answer: Answer): void {
+    const marks = marksOf(request, reply, cors)
+    const cacheControl = cachingOf(answer, marks.personal)
+    const own = ['X-Content-Type-Options', 'nosniff', 'Cache-Control', cacheControl]
+    reply.hijack()
+    const described = Object.entries(answer.headers).flatMap(([name, value]) => [name, String(value)])
+    reply.raw.writeHead(answer.statusCode, clientHeaders([...described, ...own], marks))
+    discardBody(request.raw, limits)
+    pipeline(answer.stream, reply.raw, (err) => {
+      if (err && err.code !== 'ERR_STREAM_PREMATURE_CLOSE') request.log.warn({ err }, 'a file could not be read')
+    })
+  }
+}
+
+interface Answer {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string | number>>
+  readonly stream: Readable
+}
+
+// What only some may see is asked for each time. A page of theirs is not even kept for the way back to it, which a
+// browser takes without asking: after signing out nobody finds it there.
+function cachingOf({ statusCode, headers }: Answer, personal: boolean): string {
+  if (statusCode >= 400) return 'no-store'
+  if (!personal) return 'no-cache'
+  return /^text\/html\b/.test(String(headers['Content-Type'])) ? 'private, no-store' : 'private, no-cache'
+}
+
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'])
+
+async function kindOf(root: string, path: string): Promise<'file' | 'folder' | null> {
+  if (path.includes('/.')) return null
+  const full = join(root, path)
+  try {
+    // A link would serve what another rule guards; a file system that ignores case knows one file by many names.
+    if ((await realpath(full)) !== full) return null
+    const found = await stat(full)
+    return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : null
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && absent.has(String(error.code))) return null
+    throw error
+  }
+}
+
+// Only from where the rule itself holds: a page further up may be another rule's to give.
+async function notFoundPage(root: string, rule: RouteRule | undefined): Promise<Buffer | null> {
+  if (rule === undefined || !rule.path.endsWith('/*') || rule.path.includes(':')) return null
+  const path = `${rule.path.slice(0, -2)}/404.html`
+  return (await kindOf(root, path)) === 'file' ? readFile(join(root, path)) : null
+}

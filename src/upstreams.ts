@@ -1,0 +1,69 @@
+import {
+  createUpstreamPool,
+  type FolderUpstream,
+  type ServerUpstream,
+  type Upstreams,
+  upstreamAddress
+} from '../proxy/upstream.ts'
+import { probeUpstream } from '../proxy/upstream-probe.ts'
+import type { Settings } from './settings.ts'
+import { placeOf, type ServerSpec } from './upstream-specs.ts'
+
+type Described = Pick<Settings, 'config' | 'policy'>
+
+interface NamedServer extends ServerSpec {
+  readonly name: string
+}
+
+function namedServers({ policy }: Described): NamedServer[] {
+  return Object.entries(policy.upstreams).flatMap(([name, spec]): NamedServer[] => {
+    if (typeof spec === 'string') return [{ name, url: spec }]
+    return 'directory' in spec ? [] : [{ name, ...spec }]
+  })
+}
+
+/**
+ * FastAPI and what the policy file names, every server with connections of its own, so that one that hangs keeps nobody
+ * from the others. Throws when a certificate file cannot be read.
+ */
+export function openUpstreams(settings: Described): Upstreams & { close(): Promise<void> } {
+  const { upstream, upstreamTimeoutMs } = settings.config
+  const fallback = openServer({ ...upstream, timeoutMs: upstreamTimeoutMs })
+  const servers = namedServers(settings).map(({ name, timeout, url, caFile, token }): [string, ServerUpstream] => {
+    const timeoutMs = timeout === undefined ? upstreamTimeoutMs : Math.ceil(timeout * 1000)
+    return [name, openServer({ url, caFile, token, timeoutMs })]
+  })
+  const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]): [string, FolderUpstream][] =>
+    typeof spec === 'object' && 'directory' in spec ? [[name, { kind: 'folder', directory: spec.directory }]] : []
+  )
+  return {
+    fallback,
+    named: new Map<string, ServerUpstream | FolderUpstream>([...servers, ...folders]),
+    async close() {
+      await Promise.all(
+        [fallback, ...servers.map(([, server]) => server)].map(({ dispatcher }) => dispatcher.destroy())
+      )
+    }
+  }
+}
+
+interface ServerOptions {
+  readonly url: string
+  readonly caFile: string | undefined
+  readonly token: string | undefined
+  readonly timeoutMs: number
+}
+
+function openServer({ url, caFile, token, timeoutMs }: ServerOptions): ServerUpstream {
+  const address = upstreamAddress({ url, caFile })
+  return { kind: 'server', address, dispatcher: createUpstreamPool(address, { timeoutMs }), timeoutMs, token }
+}
+
+/** Tries to connect to each server; with the place in the configuration that names it. */
+export function probeServers(settings: Described): [place: string, probe: Promise<void>][] {
+  const named = namedServers(settings).map(({ name, url, caFile }) => ({ place: placeOf(name), url, caFile }))
+  return [{ place: 'UPSTREAM_URL', ...settings.config.upstream }, ...named].map(({ place, url, caFile }) => [
+    place,
+    probeUpstream(upstreamAddress({ url, caFile }))
+  ])
+}
