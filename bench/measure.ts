@@ -36,7 +36,7 @@ export async function warmUp(
   { generator, quick }: Pick<Context, 'generator' | 'quick'>
 ): Promise<void> {
   let requests = 0
-  for (let i = 0; i < (quick ? 2 : 10) && requests < 20_000; i++) {
+  for (let i = 0; i < (quick ? 1 : 10) && requests < 20_000; i++) {
     requests += (await generator.run(load, 32, 1)).requests
   }
 }
@@ -57,7 +57,11 @@ export async function interleave<T extends { readonly name: string }, R>(
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(i + round) % contenders.length]
-      if (contender !== undefined) results.get(contender.name)?.push(await run(contender))
+      if (contender === undefined) continue
+      const result = await run(contender).catch((cause: unknown) => {
+        throw new Error(`${contender.name}: ${cause instanceof Error ? cause.message : 'failed'}`, { cause })
+      })
+      results.get(contender.name)?.push(result)
     }
   }
   return results

@@ -1,13 +1,13 @@
-import { cookieOf, forgedCookieOf } from '../sessions-made.ts'
+import type { BenchGateway } from '../gateway.ts'
+import { cookieOf, cookiesAcross, forgedCookieOf } from '../sessions-made.ts'
 import { usualSessions } from '../stage.ts'
-import { type Contender, page } from './contender.ts'
+import { type Contender, page, type Running } from './contender.ts'
 
 /** The gateway and a session it has just seen. */
 export const warm: Contender = {
   name: 'Gatehouse, warm session',
   async start(stage) {
-    const { url, pid } = await stage.gateway()
-    return { load: { url: url + page, headers: { Cookie: cookieOf(0) }, status: 200 }, pids: [pid] }
+    return warmOf(await stage.gateway())
   }
 }
 
@@ -16,7 +16,7 @@ export const tenthMisses: Contender = {
   name: 'Gatehouse, 10 % misses',
   async start(stage) {
     const { url, pid } = await stage.gateway()
-    const others = { cookies: Array.from({ length: usualSessions - 1 }, (_, n) => cookieOf(n + 1)), every: 10 }
+    const others = { cookies: cookiesAcross(usualSessions, usualSessions), every: 10 }
     return { load: { url: url + page, headers: { Cookie: cookieOf(0) }, status: 200, others }, pids: [pid] }
   }
 }
@@ -39,11 +39,21 @@ export const publicRoute: Contender = {
   }
 }
 
+/** A gateway of any kind with a session that it has just seen. */
+export function warmOf({ url, pid }: BenchGateway): Running {
+  return { load: { url: url + page, headers: { Cookie: cookieOf(0) }, status: 200 }, pids: [pid] }
+}
+
+/** A gateway of any kind that is asked by another one of so many sessions every time. */
+export function missesOf({ url, pid }: BenchGateway, sessions: number): Running {
+  const others = { cookies: cookiesAcross(sessions, usualSessions), every: 1 }
+  return { load: { url: url + page, headers: { Cookie: cookieOf(0) }, status: 200, others }, pids: [pid] }
+}
+
 /** The gateway and a session it has just seen, before uvicorn. */
 export const warmUvicorn: Contender = {
   name: 'uvicorn behind Gatehouse, warm session',
   async start(stage) {
-    const { url, pid } = await stage.gatewayBeforeUvicorn()
-    return { load: { url: url + page, headers: { Cookie: cookieOf(0) }, status: 200 }, pids: [pid] }
+    return warmOf(await stage.gatewayBeforeUvicorn())
   }
 }

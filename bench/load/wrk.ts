@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -26,6 +25,7 @@ export async function createWrk(cleanup: Cleanup, program: string): Promise<Load
   const folder = await temporaryFolder(cleanup)
   let scripts = 0
   const scriptOf = new Map<Load, string>()
+  const placeOf = new Map<Load, number>()
 
   async function script(load: Load): Promise<string> {
     const known = scriptOf.get(load)
@@ -40,11 +40,15 @@ export async function createWrk(cleanup: Cleanup, program: string): Promise<Load
   return {
     name: 'wrk',
     async run(load, connections, seconds) {
-      // Where among the cookies a slice begins is chance, so that none asks what the one before it has just asked.
-      const start = load.others === undefined ? 0 : randomInt(load.others.cookies.length)
+      // A slice goes on among the cookies where the one before it left off: its last ones are still cached.
+      const start = placeOf.get(load) ?? 0
       const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', await script(load), load.url]
       const { stdout } = await run(program, args, { env: { ...process.env, START: String(start) } })
       const report: Report = JSON.parse(/^\{.*\}$/m.exec(stdout)?.[0] ?? '{}')
+      if (load.others !== undefined) {
+        const taken = Math.ceil((report.requests + connections) / load.others.every)
+        placeOf.set(load, (start + taken) % load.others.cookies.length)
+      }
       const wrong = load.status >= 400 ? report.requests - report.refused : report.refused
       if (report.requests === 0 || wrong + report.broken > 0) {
         throw new Error(`${load.url}: ${report.requests} requests, ${wrong} of another status, ${report.broken} broken`)

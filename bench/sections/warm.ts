@@ -6,12 +6,11 @@ import { getSession, getSessionCookieCache } from '../contenders/get-session.ts'
 import { haproxy } from '../contenders/haproxy.ts'
 import { httpProxy, httpProxyUvicorn } from '../contenders/http-proxy.ts'
 import { nginx, nginxAuthRequest, nginxAuthRequestCached } from '../contenders/nginx.ts'
-import { interleave, measureSlice, type Rounds, ratios, type Slice, warmUp } from '../measure.ts'
+import { interleave, measureSlice, type Rounds, ratios, warmUp } from '../measure.ts'
 import { findProgram } from '../os.ts'
-import { megabytes, spread } from '../report/numbers.ts'
+import { cpuOf, perSecond, rawOf, sliceTable } from '../report/slices.ts'
 import { Stage } from '../stage.ts'
-import { median } from '../statistics.ts'
-import type { Context, Figures, Findings, Section, Table } from './section.ts'
+import type { Context, Figures, Section, Table } from './section.ts'
 
 const everyone: readonly Contender[] = [
   direct,
@@ -54,21 +53,21 @@ export const warmSection: Section = {
       return raw[title]
     }
 
-    for (const { running } of runners) await warmUp(running, context)
+    for (const { needs, running } of runners) if (needs === undefined || !context.quick) await warmUp(running, context)
     const tables: Table[] = []
     const figures: Record<string, readonly number[]> = {}
     for (const connections of [32, 128]) {
       const title = `${connections} connections`
       if (connections === 128 && context.quick) continue
-      const rounds = await run(title, everyone, connections, context.quick ? 2 : 5)
+      const rounds = await run(title, everyone, connections, context.quick ? 1 : 5)
       tables.push(tableOf(title, rounds))
-      const close = await run(`${title}, near`, near, connections, context.quick ? 2 : 20)
+      const close = context.quick ? rounds : await run(`${title}, near`, near, connections, 20)
       Object.assign(figures, figuresOf(rounds, close, connections))
     }
-    const single = await run('1 connection', [direct, httpProxy, warm], 1, context.quick ? 2 : 10)
+    const single = await run('1 connection', [direct, httpProxy, warm], 1, context.quick ? 1 : 10)
     tables.push(tableOf('1 connection', single))
     figures['added-p50'] = ratioOfAdded(single)
-    const uvicorn = await run('uvicorn', beforeUvicorn, 32, context.quick ? 2 : 20)
+    const uvicorn = await run('uvicorn', beforeUvicorn, 32, context.quick ? 1 : 20)
     tables.push(tableOf('One uvicorn worker as the upstream, 32 connections', uvicorn, directUvicorn.name))
     figures['uvicorn-kept'] = ratios(uvicorn, warmUvicorn.name, directUvicorn.name, perSecond)
     const chart = Object.fromEntries(
@@ -104,36 +103,9 @@ function lastLine(text: string): string {
   return text.trimEnd().split('\n').at(-1) ?? ''
 }
 
-const perSecond = ({ requests, seconds }: Slice) => requests / seconds
-const cpuOf = ({ cpu }: Slice) => cpu
-
 function tableOf(title: string, rounds: Rounds, reference = direct.name): Table {
   const bare = reference === direct.name ? httpProxy.name : httpProxyUvicorn.name
-  return {
-    title,
-    columns: [
-      '',
-      'CPU µs / request',
-      '× http-proxy',
-      'requests / s',
-      '× direct',
-      'p50 ms',
-      'p99 ms',
-      'p99.9 ms',
-      'memory MB'
-    ],
-    rows: [...rounds].map(([name, slices]) => [
-      name,
-      spread(slices.map(cpuOf)),
-      spread(ratios(rounds, name, bare, cpuOf)),
-      spread(slices.map(perSecond)),
-      spread(ratios(rounds, name, reference, perSecond)),
-      spread(slices.map(({ p50 }) => p50)),
-      spread(slices.map(({ p99 }) => p99)),
-      spread(slices.map(({ p999 }) => p999)),
-      spread([median(slices.map(({ resident }) => resident))], megabytes)
-    ])
-  }
+  return sliceTable(title, rounds, { cpu: [bare, 'http-proxy'], rate: [reference, 'direct'] })
 }
 
 function figuresOf(rounds: Rounds, close: Rounds, connections: number): Figures {
@@ -155,8 +127,4 @@ function ratioOfAdded(rounds: Rounds): number[] {
     const [without, other] = [base[round]?.p50, bare[round]?.p50]
     return without === undefined || other === undefined ? [] : [(p50 - without) / (other - without)]
   })
-}
-
-function rawOf(raw: Readonly<Record<string, Rounds>>): Findings['raw'] {
-  return Object.fromEntries(Object.entries(raw).map(([title, rounds]) => [title, Object.fromEntries(rounds)]))
 }
