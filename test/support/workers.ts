@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import type { Test } from 'tap'
 import { Client } from 'undici'
 import { migrateOnce } from './embedded-database.ts'
@@ -19,10 +21,13 @@ export async function startTwoWorkers(
   upstreamUrl: string,
   env: Record<string, string> = {}
 ): Promise<GatewayProcess> {
+  // Not `t.testdir()`, which may hold what the test itself keeps.
+  const dataDir = await mkdtemp(`${tmpdir()}/gatehouse-test-`)
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   return startGatewayProcess(t, {
     WORKERS: '2',
     DATABASE_URL: env['DATABASE_URL'] ?? (await migratedDatabase(t)),
-    DATA_DIR: t.testdir(),
+    DATA_DIR: dataDir,
     UPSTREAM_URL: upstreamUrl,
     LOG_LEVEL: 'debug',
     TRUSTED_PROXIES: 'loopback',
