@@ -31,6 +31,10 @@ export function policyHooks(before: BeforeHook): Plugin {
   }
 }
 
+// BetterAuth names the first hundred sessions that it deletes together, and no more: wherever there may be several, the
+// user's are all in doubt.
+const endsOne = new Set(['/sign-out', '/revoke-session', '/get-session', '/admin/revoke-user-session'])
+
 /**
  * Tells of every session and user that BetterAuth changes or deletes, ahead of other hooks on the same rows. Where
  * sign-up is closed it also refuses new users that nobody with the right to made.
@@ -41,7 +45,12 @@ export function watchChanges(changes: SessionChanges, publicSignUp: boolean): Pl
   const databaseHooks: BetterAuthOptions['databaseHooks'] = {
     session: {
       update: { after: async (row) => sessionChanged(row) },
-      delete: { after: async (row) => sessionChanged(row) }
+      delete: {
+        after: async (row, context) => {
+          sessionChanged(row)
+          if (!endsOne.has(context?.path ?? '')) tell('userId', row, changes.userChanged)
+        }
+      }
     },
     user: {
       create: {

@@ -35,8 +35,8 @@ export interface SessionCacheOptions {
   readonly max: number
   /** How much longer a decision is kept for when the store is away, in ms. */
   readonly staleMs: number
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
+  /** Milliseconds on a clock that never goes back: one that did would make decisions last longer. */
+  readonly elapsed: () => number
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined
 }
@@ -67,7 +67,7 @@ export class SessionCache<T> {
   get(key: string): Held | undefined {
     const entry = this.#entries.get(key) ?? this.#unknown.get(key)
     if (entry === undefined) return undefined
-    const now = this.#options.now()
+    const now = this.#options.elapsed()
     if (now >= entry.freshUntil) return undefined
     entry.aging = now >= entry.agesAt
     if (entry.aging) entry.agesAt = Number.POSITIVE_INFINITY
@@ -78,8 +78,8 @@ export class SessionCache<T> {
   getStale(key: string): Decision | undefined {
     const entry = this.#entries.peek(key)
     if (entry === undefined) return undefined
-    const now = this.#options.now()
-    return now < Math.min(entry.freshUntil + this.#options.staleMs, entry.expiresAt) ? entry : undefined
+    const now = this.#options.elapsed()
+    return now < Math.min(entry.freshUntil + this.#options.staleMs, entry.endsAt) ? entry : undefined
   }
 
   /**
@@ -156,13 +156,13 @@ export class SessionCache<T> {
     this.#unknown.clear()
   }
 
-  #remember(key: string, session: string, { identity, expiresAt, readAt }: Decision): void {
+  #remember(key: string, session: string, { identity, readAt, endsAt }: Decision): void {
     const { ttlMs, random = Math.random } = this.#options
     if (ttlMs === 0) return
-    const freshUntil = Math.min(readAt + ttlMs, expiresAt)
+    const freshUntil = Math.min(readAt + ttlMs, endsAt)
     // Spread, so that what was read in one moment is not read again in one.
     const agesAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
-    const entry: Entry = { identity, expiresAt, readAt, session, freshUntil, agesAt, aging: false }
+    const entry: Entry = { identity, readAt, endsAt, session, freshUntil, agesAt, aging: false }
     if (identity === null) {
       this.#entries.delete(key)
       this.#unknown.set(key, entry)

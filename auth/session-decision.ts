@@ -3,19 +3,18 @@ import type { SessionRecord } from '../db/sessions.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
 import type { SessionReference } from './live-sessions.ts'
 
-/** What the store said, and when it was asked, in ms since the epoch. `record: null`: no such session, or no longer. */
+/** What the store said. `record: null`: there is no such session, or no longer. Times in ms on the clock that never goes back. */
 export interface Reading {
   readonly record: SessionRecord | null
+  /** When the store was asked: a decision is as old as what it may not have seen. */
   readonly readAt: number
+  /** When the session itself ends; Infinity for `record: null`. */
+  readonly endsAt: number
 }
 
 /** What a look-up found. `identity: null` remembers a well-signed cookie whose session does not exist. */
-export interface Decision {
+export interface Decision extends Pick<Reading, 'readAt' | 'endsAt'> {
   readonly identity: Identity | null
-  /** When the session itself ends, in ms since the epoch; Infinity for `identity: null`. */
-  readonly expiresAt: number
-  /** When its reading began: a decision is as old as what it may not have seen. */
-  readonly readAt: number
 }
 
 /** The name under which a session (by its token) or a user (by their id) is evicted: what an event may say aloud. */
@@ -46,17 +45,17 @@ export function identified(identity: Identity, setCookies: readonly string[] = n
 
 /** Judges what was read, and has it remembered. */
 export function decide(
-  { record, readAt }: Reading,
+  { record, readAt, endsAt }: Reading,
   setCookies: readonly string[],
   remember: (decision: Decision) => void
 ): SessionVerdict {
   if (record === null) {
-    remember({ identity: null, expiresAt: Number.POSITIVE_INFINITY, readAt })
+    remember({ identity: null, readAt, endsAt })
     return anonymous
   }
   const { token, userId, email, emailVerified, sessionId, expiresAt } = record
   const identity: Identity = Object.freeze({ userId, email, emailVerified, sessionId })
   references.set(identity, { token, session: subjectOf(token), user: subjectOf(userId), expiresAt })
-  remember({ identity, expiresAt, readAt })
+  remember({ identity, readAt, endsAt })
   return identified(identity, setCookies)
 }

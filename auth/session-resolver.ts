@@ -18,8 +18,10 @@ export interface SessionResolverOptions {
   /** The connections that stay open, told of every change. */
   readonly live: LiveSessions
   readonly cache: { readonly ttlMs: number; readonly max: number; readonly staleMs: number }
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: what sessions' ends are judged by. */
   readonly now: () => number
+  /** Milliseconds on a clock that nobody sets: what decisions age by. */
+  readonly elapsed: () => number
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined
 }
@@ -47,8 +49,8 @@ export interface SessionResolver {
 }
 
 export function createSessionResolver(options: SessionResolverOptions): SessionResolver {
-  const { signer, cookieNames, sliding, live, now } = options
-  const cache = new SessionCache<SessionVerdict>({ ...options.cache, now, random: options.random })
+  const { signer, cookieNames, sliding, live, now, elapsed } = options
+  const cache = new SessionCache<SessionVerdict>({ ...options.cache, elapsed, random: options.random })
 
   async function lookUp(
     token: string,
@@ -90,9 +92,11 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
   }
 
   async function read(token: string): Promise<Reading> {
-    const readAt = now()
+    const readAt = elapsed()
+    const askedAt = now()
     const record = await options.readSession(token)
-    return { readAt, record: record !== null && record.expiresAt > now() ? record : null }
+    if (record === null || record.expiresAt <= now()) return { record: null, readAt, endsAt: Number.POSITIVE_INFINITY }
+    return { record, readAt, endsAt: readAt + record.expiresAt - askedAt }
   }
 
   // BetterAuth's rule: expiresAt - expiresIn + updateAge <= now.

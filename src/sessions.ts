@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
+import { createElapsed } from '../auth/elapsed.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
 import { createCookieSigner } from '../auth/session-cookie.ts'
@@ -88,7 +89,8 @@ export async function createSessions(
       max: config.session.cacheMax,
       staleMs: config.session.staleIfErrorMs
     },
-    now: Date.now
+    now: Date.now,
+    elapsed: createElapsed()
   })
   return { auth, sessions, sessionCookie, live }
 }

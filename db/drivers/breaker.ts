@@ -22,14 +22,16 @@ const quickProbes = 3
 const awayClasses = new Set(['08', '28', '3D', '53', '57', '58', 'XX'])
 
 /**
- * Whether the store can be asked. Failures in a row only raise a doubt, and a probe settles it: nothing that merely one
- * statement suffers from opens the breaker, and nothing but an answer closes it. One probe is out at a time; while the
- * breaker is open the next follows half a second after the last, whether anybody asks or not.
+ * Whether the store can be asked. Failures in a row, or silence, only raise a doubt, which the next answer to anything
+ * dispels and a failed probe confirms: nothing that merely one statement suffers from opens the breaker, nor does a
+ * process that is too busy to keep up. One probe is out at a time; while the breaker is open the next follows half a
+ * second after the last, whether anybody asks or not.
  */
 export class Breaker {
   readonly #options: BreakerOptions
   #state: BreakerState = 'closed'
   #failures = 0
+  #answers = 0
   #probes = 0
   #probing = false
   #timer: NodeJS.Timeout | undefined
@@ -45,15 +47,27 @@ export class Breaker {
 
   /** Tells what came of a statement or an attempt to connect. */
   answered(error?: unknown): void {
-    if (error === undefined || !isAway(error)) this.#failures = 0
-    else if (++this.#failures >= failuresUntilDoubt) this.doubt()
+    if (error !== undefined && isAway(error)) {
+      if (++this.#failures >= failuresUntilDoubt) this.#doubt()
+      return
+    }
+    this.#failures = 0
+    this.#answers++
+    if (this.#state === 'doubtful') this.#change('closed')
   }
 
-  /** Something takes too long: a probe is to find out whether it is the store. */
-  doubt(): void {
-    if (this.#state !== 'closed') return
-    this.#change('doubtful')
-    void this.#probe()
+  /**
+   * Something takes long, and so far there were so many answers: if there has been none since, a probe is to find out
+   * whether it is the store. Answers how many there are now.
+   */
+  watch(answers: number): number {
+    if (answers === this.#answers) this.#doubt()
+    return this.#answers
+  }
+
+  /** How many answers there were, of whatever kind. */
+  get answers(): number {
+    return this.#answers
   }
 
   /** There is reason to believe that the store is back. Resolves once that is known. */
@@ -66,6 +80,12 @@ export class Breaker {
     clearTimeout(this.#timer)
   }
 
+  #doubt(): void {
+    if (this.#state !== 'closed' || this.#probing) return
+    this.#change('doubtful')
+    void this.#probe()
+  }
+
   async #probe(): Promise<void> {
     const { probe, cut } = this.#options
     clearTimeout(this.#timer)
@@ -74,10 +94,13 @@ export class Breaker {
       await within(this.#probeMs(), probe(), 'the database did not answer')
       if (this.#stopped) return
       this.#failures = 0
+      this.#answers++
       this.#probes = 0
       this.#change('closed')
     } catch (error) {
       if (this.#stopped) return
+      // Dispelled meanwhile, by an answer to somebody else.
+      if (this.#state === 'closed') return
       this.#change('open')
       // Where the server itself said no, the connections that it has accepted may be as good as ever.
       if (sqlState(error) === undefined) cut()

@@ -15,6 +15,10 @@ interface Waiter {
   refuse(error: Error): void
 }
 
+// Connections are made two at first, then more with every answer: a crowd that connects all at once, to a store that is
+// just back or from a process that is short of time, may keep every one of them from being ready in time.
+const firstPlaces = 2
+
 /**
  * The door to the store. So many are at it at once and so many wait, for so long; everybody else is turned away at
  * once, and so are all while the store does not answer.
@@ -23,12 +27,13 @@ export class Gate {
   readonly #options: GateOptions
   readonly #breaker: Breaker
   readonly #waiting = new Set<Waiter>()
-  #free: number
+  #inside = 0
+  #limit: number
   #away = false
 
   constructor(options: GateOptions) {
     this.#options = options
-    this.#free = options.places
+    this.#limit = Math.min(options.places, firstPlaces)
     this.#breaker = new Breaker({ ...options, onChange: () => this.#settle() })
   }
 
@@ -48,17 +53,20 @@ export class Gate {
    */
   async enter(): Promise<() => void> {
     if (this.#breaker.state === 'open') throw new DatabaseAwayError()
-    if (this.#free > 0 && this.#breaker.state === 'closed') this.#free--
+    if (this.#inside < this.#limit && this.#breaker.state === 'closed') this.#inside++
     else await this.#wait()
     // Whoever stays long may be stuck, and others with them.
-    const watch = setInterval(() => this.#breaker.doubt(), this.#options.patienceMs * 0.6)
+    let { answers } = this.#breaker
+    const watch = setInterval(() => {
+      answers = this.#breaker.watch(answers)
+    }, this.#options.patienceMs * 0.6)
     watch.unref()
     let left = false
     return () => {
       if (left) return
       left = true
       clearInterval(watch)
-      this.#free++
+      this.#inside--
       this.#settle()
     }
   }
@@ -66,6 +74,7 @@ export class Gate {
   /** Tells what came of a statement or an attempt to connect. */
   answered(error?: unknown): void {
     this.#breaker.answered(error)
+    if (error === undefined && this.#limit < this.#options.places) this.#limit++
   }
 
   /** Turns everybody away who waits, and asks no more. */
@@ -98,11 +107,14 @@ export class Gate {
 
   #settle(): void {
     const { state } = this.#breaker
-    if (state === 'open') for (const waiter of this.#waiting) waiter.refuse(new DatabaseAwayError())
+    if (state === 'open') {
+      this.#limit = Math.min(this.#options.places, firstPlaces)
+      for (const waiter of this.#waiting) waiter.refuse(new DatabaseAwayError())
+    }
     if (state === 'closed') {
       for (const waiter of this.#waiting) {
-        if (this.#free === 0) break
-        this.#free--
+        if (this.#inside >= this.#limit) break
+        this.#inside++
         waiter.enter()
       }
     }

@@ -51,7 +51,8 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
         now: Date.now
       }),
       cache: { ttlMs: 10_000, max: 10, staleMs: 0 },
-      now: Date.now
+      now: Date.now,
+      elapsed: Date.now
     })
 
   let people = 0

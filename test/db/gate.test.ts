@@ -89,15 +89,61 @@ t.test('failures with an answer in between raise no doubt', async (t) => {
 })
 
 t.test('whoever stays too long raises a doubt, and a mute store is given up within the patience', async (t) => {
-  const { store, gate } = setUp()
+  const { store, gate } = setUp({ patienceMs: 1_000 })
   store.mute = true
   const [leave] = await Promise.all([gate.enter(), gate.enter()])
-  await t.rejects(gate.enter(), { code: 'DATABASE_AWAY' })
-  t.equal(store.cuts, 1, 'what is stuck is cut')
+  await t.rejects(gate.enter())
+  await until(() => store.cuts === 1)
   leave()
   store.mute = false
   await until(async () => store.away.length === 2)
   gate.close()
+})
+
+t.test('a process that is too busy to keep up gives nothing up while anything is answered', async (t) => {
+  let failProbe = (_: Error) => {}
+  const probe = () =>
+    new Promise<never>((_, reject) => {
+      store.probes++
+      failProbe = reject
+    })
+  const { store, gate } = setUp({ probe })
+  const [leave] = await Promise.all([gate.enter(), gate.enter()])
+  const waiting = gate.enter()
+  const answers = setInterval(() => gate.answered(), 50)
+  await t.rejects(waiting, { code: 'DATABASE_BUSY' })
+  clearInterval(answers)
+  t.equal(store.probes, 0, 'no doubt while there are answers')
+  await until(() => store.probes === 1)
+  gate.answered()
+  failProbe(new Error('late'))
+  leave()
+  t.ok(await gate.enter(), 'and an answer to anybody dispels the doubt')
+  t.same(store.away, [])
+  gate.close()
+})
+
+t.test('at first and after a return few come in, and more with every answer', async (t) => {
+  const { gate, fail, store } = setUp({ places: 5, waitingMax: 100, patienceMs: 5_000 })
+  const enter = (count: number) => Promise.all(Array.from({ length: count }, () => gate.enter()))
+  const [first, second] = await enter(2)
+  const third = enter(2)
+  t.equal(gate.waiting, 2)
+  gate.answered()
+  first?.()
+  const leaves = await third
+  t.equal(gate.waiting, 0, 'one for the one that left, and one more')
+  for (const leave of [second, ...leaves]) leave?.()
+  store.up = false
+  fail()
+  await until(() => store.away.length === 1)
+  store.up = true
+  await until(() => store.away.length === 2)
+  await enter(2)
+  const more = gate.enter()
+  t.equal(gate.waiting, 1)
+  gate.close()
+  await t.rejects(more)
 })
 
 t.test('one probe is out at a time', async (t) => {

@@ -74,6 +74,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     }),
     cache: { ttlMs: 10_000, max: 100, staleMs: 0 },
     now: () => world.now,
+    elapsed: () => world.now,
     ...options
   })
   return { world, record, sessions, ask: (value = cookie, all = header) => sessions.resolve(value, all) }
