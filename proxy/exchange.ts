@@ -9,10 +9,10 @@ import {
 } from './errors.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
 import {
-  clientHeaders,
+  type ClientHead,
+  clientHead,
   clientTrailers,
   earlyHints,
-  isEventStream,
   type ResponseMarks,
   withoutTrailer
 } from './response-headers.ts'
@@ -31,6 +31,9 @@ export interface ExchangeOptions {
   readonly onStream?: ((end: () => void) => () => void) | undefined
 }
 
+// Bytes of a body that is held until it is known to be all, which it is in the same turn of the event loop.
+const wholeAtMost = 16_384
+
 // What an upstream that closes an idle connection looks like to the request that was just being sent on it.
 const closedConnection = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
@@ -44,6 +47,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #attempts = 0
   #begun = false
+  /** What the upstream declared. */
+  #length: number | undefined
+  /** All of a small body that came in one piece. */
+  #whole: Buffer | undefined
   #abandoned = false
   #ended = false
 
@@ -84,15 +91,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (status === 103 && request.raw.httpVersionMinor === 1) raw.socket?.write(earlyHints(rawHeaders), 'latin1')
       return
     }
-    const headers = clientHeaders(rawHeaders, marks())
+    const head = clientHead(rawHeaders, marks())
+    this.#length = head.length
     raw.writeHead(
       status,
       reasonPhrase(statusText),
-      mayHaveTrailers(request, status, headers) ? headers : withoutTrailer(headers)
+      mayHaveTrailers(request, status, head) ? head.headers : withoutTrailer(head)
     )
     reply.hijack()
     const { onStream } = this.#options
-    if (onStream !== undefined && isEventStream(headers))
+    if (onStream !== undefined && head.isEventStream)
       raw.once(
         'close',
         onStream(() => this.#endStream())
@@ -106,6 +114,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const { raw } = this.#options.reply
     this.#begun = true
+    if (chunk.length === this.#length && chunk.length <= wholeAtMost) {
+      this.#whole = chunk
+      return
+    }
     if (raw.write(chunk)) return
     controller.pause()
     raw.once('drain', () => controller.resume())
@@ -116,7 +128,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#begun = true
     const trailers = Array.isArray(controller.rawTrailers) ? clientTrailers(controller.rawTrailers) : []
     if (trailers.length > 0) reply.raw.addTrailers(trailers)
-    reply.raw.end()
+    // As text of one byte a character it is joined with the head, and written without being copied into a buffer first.
+    if (this.#whole === undefined) reply.raw.end()
+    else reply.raw.end(this.#whole.toString('latin1'), 'latin1')
     // An answer before the end of the upload.
     discardBody(request.raw, limits)
   }
@@ -184,12 +198,6 @@ function reasonPhrase(text: string | undefined): string {
 }
 
 // Only a chunked response can carry trailers.
-function mayHaveTrailers({ raw }: FastifyRequest, status: number, headers: readonly string[]): boolean {
-  return (
-    raw.httpVersionMinor === 1 &&
-    raw.method !== 'HEAD' &&
-    status !== 204 &&
-    status !== 304 &&
-    !headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-length')
-  )
+function mayHaveTrailers({ raw }: FastifyRequest, status: number, { length }: ClientHead): boolean {
+  return raw.httpVersionMinor === 1 && raw.method !== 'HEAD' && status !== 204 && status !== 304 && length === undefined
 }

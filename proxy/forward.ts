@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { clientAddress } from '../auth/client-address.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
+import { UpstreamFailedError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { type BodyLimits, hasBody, limitedBody } from './request-body.ts'
 import { type UpstreamFacts, upstreamHeaders } from './request-headers.ts'
@@ -53,8 +54,15 @@ export function mountRule(
         routes: [url],
         httpMethods: [...methods],
         config: { rule },
-        handler: forward
-      } as unknown as Parameters<typeof httpProxy>[1] /* `routes` and `handler` are missing from its types */
+        // Ahead of its `handler`, which parses three URLs for a destination of its own.
+        preHandler: function forwardRequest(request, reply, done) {
+          try {
+            forward(request, reply)
+          } catch (error) {
+            done(error instanceof Error ? error : new UpstreamFailedError())
+          }
+        }
+      } as Parameters<typeof httpProxy>[1] & { routes: string[] } /* `routes` is missing from its types */
     )
   })
 }

@@ -18,29 +18,65 @@ export interface ResponseMarks {
 const invalidValue = /[^\t\x20-\x7e\x80-\xff]/
 const invalidName = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
 
+/** The head of a response for the client. */
+export interface ClientHead {
+  /** Flat name/value pairs, duplicates and order kept. */
+  readonly headers: string[]
+  /** Bytes, where they are declared. */
+  readonly length: number | undefined
+  /** Whether it begins an event stream, which stays open. */
+  readonly isEventStream: boolean
+  /** Whether it announces trailers, which Node refuses to do on any response but a chunked one. */
+  readonly announcesTrailers: boolean
+}
+
 /**
- * The response headers for the client as flat name/value pairs, duplicates and order kept: the upstream's less what
- * belongs to its connection, cannot be sent, or sets or clears a cookie of BetterAuth's, then the gateway's own.
+ * The head for the client: the upstream's less what belongs to its connection, cannot be sent, or sets or clears a
+ * cookie of BetterAuth's, then the gateway's own.
  */
-export function clientHeaders(raw: readonly (Buffer | string)[], marks: ResponseMarks): string[] {
+export function clientHead(raw: readonly (Buffer | string)[], marks: ResponseMarks): ClientHead {
   const listed = listedInConnection(connectionOf(raw))
   const headers: string[] = ['X-Request-Id', marks.requestId]
   const vary: string[] = []
   const cacheControl: string[] = []
+  let length: number | undefined
+  let isEventStream = false
+  let announcesTrailers = false
   for (let i = 0; i < raw.length; i += 2) {
     const name = latin1(raw[i])
+    const { kind, lower } = dispositionOf(name)
+    if (kind === 'drop' || listed?.has(lower)) continue
     const value = latin1(raw[i + 1])
-    const lower = name.toLowerCase()
-    if (isHopByHop(lower) || listed?.has(lower) || lower === 'x-request-id') continue
-    if (!isSendable(name, value)) continue
-    if (lower === 'set-cookie' && isBetterAuthCookie(value)) continue
-    if (marks.cors.length > 0 && lower.startsWith('access-control-')) continue
-    if (lower === 'vary') vary.push(value)
-    else if (lower === 'cache-control') cacheControl.push(value)
-    else if (lower === 'clear-site-data') {
-      const left = withoutCookieClearing(value)
-      if (left !== null) headers.push(name, left)
-    } else headers.push(name, value)
+    if (invalidValue.test(value)) continue
+    switch (kind) {
+      case 'set-cookie':
+        if (isBetterAuthCookie(value)) continue
+        break
+      case 'clear-site-data': {
+        const left = withoutCookieClearing(value)
+        if (left !== null) headers.push(name, left)
+        continue
+      }
+      case 'cors':
+        if (marks.cors.length > 0) continue
+        break
+      case 'vary':
+        vary.push(value)
+        continue
+      case 'cache-control':
+        cacheControl.push(value)
+        continue
+      case 'content-length':
+        length = Number(value)
+        break
+      case 'content-type':
+        isEventStream = /^text\/event-stream\b/i.test(value)
+        break
+      case 'trailer':
+        announcesTrailers = true
+        break
+    }
+    headers.push(name, value)
   }
   for (const cookie of marks.setCookies) headers.push('Set-Cookie', cookie)
   headers.push(...marks.cors)
@@ -52,12 +88,46 @@ export function clientHeaders(raw: readonly (Buffer | string)[], marks: Response
   if (marks.setCookies.length > 0) headers.push('Cache-Control', 'private, no-store')
   else if (cacheControl.length > 0) for (const value of cacheControl) headers.push('Cache-Control', value)
   else if (marks.personal) headers.push('Cache-Control', 'private')
-  return headers
+  return { headers, length, isEventStream, announcesTrailers }
 }
 
-/** The same pairs without an announcement of trailers, which Node refuses to make on any response but a chunked one. */
-export function withoutTrailer(headers: readonly string[]): string[] {
+/** The same pairs without an announcement of trailers. */
+export function withoutTrailer({ headers, announcesTrailers }: ClientHead): string[] {
+  if (!announcesTrailers) return headers
   return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
+}
+
+const special = [
+  'set-cookie',
+  'clear-site-data',
+  'vary',
+  'cache-control',
+  'content-length',
+  'content-type',
+  'trailer'
+] as const
+
+interface Disposition {
+  readonly lower: string
+  readonly kind: 'pass' | 'drop' | 'cors' | (typeof special)[number]
+}
+
+const dispositions = new Map<string, Disposition>()
+const dispositionsKept = 512
+
+function dispositionOf(name: string): Disposition {
+  const known = dispositions.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  const dropped = name === '' || invalidName.test(name) || isHopByHop(lower) || lower === 'x-request-id'
+  const kind = dropped
+    ? 'drop'
+    : lower.startsWith('access-control-')
+      ? 'cors'
+      : (special.find((each) => each === lower) ?? 'pass')
+  const disposition: Disposition = { lower, kind }
+  if (dispositions.size < dispositionsKept) dispositions.set(name, disposition)
+  return disposition
 }
 
 // What a trailer may not say, because it comes too late (RFC 9110, section 6.5.1).
@@ -120,12 +190,4 @@ function connectionOf(raw: readonly (Buffer | string)[]): string | undefined {
 
 function latin1(value: Buffer | string | undefined): string {
   return value === undefined ? '' : typeof value === 'string' ? value : value.toString('latin1')
-}
-
-/** Whether these headers, as flat name/value pairs, begin an event stream, which stays open. */
-export function isEventStream(headers: readonly string[]): boolean {
-  return headers.some(
-    (value, i) =>
-      i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'content-type' && /^text\/event-stream\b/i.test(value)
-  )
 }

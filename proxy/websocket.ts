@@ -10,7 +10,7 @@ import {
 } from './errors.ts'
 import { letGo } from './let-go.ts'
 import { hasBody } from './request-body.ts'
-import { clientHeaders, type ResponseMarks, withoutTrailer } from './response-headers.ts'
+import { clientHead, type ResponseMarks, withoutTrailer } from './response-headers.ts'
 import type { UpstreamAddress } from './upstream.ts'
 import { type LiveSocket, relay, type Side } from './websocket-relay.ts'
 
@@ -152,7 +152,7 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
   outgoing.on('response', (refusal) => {
     settle()
     reply.hijack()
-    reply.raw.writeHead(refusal.statusCode ?? 502, withoutTrailer(clientHeaders(refusal.rawHeaders, marks())))
+    reply.raw.writeHead(refusal.statusCode ?? 502, withoutTrailer(clientHead(refusal.rawHeaders, marks())))
     refusal.pipe(reply.raw)
     refusal.on('error', () => socket.destroy())
   })
@@ -160,7 +160,7 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
     settle()
     reply.hijack()
     reply.raw.detachSocket(request.raw.socket)
-    socket.write(handshake(answer, clientHeaders(answer.rawHeaders, marks())), 'latin1')
+    socket.write(handshake(answer, clientHead(answer.rawHeaders, marks()).headers), 'latin1')
     const live = relay({ socket, head: Buffer.concat(early) }, { socket: upstream, head: upstreamHead }, () =>
       options.onClose(live)
     )

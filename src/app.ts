@@ -51,6 +51,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     },
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    // Fastify would make one for every request, for the few that are logged: those name their request themselves.
+    childLoggerFactory: (logger) => logger,
     genReqId: (request) => requestId(request, isTrusted),
     trustProxy: options.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
     rewriteUrl,

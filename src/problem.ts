@@ -143,8 +143,8 @@ export function refuse(
 
 /** Logs what an operator has to know of a refusal: what failed, and what nobody foresaw. */
 export function reportProblem({ code, status }: Problem, error: FastifyError, request: FastifyRequest): void {
-  if (code === 'INTERNAL_ERROR') request.log.error({ err: error }, 'request failed')
-  else if (status >= 500) request.log.warn({ code, err: error.cause }, 'request refused')
+  if (code === 'INTERNAL_ERROR') request.log.error({ requestId: request.id, err: error }, 'request failed')
+  else if (status >= 500) request.log.warn({ requestId: request.id, code, err: error.cause }, 'request refused')
 }
 
 /** A whole HTTP/1.1 response for a connection that has no request Fastify could answer. */

@@ -146,7 +146,7 @@ async function outcome(port: Uvicorn['port'], host: string, wire: WireRequest, c
     ...(wire.upgrade ? upgrade : ['Connection: close'])
   ]
   const bytes = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
-  const answer = readAnswer(await sendRaw(port, bytes, wire.upgrade ? /\r\n\r\n/ : undefined))
+  const answer = readAnswer(await sendRaw(port, bytes, wire.upgrade ? /\r\n\r\n/ : undefined, 60_000))
   const routed = answer.only('x-routed')
   return {
     status: answer.status,
