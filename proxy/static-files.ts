@@ -7,7 +7,7 @@ import type { Cors } from './cors.ts'
 import { MethodNotAllowedError, NotFoundError, UpgradeUnsupportedError } from './errors.ts'
 import { ignoreContentType } from './forward.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
-import { clientHeaders } from './response-headers.ts'
+import { clientHead } from './response-headers.ts'
 import { marksOf } from './response-marks.ts'
 import type { PolicyRoute, RouteRule } from './route-policy.ts'
 import type { FolderUpstream } from './upstream.ts'
@@ -83,10 +83,11 @@ export function createFileHandler({ directory }: FolderUpstream, { cors, limits 
     const own = ['X-Content-Type-Options', 'nosniff', 'Cache-Control', cacheControl]
     reply.hijack()
     const described = Object.entries(answer.headers).flatMap(([name, value]) => [name, String(value)])
-    reply.raw.writeHead(answer.statusCode, clientHeaders([...described, ...own], marks))
+    reply.raw.writeHead(answer.statusCode, clientHead([...described, ...own], marks).headers)
     discardBody(request.raw, limits)
     pipeline(answer.stream, reply.raw, (err) => {
-      if (err && err.code !== 'ERR_STREAM_PREMATURE_CLOSE') request.log.warn({ err }, 'a file could not be read')
+      if (err && err.code !== 'ERR_STREAM_PREMATURE_CLOSE')
+        request.log.warn({ requestId: request.id, err }, 'a file could not be read')
     })
   }
 }
