@@ -14,6 +14,7 @@ import { createBackground } from './background.ts'
 import { trackConnections } from './connections.ts'
 import { prepareDatabase } from './database-start.ts'
 import { type DrainOptions, drain } from './drain.ts'
+import { startHousekeeping } from './housekeeping.ts'
 import { createPublicServer, listen, listenWhere, portOf, urlOf } from './listeners.ts'
 import { Readiness } from './readiness.ts'
 import { loadOrCreateSecret } from './secret.ts'
@@ -107,6 +108,7 @@ export async function startGateway(
     const events: SessionEvents | undefined =
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
     cleanUp.push(async () => events?.stop())
+    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: config.session.events === 'off' }))
     const liveSockets = new Set<LiveSocket>()
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 

@@ -30,6 +30,7 @@ export class Gate {
   #inside = 0
   #limit: number
   #away = false
+  #answeredAt = Number.NEGATIVE_INFINITY
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -40,6 +41,11 @@ export class Gate {
   /** How many are waiting. */
   get waiting(): number {
     return this.#waiting.size
+  }
+
+  /** How long ago the last statement was answered, in ms; Infinity before the first. */
+  get quietMs(): number {
+    return performance.now() - this.#answeredAt
   }
 
   /** There is reason to believe that the store is back. Resolves once that is known. */
@@ -73,6 +79,7 @@ export class Gate {
 
   /** Tells what came of a statement or an attempt to connect. */
   answered(error?: unknown): void {
+    if (error === undefined) this.#answeredAt = performance.now()
     this.#breaker.answered(error)
     if (error === undefined && this.#limit < this.#options.places) this.#limit++
   }

@@ -24,6 +24,7 @@ export async function openPglite(options: DatabaseOptions): Promise<Database> {
     ...extended,
     db,
     patienceMs: options.connectionTimeoutMs ?? 3_000,
+    awake: () => true,
     async ping() {
       await client.query('select 1')
     },

@@ -50,6 +50,7 @@ export const defaults = {
 
 const goodbyeMs = 1_500
 const heartbeatMs = 4_000
+const awakeMs = 60_000
 
 /** Whether this address is Neon's pooler, which has no session of one's own. Never throws. */
 export function isPooler(url: string): boolean {
@@ -102,6 +103,7 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
     ...extended,
     db: wire.dbOf(pool),
     patienceMs: connectionTimeoutMs,
+    awake: () => gate.quietMs < awakeMs,
     async ping() {
       await pool.query('select 1')
     },

@@ -1,0 +1,131 @@
+import t from 'tap'
+import { type Database, openDatabase } from '../../db/database.ts'
+import { marginMs, sweepBatch } from '../../db/housekeeping.ts'
+import { session, user, verification } from '../../db/schema.ts'
+import { createSessionReader } from '../../db/sessions.ts'
+import { eachDatabase } from '../support/databases.ts'
+
+const now = Date.now()
+const minute = 60_000
+const limit = 100
+
+function sessionRow(id: string, expiresAt: number) {
+  const at = new Date(now - 30 * marginMs)
+  return { id, token: `token-${id}`, userId: 'ann', createdAt: at, updatedAt: at, expiresAt: new Date(expiresAt) }
+}
+
+async function idsOf({ db }: Database): Promise<string[]> {
+  const rows = await db.select({ id: session.id }).from(session)
+  return rows.map(({ id }) => id).sort()
+}
+
+eachDatabase(t, async (t, { options, postgres }) => {
+  const database = await openDatabase(options)
+  t.teardown(() => database.close())
+  await database.db.insert(user).values({ id: 'ann', name: 'Ann', email: 'ann@example.com' })
+  const expired = (count: number, prefix = 'old') =>
+    database.db
+      .insert(session)
+      .values(Array.from({ length: count }, (_, i) => sessionRow(`${prefix}-${i}`, now - marginMs - minute)))
+
+  await t.test('only what expired more than a day ago goes', async (t) => {
+    const days = [-1.01, -0.99, -0.1, 0.1, 7]
+    await database.db.insert(session).values(days.map((day) => sessionRow(`day ${day}`, now + day * marginMs)))
+    await database.db.insert(verification).values(
+      days.map((day) => ({
+        id: `day ${day}`,
+        identifier: 'x',
+        value: 'y',
+        expiresAt: new Date(now + day * marginMs)
+      }))
+    )
+    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
+    t.same(await sweepBatch(database, 'verification', { limit, now }), { mine: true, removed: 1 })
+    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 0 })
+    t.same(await idsOf(database), ['day -0.1', 'day -0.99', 'day 0.1', 'day 7'])
+    t.equal((await database.db.select().from(verification)).length, 4)
+  })
+
+  await t.test('neither clock alone removes a session, however far ahead it is', async (t) => {
+    t.same(await sweepBatch(database, 'session', { limit, now: now + 365 * marginMs }), { mine: true, removed: 0 })
+    await expired(1)
+    t.same(await sweepBatch(database, 'session', { limit, now: now - 365 * marginMs }), { mine: true, removed: 0 })
+    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
+  })
+
+  await t.test('a batch is no larger than it is allowed to be', async (t) => {
+    await expired(250)
+    const batches = []
+    for (let i = 0; i < 3; i++) batches.push(await sweepBatch(database, 'session', { limit, now }))
+    t.same(
+      batches.map(({ removed }) => removed),
+      [100, 100, 50]
+    )
+  })
+
+  await t.test('it neither waits for a session that somebody holds nor keeps anybody waiting', async (t) => {
+    if (postgres === undefined) {
+      t.pass('the embedded database runs one statement at a time')
+      return
+    }
+    await expired(2, 'held')
+    const before = await idsOf(database)
+    await database.withDirectClient(async (client) => {
+      await client.query('begin')
+      await client.query(`select 1 from session where id = 'held-0' for update`)
+      t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 }, 'the other one goes')
+      await client.query('rollback')
+    })
+    t.same(
+      await idsOf(database),
+      before.filter((id) => id !== 'held-1')
+    )
+    await database.withDirectClient(async (sweeping) => {
+      await sweeping.query('begin')
+      await sweepBatch({ db: sweeping.db }, 'session', { limit, now })
+      // Its transaction is still open.
+      await database.db.insert(session).values(sessionRow('new', now + marginMs))
+      t.ok(await createSessionReader(database)('token-new'), 'who signs in meanwhile is signed in')
+      await sweeping.query('commit')
+    })
+    t.notOk((await idsOf(database)).includes('held-0'))
+  })
+
+  await t.test('one process at a time does it, and a second one leaves', async (t) => {
+    if (postgres === undefined) {
+      t.pass('the embedded database belongs to one process')
+      return
+    }
+    await expired(2, 'once')
+    await database.withDirectClient(async (first) => {
+      await first.query('begin')
+      t.same(await sweepBatch({ db: first.db }, 'session', { limit: 1, now }), { mine: true, removed: 1 })
+      t.same(await sweepBatch(database, 'session', { limit, now }), { mine: false, removed: 0 })
+      t.same(await sweepBatch(database, 'verification', { limit, now }), { mine: false, removed: 0 })
+      await first.query('commit')
+    })
+    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
+  })
+
+  await t.test('it finds what has expired without reading the table', async (t) => {
+    await database.withDirectClient(async (client) => {
+      await client.query(
+        `insert into session (id, token, user_id, expires_at, created_at, updated_at)
+         select 'live-' || i, 'live-' || i, 'ann', now() + interval '5 days', now(), now() from generate_series(1, 20000) i`
+      )
+      await client.query('analyze session')
+      const scans = async () => {
+        await client.query('select pg_stat_clear_snapshot()')
+        const { rows } = await client.query(
+          `select (select pg_stat_force_next_flush()) is null, seq_tup_read::int as read from pg_stat_user_tables where relname = 'session'`
+        )
+        return Number(rows[0]?.['read'])
+      }
+      await scans()
+      const before = await scans()
+      await sweepBatch({ db: client.db }, 'session', { limit, now })
+      await scans()
+      t.equal(await scans(), before)
+    })
+  })
+})
