@@ -30,5 +30,5 @@ function textOf(value: HtmlValue): string {
   if (value === undefined || value === null || value === false) return ''
   if (value instanceof Markup) return value.toString()
   if (typeof value === 'object') return value.map(textOf).join('')
-  return String(value).replace(/[&<>"'`=]/g, (character) => `&#${character.charCodeAt(0)};`)
+  return String(value).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -26,3 +26,8 @@ export function sendForm(
     body: new URLSearchParams(fields).toString()
   })
 }
+
+/** The text that a piece of HTML stands for. */
+export function unescaped(text: string): string {
+  return text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
+}

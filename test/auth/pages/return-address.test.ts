@@ -81,12 +81,14 @@ t.test('whatever is given, a browser stays here', async (t) => {
   fc.assert(
     fc.property(texts, (value) => {
       const address = returnAddress(value, home)
-      if (address === undefined) return
-      t.match(address, /^\/(?![/\\])[\x21-\x7e]*$/, JSON.stringify(value))
-      const url = new URL(address, `${home}/auth/sign-in`)
-      t.equal(url.origin, home, JSON.stringify(value))
-      t.equal(new URL(signInAddress(address), home).searchParams.get('next'), address)
+      if (address === undefined) return true
+      return (
+        /^\/(?![/\\])[\x21-\x7e]*$/.test(address) &&
+        new URL(address, `${home}/auth/sign-in`).origin === home &&
+        new URL(signInAddress(address), home).searchParams.get('next') === address
+      )
     }),
     { numRuns: 3_000 }
   )
+  t.pass('no counterexample was found')
 })
