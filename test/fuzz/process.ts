@@ -13,9 +13,10 @@ export interface Holdings {
   readonly descriptors: number
 }
 
-/** A gateway that is fuzzed: only what went wrong is kept of its log, for it may run for hours. */
+/** A gateway that is fuzzed or put through faults: only what went wrong is kept of its log, for it may run for hours. */
 export interface FuzzedGateway {
   readonly publicUrl: string
+  readonly adminUrl: string
   readonly port: number
   /** Log lines of level error and above, and everything on standard error. */
   readonly complaints: readonly string[]
@@ -25,7 +26,12 @@ export interface FuzzedGateway {
   stop(): Promise<number | null>
 }
 
-export async function startFuzzedGateway(t: Teardown, env: Record<string, string>): Promise<FuzzedGateway> {
+/** `onLine` is given every line of its log; true: it is nothing to complain about. */
+export async function startFuzzedGateway(
+  t: Teardown,
+  env: Record<string, string>,
+  onLine: (line: string) => boolean = () => false
+): Promise<FuzzedGateway> {
   // As little heap as it needs: with more, Node lets garbage lie about, and what grows does not show.
   const child = spawn(process.execPath, ['--max-old-space-size=96', '--max-semi-space-size=8', main], {
     env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', LOG_LEVEL: 'info', ...env },
@@ -39,18 +45,19 @@ export async function startFuzzedGateway(t: Teardown, env: Record<string, string
   const isAlive = () => child.exitCode === null && child.signalCode === null
   createInterface(child.stderr).on('line', complain)
 
-  const publicUrl = await new Promise<string>((resolve, reject) => {
+  const { publicUrl, adminUrl } = await new Promise<{ publicUrl: string; adminUrl: string }>((resolve, reject) => {
     createInterface(child.stdout).on('line', (line) => {
+      if (onLine(line)) return
       if (!line.startsWith('{') || /"level":(?:50|60)/.test(line)) complain(line)
       else if (line.includes('"msg":"gatehouse ready"')) {
-        const { publicUrl }: { publicUrl: string } = JSON.parse(line)
-        resolve(publicUrl)
+        resolve(JSON.parse(line))
       }
     })
     child.once('exit', () => reject(new Error(`the gateway did not start: ${complaints.join('\n')}`)))
   })
   return {
     publicUrl,
+    adminUrl,
     port: Number(new URL(publicUrl).port),
     complaints,
     isAlive,

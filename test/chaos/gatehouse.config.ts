@@ -1,0 +1,8 @@
+import { defineConfig } from '../../src/policy-file.ts'
+
+export default defineConfig({
+  routes: [
+    { path: '/public/*', access: 'public' },
+    { path: '/optional/*', access: 'optional' }
+  ]
+})

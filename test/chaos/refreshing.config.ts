@@ -1,0 +1,10 @@
+import { defineConfig } from '../../src/policy-file.ts'
+
+// Every session is due for a refresh a second after the last one.
+export default defineConfig({
+  routes: [
+    { path: '/public/*', access: 'public' },
+    { path: '/optional/*', access: 'optional' }
+  ],
+  auth: { session: { updateAge: 1 } }
+})
