@@ -57,6 +57,12 @@ export const PluginTablesError = createError<[string]>(
   'What the plugins of the policy file need cannot be added to the database; nothing was changed. What stands in the way: %s.'
 )
 
+/** Notifications pile up in the database, so that those who notify may have to keep silent. */
+export const NotificationQueueFullError = createError(
+  'NOTIFICATION_QUEUE_FULL',
+  "The database's queue of notifications is more than half full: somebody who listens has had a transaction open for too long."
+)
+
 /** The database was asked a moment ago and did not answer. */
 export const DatabaseAwayError = createError('DATABASE_AWAY', 'The database does not answer.')
 

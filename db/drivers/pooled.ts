@@ -1,5 +1,5 @@
 import type { Database, DatabaseOptions, GatehouseDb } from '../database.ts'
-import { PooledConnectionError } from '../errors.ts'
+import { NotificationQueueFullError, PooledConnectionError } from '../errors.ts'
 import { failureReporter } from '../failure-scope.ts'
 import type { ExtendedSchema } from '../plugin-tables.ts'
 import { Gate } from './gate.ts'
@@ -51,6 +51,15 @@ export const defaults = {
 const goodbyeMs = 1_500
 const heartbeatMs = 4_000
 const awakeMs = 60_000
+
+// Where the queue of notifications is this full, those who notify may soon have to keep silent: well before our triggers do.
+const queueHalfFull = 'select pg_notification_queue_usage() > 0.5 as full'
+
+// It answers, too: a peer that vanished without a word would look like a quiet one for ever.
+async function requireQueue(client: WireClient): Promise<void> {
+  const { rows } = await client.query(queueHalfFull)
+  if (rows[0]?.['full'] === true) throw new NotificationQueueFullError()
+}
 
 /** Whether this address is Neon's pooler, which has no session of one's own. Never throws. */
 export function isPooler(url: string): boolean {
@@ -148,15 +157,15 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
       await connected(client)
       try {
         await client.query(`listen "${channel.replaceAll('"', '""')}"`)
+        await requireQueue(client)
       } catch (error) {
         wire.abandon(client)
         throw error
       }
       state = 'listening'
       stops.add(stop)
-      // A peer that vanished without a word would look like a quiet one for ever.
       heartbeat = setInterval(() => {
-        client.query('select 1').catch((error: unknown) => lose(error instanceof Error ? error : new Error('lost')))
+        requireQueue(client).catch((error: unknown) => lose(error instanceof Error ? error : new Error('lost')))
       }, heartbeatMs).unref()
       // Whoever listens again forgets what they knew, and should be able to ask.
       await gate.hope()

@@ -11,7 +11,7 @@ export const connectionMs = 3_000
 // What the database's drivers are built with. It is repeated here, so that a change of it is noticed.
 const statementMs = 5_250
 const heartbeatMs = 4_000
-const slowestRetryMs = 5_000
+const slowestRetryMs = 1_500
 // The two processes and this one share few cores.
 const machineMs = 2_000
 
@@ -32,6 +32,11 @@ export class Timeline {
 
   end(): void {
     this.#faultsNow--
+    this.#touchedAt = Date.now()
+  }
+
+  /** Something was wrong until now that nobody meant: the machine stood still. */
+  touch(): void {
     this.#touchedAt = Date.now()
   }
 

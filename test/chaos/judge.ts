@@ -1,12 +1,4 @@
-import {
-  boundMs,
-  channelIsBackMs,
-  connectionMs,
-  requestLimitMs,
-  storeIsBackMs,
-  type Timeline,
-  type Times
-} from './bounds.ts'
+import { boundMs, channelIsBackMs, requestLimitMs, storeIsBackMs, type Timeline, type Times } from './bounds.ts'
 import type { Session } from './model.ts'
 import { count, type Spread, spread } from './statistics.ts'
 
@@ -31,8 +23,6 @@ export interface Judged {
   readonly closed: Spread
   readonly closedInFaults: Spread
   readonly slowestMs: number
-  /** 503 without a fault, after all of the time that the database is given. */
-  readonly stalled: number
   readonly findings: readonly string[]
 }
 
@@ -52,7 +42,6 @@ export class Judge {
   readonly #closed: number[] = []
   readonly #closedInFaults: number[] = []
   #requests = 0
-  #stalled = 0
   #slowestMs = 0
 
   constructor(times: Times, timeline: Timeline) {
@@ -82,10 +71,7 @@ export class Judge {
         if (endsFrom === undefined) this.find(`a live session was refused: ${told()}`)
         break
       case 'unavailable':
-        if (!this.#timeline.untouchedFor(storeIsBackMs, sentAt)) break
-        // On a machine that is busy with other things it may be all of that.
-        if (tookMs >= connectionMs) this.#stalled++
-        else this.find(`503 without a fault: ${told()}`)
+        if (this.#timeline.untouchedFor(storeIsBackMs, sentAt)) this.find(`503 without a fault: ${told()}`)
         break
       default:
         this.find(`${verdict}: ${told()}`)
@@ -117,7 +103,6 @@ export class Judge {
       closed: spread(this.#closed),
       closedInFaults: spread(this.#closedInFaults),
       slowestMs: this.#slowestMs,
-      stalled: this.#stalled,
       findings: this.#findings
     }
   }

@@ -1,14 +1,14 @@
 import { createRandom } from '../fuzz/random.ts'
 import type { Teardown } from '../support/postgres.ts'
-import { until } from '../support/until.ts'
-import { channelIsBackMs, closingLimitMs, Timeline, type Times } from './bounds.ts'
+import { Timeline, type Times } from './bounds.ts'
 import { calmMs, fault } from './faults.ts'
 import { Judge, type Judged } from './judge.ts'
 import { Model } from './model.ts'
 import { Lane } from './operations.ts'
-import { ask, follow, probe } from './probes.ts'
+import { follow, probe } from './probes.ts'
+import { settled } from './settled.ts'
 import { Sockets } from './sockets.ts'
-import { buildWorld, type World, type WorldOptions } from './world.ts'
+import { buildWorld, type WorldOptions } from './world.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -21,6 +21,8 @@ export interface ChaosReport extends Judged {
   readonly operations: Readonly<Record<string, number>>
   readonly faults: Readonly<Record<string, number>>
   readonly sockets: number
+  /** How often this process did not come to its turn for more than half a second. */
+  readonly stalls: number
   /** What each gateway logged about its database and its events. */
   readonly told: readonly Readonly<Record<string, number>>[]
 }
@@ -28,6 +30,7 @@ export interface ChaosReport extends Judged {
 const lanes = 4
 const probes = 5
 const followedAtOnce = 20
+const stallMs = 600
 const sleep = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
 
 /**
@@ -61,6 +64,18 @@ export async function chaos(t: Teardown, { seed, seconds }: ChaosOptions): Promi
       following.add(done)
     }
   }
+
+  // On a machine that is busy with other things, time-outs pass that no fault of this test explains.
+  let stalls = 0
+  let wokeAt = Date.now()
+  const watch = setInterval(() => {
+    if (Date.now() - wokeAt > stallMs) {
+      stalls++
+      timeline.touch()
+    }
+    wokeAt = Date.now()
+  }, 100)
+  t.teardown(() => clearInterval(watch))
 
   async function operate(index: number): Promise<void> {
     const random = createRandom(seed * 101 + index)
@@ -101,10 +116,6 @@ export async function chaos(t: Teardown, { seed, seconds }: ChaosOptions): Promi
   ])
   await Promise.all(following)
   await settled(world, model, judge, sockets, times)
-  for (const [index, replica] of world.replicas.entries()) {
-    for (const complaint of replica.complaints) judge.find(`gateway ${index} complained: ${complaint.slice(0, 500)}`)
-    if (!replica.isAlive()) judge.find(`gateway ${index} is gone`)
-  }
   sockets.closeAll()
   return {
     seed,
@@ -112,6 +123,7 @@ export async function chaos(t: Teardown, { seed, seconds }: ChaosOptions): Promi
     operations,
     faults,
     sockets: sockets.opened,
+    stalls,
     told: world.replicas.map(({ told }) => told),
     ...judge.report
   }
@@ -128,17 +140,4 @@ function worldOf(seed: number): WorldOptions {
     staleSeconds: random.pick([0, 2]),
     refreshing: random.chance(0.4)
   }
-}
-
-/** Once nothing is wrong any more, everything is as it should be. */
-async function settled(world: World, model: Model, judge: Judge, sockets: Sockets, times: Times): Promise<void> {
-  for (const replica of world.replicas) {
-    await until(async () => (await replica.degraded()).length === 0, channelIsBackMs).catch(() =>
-      judge.find('a gateway is still degraded')
-    )
-    for (const session of [...model.alive, ...model.over]) judge.judge(await ask(replica, session, '/me'))
-  }
-  await until(() => sockets.outliving === 0, closingLimitMs(times)).catch(() =>
-    judge.find(`${sockets.outliving} WebSockets outlive their sessions`)
-  )
 }

@@ -104,8 +104,8 @@ await eachDatabase(
       const { a, b, token } = await known('hedy')
       const heardAgain = (gateway: TestGateway) => gateway.logged().includes('session events are heard again')
       t.notOk(heardAgain(here))
-      await sql(`select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'
-                 or (application_name = 'gatehouse' and wait_event = 'ClientRead' and query = 'select 1')`)
+      await sql(`select pg_terminate_backend(pid) from pg_stat_activity
+                 where application_name = 'gatehouse' and query like 'select pg_notification_queue_usage%'`)
       await sql('delete from session where token = $1', [token])
       await isOut(a)
       await isOut(b)

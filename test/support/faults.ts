@@ -32,10 +32,11 @@ export interface FaultyDatabase {
 /** Runs the same promises over node-postgres and over Neon's driver. */
 export async function eachFaultyDatabase(
   t: Test,
-  promises: (t: Test, database: FaultyDatabase) => Promise<void>
+  promises: (t: Test, database: FaultyDatabase) => Promise<void>,
+  drivers: readonly FaultyDatabase['driver'][] = ['pg', 'neon']
 ): Promise<void> {
   const postgres = await startPostgres(t)
-  for (const driver of ['pg', 'neon'] as const) {
+  for (const driver of drivers) {
     await t.test(driver, async (t) => promises(t, await makeFaulty(t, driver, postgres)))
   }
 }
