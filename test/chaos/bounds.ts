@@ -12,14 +12,15 @@ export const connectionMs = 3_000
 const statementMs = 5_250
 const heartbeatMs = 4_000
 const slowestRetryMs = 1_500
+const probePauseMs = 500
 // The two processes and this one share few cores.
 const machineMs = 2_000
 
 /** After so long without a fault the channel for events is there: noticed to be lost, opened again, all read again. */
 export const channelIsBackMs = heartbeatMs + statementMs + slowestRetryMs + connectionMs + machineMs
 
-/** After so long without a fault the database is asked again. */
-export const storeIsBackMs = 5_000
+/** After so long without a fault the database is asked again, even if three short probes were not enough, and a long one is. */
+export const storeIsBackMs = 3 * (0.3 * connectionMs + probePauseMs) + connectionMs + machineMs
 
 /** What the test did to the network between gateways and database, and when. */
 export class Timeline {
