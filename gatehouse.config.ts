@@ -25,6 +25,9 @@ export default defineConfig({
     { path: '/internal/*', access: 'deny' }
   ],
 
+  // What people see on the built-in pages: `name`, `logo` and `accent`; docs/pages.md says more.
+  brand: { name: 'Gatehouse' },
+
   // What is added to BetterAuth: social providers, plugins, mail senders. For instance
   //   sendResetPassword: async ({ user, url }) => { await yourMailer.send(user.email, url) },
   auth: {}

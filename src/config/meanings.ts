@@ -35,7 +35,7 @@ export const meanings: Readonly<Record<VariableName, string>> = {
     "comma list of addresses, CIDRs, `loopback`, `private`: peers whose `X-Forwarded-For` (rightmost address that is not a trusted one) and `X-Request-Id` are believed. Unset: nobody's",
   PUBLIC_SIGN_UP: '`false` closes self-registration, by password, plugin and social provider alike',
   PAGES:
-    'the built-in pages under `/auth`, which this version does not have yet: while `true`, `/auth` and what is below it answers 404 and no rule of the policy may lie there; `false` leaves it to FastAPI',
+    'the built-in [pages](pages.md) for signing in and out under `/auth`, where no rule of the policy may lie; page loads without a session are sent there. `false` leaves `/auth` to FastAPI, and page loads get 401',
   SESSION_CACHE_TTL:
     'seconds for which a session decision may be reused: the bound on a session that ended elsewhere when no event arrives. `0` asks the database every time',
   SESSION_CACHE_MAX: 'sessions that one process remembers; the least recently used go first',

@@ -12,6 +12,7 @@ const problems = [...read('src/problem.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \[/gm
 // Names in capitals that belong to somebody else.
 const foreign = [
   'NODE_ENV',
+  'CHROMIUM_PATH', // the tests'
   'FORWARDED_ALLOW_IPS', // uvicorn
   'GITHUB_CLIENT_ID', // the example of a social provider
   'GITHUB_CLIENT_SECRET',
