@@ -102,7 +102,7 @@ export const goals: readonly Goal[] = [
     beyond: 1 / 8
   },
   {
-    section: 'miss',
+    section: 'counts',
     figure: 'miss-queries',
     title: 'queries of a miss on node-postgres',
     sense: 'most',
@@ -111,7 +111,7 @@ export const goals: readonly Goal[] = [
     unit: 'queries'
   },
   {
-    section: 'miss',
+    section: 'counts',
     figure: 'forged-queries',
     title: 'queries of a forged cookie',
     sense: 'most',

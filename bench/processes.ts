@@ -6,8 +6,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Teardown } from '../test/support/postgres.ts'
 import { until } from '../test/support/until.ts'
-import type { Cleanup } from './cleanup.ts'
 
 /** A process that the benchmark started. */
 export interface Started {
@@ -23,7 +23,7 @@ process.once('exit', () => {
 })
 
 /** A directory of one's own, gone with the cleanup. */
-export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
+export async function temporaryFolder(cleanup: Teardown): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-bench-'))
   cleanup.teardown(() => rm(folder, { recursive: true, force: true }))
   return folder
@@ -34,7 +34,7 @@ export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
  * Its output goes to a file: reading what a busy process logs would take CPU from it.
  */
 export async function startProgram(
-  cleanup: Cleanup,
+  cleanup: Teardown,
   command: string,
   args: readonly string[],
   options: { readonly env?: Record<string, string>; readonly ready: (output: string) => boolean | Promise<boolean> }
@@ -70,7 +70,7 @@ export async function startProgram(
 
 /** Starts one of our own programs, which prints its port once it listens. Its options travel as JSON in an argument. */
 export async function startOwnProgram(
-  cleanup: Cleanup,
+  cleanup: Teardown,
   name: string,
   options: object = {}
 ): Promise<Started & { readonly port: number; readonly url: string }> {

@@ -1,4 +1,5 @@
 import { bodiesSection } from './sections/bodies.ts'
+import { countsSection } from './sections/counts.ts'
 import { idleSection } from './sections/idle.ts'
 import { missSection } from './sections/miss.ts'
 import type { Section } from './sections/section.ts'
@@ -10,6 +11,7 @@ import { workersSection } from './sections/workers.ts'
 
 /** Every section, in the order in which they run. */
 export const sections: readonly Section[] = [
+  countsSection,
   warmSection,
   missSection,
   signinSection,

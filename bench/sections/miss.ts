@@ -5,7 +5,6 @@ import { startTcpProxy } from '../../test/support/tcp-proxy.ts'
 import { missesOf, warm } from '../contenders/gatehouse.ts'
 import { getSession } from '../contenders/get-session.ts'
 import { httpProxy } from '../contenders/http-proxy.ts'
-import { queriesOf } from '../counting/queries.ts'
 import { startGateway } from '../gateway.ts'
 import { interleave, measureSlice, type Rounds, ratios, warmUp } from '../measure.ts'
 import { digits, spread } from '../report/numbers.ts'
@@ -42,16 +41,12 @@ export const missSection: Section = {
       )
     }
     const [many, single] = [await run(32), await run(1)]
-    context.say('counting queries')
-    const queries = await queriesOf(stage)
     return {
-      tables: [tableOf(many, single, queries)],
+      tables: [tableOf(many, single)],
       figures: {
-        'miss-cpu-to-get-session': ratios(many, onPg, getSession.name, cpuOf),
-        'miss-queries': [queries.miss],
-        'forged-queries': [queries.forged]
+        'miss-cpu-to-get-session': ratios(many, onPg, getSession.name, cpuOf)
       },
-      leftOut: ['Queries on PGlite and over Neon’s driver: counted on node-postgres, the statement is the same.'],
+      leftOut: ['PGlite 20 ms away: it is in the gateway’s own process.'],
       raw: rawOf({ '32 connections': many, '1 connection': single })
     }
   }
@@ -83,7 +78,7 @@ async function databases(stage: Stage, { cleanup }: Context): Promise<[string, R
   ]
 }
 
-function tableOf(many: Rounds, single: Rounds, queries: { readonly miss: number }): Table {
+function tableOf(many: Rounds, single: Rounds): Table {
   const warmCpu = median((many.get(warm.name) ?? []).map(cpuOf))
   return {
     title: 'A request that needs a look-up; latency at 1 connection, the rest at 32',
@@ -92,7 +87,6 @@ function tableOf(many: Rounds, single: Rounds, queries: { readonly miss: number 
       'CPU µs / request',
       'look-up alone, µs',
       '× getSession',
-      'queries',
       'p50 ms at 1',
       'p50 ms',
       'p99 ms',
@@ -103,7 +97,6 @@ function tableOf(many: Rounds, single: Rounds, queries: { readonly miss: number 
       spread(slices.map(cpuOf)),
       name.startsWith('miss') ? digits(median(slices.map(cpuOf)) - warmCpu) : '–',
       spread(ratios(many, name, getSession.name, cpuOf)),
-      name === onPg ? digits(queries.miss) : '–',
       spread((single.get(name) ?? []).map(p50Of)),
       spread(slices.map(p50Of)),
       spread(slices.map(({ p99 }) => p99)),

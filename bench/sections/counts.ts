@@ -1,0 +1,28 @@
+import { startPostgres } from '../../test/support/postgres.ts'
+import { takeCounts } from '../counting/counts.ts'
+import type { Section } from './section.ts'
+
+/** What is the same on every machine, and what CI holds to its numbers. */
+export const countsSection: Section = {
+  name: 'counts',
+  title: 'Counts',
+  async run({ cleanup }) {
+    const counts = await takeCounts(cleanup, await startPostgres(cleanup))
+    return {
+      tables: [
+        {
+          title: 'Per request, on node-postgres',
+          columns: ['', 'database queries', 'promises created', 'header collections made'],
+          rows: [
+            ['warm session', counts.queriesWarm, counts.promisesWarm, counts.headerCollectionsWarm].map(String),
+            ['miss', String(counts.queriesMiss), '–', '–'],
+            ['forged cookie (401)', String(counts.queriesForged), '–', '–']
+          ]
+        }
+      ],
+      figures: { 'miss-queries': [counts.queriesMiss], 'forged-queries': [counts.queriesForged] },
+      leftOut: [],
+      raw: counts
+    }
+  }
+}
