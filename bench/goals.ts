@@ -12,6 +12,8 @@ export interface Goal {
   readonly beyond: number
   /** What the number is, for the table; a ratio unless said. */
   readonly unit?: string
+  /** Whether it is the same every time, so that once is enough: counts, and memory that is held. */
+  readonly once?: true
 }
 
 const at = (connections: number): Goal[] => [
@@ -108,7 +110,8 @@ export const goals: readonly Goal[] = [
     sense: 'most',
     goal: 1,
     beyond: 1,
-    unit: 'queries'
+    unit: 'queries',
+    once: true
   },
   {
     section: 'counts',
@@ -117,7 +120,8 @@ export const goals: readonly Goal[] = [
     sense: 'most',
     goal: 0,
     beyond: 0,
-    unit: 'queries'
+    unit: 'queries',
+    once: true
   },
   {
     section: 'idle',
@@ -126,7 +130,8 @@ export const goals: readonly Goal[] = [
     sense: 'most',
     goal: 40,
     beyond: 15,
-    unit: 'kB'
+    unit: 'kB',
+    once: true
   },
   {
     section: 'idle',
@@ -135,7 +140,8 @@ export const goals: readonly Goal[] = [
     sense: 'most',
     goal: 40,
     beyond: 15,
-    unit: 'kB'
+    unit: 'kB',
+    once: true
   },
   {
     section: 'idle',
@@ -144,7 +150,8 @@ export const goals: readonly Goal[] = [
     sense: 'most',
     goal: 0,
     beyond: 0,
-    unit: 'requests'
+    unit: 'requests',
+    once: true
   },
   {
     section: 'signin',
@@ -177,7 +184,8 @@ export const goals: readonly Goal[] = [
     sense: 'most',
     goal: 64,
     beyond: 30,
-    unit: 'MB'
+    unit: 'MB',
+    once: true
   },
   {
     section: 'startup',

@@ -10,12 +10,19 @@ export interface Judgement {
   readonly verdict: 'met, and beyond' | 'met' | 'missed' | 'not resolved' | 'not measured'
 }
 
-/** Holds a goal against one number a round. It is met or missed when the whole interval is on one side of it. */
-export function judge({ sense, goal, beyond }: Goal, figures: readonly number[] | undefined): Judgement {
+// With fewer rounds the interval is narrower than what is known.
+const fewest = 5
+
+/**
+ * Holds a goal against one number a round. It is met or missed when the whole interval is on one side of it; fewer than
+ * five rounds resolve nothing.
+ */
+export function judge({ sense, goal, beyond, once }: Goal, figures: readonly number[] | undefined): Judgement {
   const values = figures?.filter(Number.isFinite) ?? []
   const interval = medianInterval(values)
   const result = { median: median(values), interval, rounds: values.length }
   if (values.length === 0) return { ...result, verdict: 'not measured' }
+  if (values.length < fewest && once === undefined) return { ...result, verdict: 'not resolved' }
   const { low, high } = interval
   const holds = (bound: number) => (sense === 'most' ? high <= bound : low >= bound)
   const fails = sense === 'most' ? low > goal : high < goal

@@ -40,12 +40,12 @@ export const publicRoute: Contender = {
 }
 
 /** A gateway of any kind with a session that it has just seen. */
-export function warmOf({ url, pid }: BenchGateway): Running {
+export function warmOf({ url, pid }: Pick<BenchGateway, 'url' | 'pid'>): Running {
   return { load: { url: url + page, headers: { Cookie: cookieOf(0) }, status: 200 }, pids: [pid] }
 }
 
 /** A gateway of any kind that is asked by another one of so many sessions every time. */
-export function missesOf({ url, pid }: BenchGateway, sessions: number): Running {
+export function missesOf({ url, pid }: Pick<BenchGateway, 'url' | 'pid'>, sessions: number): Running {
   const others = { cookies: cookiesAcross(sessions, usualSessions), every: 1 }
   return { load: { url: url + page, headers: { Cookie: cookieOf(0) }, status: 200, others }, pids: [pid] }
 }

@@ -1,6 +1,8 @@
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { page } from '../contenders/contender.ts'
+import { warmOf } from '../contenders/gatehouse.ts'
+import { warmUp } from '../measure.ts'
 import { cpuMicroseconds, residentBytes } from '../os.ts'
 import { digits, megabytes } from '../report/numbers.ts'
 import { cookieOf } from '../sessions-made.ts'
@@ -30,6 +32,8 @@ export const bodiesSection: Section = {
     const agent = new Agent({ keepAlive: true, maxSockets: atOnce })
     context.cleanup.teardown(() => agent.destroy())
     const count = context.quick ? 20 : 400
+    // Any traffic makes a heap grow to its usual size; what bodies add to that is the question.
+    await warmUp(warmOf({ url, pid }), context)
     await repeat(200, () => transfer(url + page, agent, 0))
     await sleep(500)
     const before = residentBytes([pid])
