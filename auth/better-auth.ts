@@ -1,6 +1,7 @@
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
+import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import type { AuthExtension } from './extension.ts'
 import { clientAddressHeader } from './fetch-bridge.ts'
@@ -36,7 +37,7 @@ export type Auth = ReturnType<typeof createAuth>
 /** Builds BetterAuth on our tables, limits and log. What the policy file adds can extend it, and displace nothing. */
 export function createAuth(options: AuthOptions) {
   const { publicUrl, extension, limits } = options
-  return betterAuth<BetterAuthOptions>({
+  const auth = betterAuth<BetterAuthOptions>({
     appName: extension.appName,
     disabledPaths: extension.disabledPaths,
     databaseHooks: extension.databaseHooks,
@@ -71,6 +72,8 @@ export function createAuth(options: AuthOptions) {
     telemetry: { enabled: false },
     advanced: { backgroundTasks: inBackground(options.background), ...extension.advanced, ...ownAdvanced(publicUrl) }
   })
+  if (adminColumns(extension) !== undefined) refuseBanned(auth)
+  return auth
 }
 
 function accountOptions({ publicSignUp, extension, passwordTurns }: AuthOptions): Partial<BetterAuthOptions> {

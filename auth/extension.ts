@@ -114,6 +114,11 @@ function pluginProblems(plugins: unknown): string[] {
   )
 }
 
+/** Whether BetterAuth's admin plugin, which has roles and bans, is switched on. */
+export function hasAdminPlugin({ plugins }: Pick<AuthExtension, 'plugins'>): boolean {
+  return plugins?.some(({ id }) => id === 'admin') === true
+}
+
 /** Everything that `auth` of the policy file must not or cannot say, one sentence each; none when it is an {@link AuthExtension}. */
 export function extensionProblems(auth: unknown): string[] {
   if (!isObject(auth)) return ['auth: must be an object']

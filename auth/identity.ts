@@ -4,6 +4,14 @@ export interface Identity {
   readonly email: string
   readonly emailVerified: boolean
   readonly sessionId: string
+  readonly name: string
+  /** When the session began, in ms since the epoch; a refresh does not change it. */
+  readonly signedInAt: number
+  /** The role as stored, commas included; null without BetterAuth's admin plugin. */
+  readonly role: string | null
+  readonly roles: readonly string[]
+  /** The id of the administrator who acts as this user; null usually. */
+  readonly impersonatedBy: string | null
 }
 
 /** The three answers to "who is asking?". `unavailable` is never read as "no", and never as "yes". */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { type Decision, subjectOf } from './session-decision.ts'
+import type { Decision } from './session-decision.ts'
 
 /** A decision that may be reused. */
 export interface Held extends Decision {
@@ -115,8 +115,8 @@ export class SessionCache<T> {
     this.#keyOfSession.set(session, key)
     await null // the caller has to make this flight known before the look-up can begin
     const remember = (decision: Decision) => {
-      const { identity } = decision
-      if (identity !== null && flight.usersChanged.has(subjectOf(identity.userId))) flight.cancelled = true
+      const { user } = decision
+      if (user !== null && flight.usersChanged.has(user)) flight.cancelled = true
       if (!flight.cancelled) this.#remember(key, session, decision)
     }
     try {
@@ -144,7 +144,10 @@ export class SessionCache<T> {
 
   /** Drops every decision about one user, and those that look-ups in flight are about to make. */
   evictUser(user: string): void {
-    for (const key of [...(this.#keysOfUser.get(user) ?? [])]) this.#entries.delete(key)
+    for (const key of [...(this.#keysOfUser.get(user) ?? [])]) {
+      this.#entries.delete(key)
+      this.#unknown.delete(key)
+    }
     for (const flight of this.#flights.values()) flight.usersChanged.add(user)
   }
 
@@ -156,30 +159,27 @@ export class SessionCache<T> {
     this.#unknown.clear()
   }
 
-  #remember(key: string, session: string, { identity, readAt, endsAt }: Decision): void {
+  #remember(key: string, session: string, { identity, user, readAt, endsAt }: Decision): void {
     const { ttlMs, random = Math.random } = this.#options
     if (ttlMs === 0) return
     const freshUntil = Math.min(readAt + ttlMs, endsAt)
     // Spread, so that what was read in one moment is not read again in one.
     const agesAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
-    const entry: Entry = { identity, readAt, endsAt, session, freshUntil, agesAt, aging: false }
+    const entry: Entry = { identity, user, readAt, endsAt, session, freshUntil, agesAt, aging: false }
     if (identity === null) {
       this.#entries.delete(key)
       this.#unknown.set(key, entry)
     } else {
       this.#unknown.delete(key)
       this.#entries.set(key, entry)
-      const user = subjectOf(identity.userId)
-      const keys = this.#keysOfUser.get(user) ?? new Set()
-      this.#keysOfUser.set(user, keys.add(key))
     }
+    if (user !== null) this.#keysOfUser.set(user, (this.#keysOfUser.get(user) ?? new Set()).add(key))
     this.#keyOfSession.set(session, key)
   }
 
-  #forget({ identity, session }: Entry, key: string): void {
+  #forget({ user, session }: Entry, key: string): void {
     if (!this.#flights.has(key)) this.#keyOfSession.delete(session)
-    if (identity === null) return
-    const user = subjectOf(identity.userId)
+    if (user === null) return
     const keys = this.#keysOfUser.get(user)
     keys?.delete(key)
     if (keys?.size === 0) this.#keysOfUser.delete(user)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { SessionRecord } from '../db/sessions.ts'
+import { isBanned, type SessionRecord } from '../db/sessions.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
 import type { SessionReference } from './live-sessions.ts'
 
@@ -8,12 +8,32 @@ export interface Reading {
   readonly record: SessionRecord | null
   /** When the store was asked: a decision is as old as what it may not have seen. */
   readonly readAt: number
-  /** When the session itself ends; Infinity for `record: null`. */
+  /** Whom it is about, as `subjectOf` calls them, banned users included; null where nobody is known. */
+  readonly user: string | null
+  /** When the session itself ends; for `record: null` when a ban does, Infinity without one. */
   readonly endsAt: number
 }
 
+/**
+ * What a record says: that of an expired session, or of somebody banned, is none. `askedAt` and `now` are when it was
+ * asked for and when it came, in ms since the epoch; `readAt` is the former on the other clock.
+ */
+export function readingOf(
+  record: SessionRecord | null,
+  { readAt, askedAt, now }: { readonly readAt: number; readonly askedAt: number; readonly now: number }
+): Reading {
+  if (record === null || record.expiresAt <= now) {
+    return { record: null, user: null, readAt, endsAt: Number.POSITIVE_INFINITY }
+  }
+  const user = subjectOf(record.userId)
+  const { bannedUntil, expiresAt } = record
+  const banned = bannedUntil !== null && isBanned(bannedUntil, now)
+  if (banned) return { record: null, user, readAt, endsAt: readAt + bannedUntil - askedAt }
+  return { record, user, readAt, endsAt: readAt + expiresAt - askedAt }
+}
+
 /** What a look-up found. `identity: null` remembers a well-signed cookie whose session does not exist. */
-export interface Decision extends Pick<Reading, 'readAt' | 'endsAt'> {
+export interface Decision extends Pick<Reading, 'user' | 'readAt' | 'endsAt'> {
   readonly identity: Identity | null
 }
 
@@ -43,19 +63,35 @@ export function identified(identity: Identity, setCookies: readonly string[] = n
   return verdict
 }
 
+/** Who is asking in a session as it was read. */
+export function identityOf(record: SessionRecord): Identity {
+  const { userId, email, emailVerified, sessionId, name, role, impersonatedBy } = record
+  return Object.freeze({
+    userId,
+    email,
+    emailVerified,
+    sessionId,
+    name,
+    signedInAt: record.createdAt,
+    role,
+    roles: role === null ? none : role.split(','),
+    impersonatedBy
+  })
+}
+
 /** Judges what was read, and has it remembered. */
 export function decide(
-  { record, readAt, endsAt }: Reading,
+  { record, user, readAt, endsAt }: Reading,
   setCookies: readonly string[],
   remember: (decision: Decision) => void
 ): SessionVerdict {
   if (record === null) {
-    remember({ identity: null, readAt, endsAt })
+    remember({ identity: null, user, readAt, endsAt })
     return anonymous
   }
-  const { token, userId, email, emailVerified, sessionId, expiresAt } = record
-  const identity: Identity = Object.freeze({ userId, email, emailVerified, sessionId })
-  references.set(identity, { token, session: subjectOf(token), user: subjectOf(userId), expiresAt })
-  remember({ identity, readAt, endsAt })
+  const { token, userId, expiresAt } = record
+  const identity = identityOf(record)
+  references.set(identity, { token, session: subjectOf(token), user: user ?? subjectOf(userId), expiresAt })
+  remember({ identity, user, readAt, endsAt })
   return identified(identity, setCookies)
 }

@@ -3,7 +3,15 @@ import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
 import type { LiveSessions } from './live-sessions.ts'
 import { type Held, SessionCache } from './session-cache.ts'
 import { type CookieSigner, readCookie } from './session-cookie.ts'
-import { type Decision, decide, identified, type Reading, referenceOf, subjectOf } from './session-decision.ts'
+import {
+  type Decision,
+  decide,
+  identified,
+  type Reading,
+  readingOf,
+  referenceOf,
+  subjectOf
+} from './session-decision.ts'
 
 export interface SessionResolverOptions {
   /** The session cookie's full name, prefix included, and that of the mark that BetterAuth sets without "remember me". */
@@ -95,8 +103,7 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
     const readAt = elapsed()
     const askedAt = now()
     const record = await options.readSession(token)
-    if (record === null || record.expiresAt <= now()) return { record: null, readAt, endsAt: Number.POSITIVE_INFINITY }
-    return { record, readAt, endsAt: readAt + record.expiresAt - askedAt }
+    return readingOf(record, { readAt, askedAt, now: now() })
   }
 
   // BetterAuth's rule: expiresAt - expiresIn + updateAge <= now.

@@ -1,6 +1,7 @@
-import { eq, inArray, sql } from 'drizzle-orm'
+import { eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { within } from './drivers/within.ts'
+import { readInstant } from './instant.ts'
 import { session, user } from './schema.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch; whether it has expired is the caller's question. */
@@ -10,15 +11,35 @@ export interface SessionRecord {
   userId: string
   email: string
   emailVerified: boolean
+  name: string
   createdAt: number
   expiresAt: number
+  /** The user's role, or several with commas between them; null without BetterAuth's admin plugin. */
+  role: string | null
+  /** The id of the administrator who acts as this user. */
+  impersonatedBy: string | null
+  /** Until when the user is banned; Infinity for good, null when not at all. It may have passed. */
+  bannedUntil: number | null
+}
+
+/** How the columns of BetterAuth's admin plugin are called in the database, and the role of users that have none. */
+export interface AdminColumns {
+  readonly role: string
+  readonly banned: string
+  readonly banExpires: string
+  readonly impersonatedBy: string
+  readonly defaultRole: string
 }
 
 /**
- * The one hot query. The reader answers null for an unknown token and for a user who is gone, and rejects when the
- * database cannot answer within its `patienceMs`. What it rejects with holds no parameters.
+ * The one hot query, with the admin plugin's columns where it is switched on. The reader answers null for an unknown
+ * token and for a user who is gone, and rejects when the database cannot answer within its `patienceMs`. What it rejects
+ * with holds no parameters.
  */
-export function createSessionReader(database: Database): (token: string) => Promise<SessionRecord | null> {
+export function createSessionReader(
+  database: Database,
+  admin?: AdminColumns
+): (token: string) => Promise<SessionRecord | null> {
   const query = database.db
     .select({
       token: session.token,
@@ -26,8 +47,10 @@ export function createSessionReader(database: Database): (token: string) => Prom
       userId: user.id,
       email: user.email,
       emailVerified: user.emailVerified,
+      name: user.name,
       createdAt: session.createdAt,
-      expiresAt: session.expiresAt
+      expiresAt: session.expiresAt,
+      ...(admin === undefined ? {} : { ...roleOf(admin), ...banOf(admin) })
     })
     .from(session)
     .innerJoin(user, eq(user.id, session.userId))
@@ -39,23 +62,64 @@ export function createSessionReader(database: Database): (token: string) => Prom
     const looked = query.execute({ token }).catch(throwWithoutParameters)
     const [row] = await within(database.patienceMs, looked, 'the session was not read in time')
     if (row === undefined) return null
-    return { ...row, createdAt: row.createdAt.getTime(), expiresAt: row.expiresAt.getTime() }
+    const { banned, banExpires, ...found } = row
+    return {
+      ...found,
+      createdAt: found.createdAt.getTime(),
+      expiresAt: found.expiresAt.getTime(),
+      role: admin === undefined ? null : found.role || admin.defaultRole,
+      impersonatedBy: found.impersonatedBy ?? null,
+      bannedUntil: endOfBan(banned, banExpires)
+    }
   }
+}
+
+/** Whether somebody banned until then is banned at `now`, both in ms since the epoch; by BetterAuth's rule. */
+export function isBanned(bannedUntil: number | null, now: number): boolean {
+  return bannedUntil !== null && bannedUntil >= now
+}
+
+/** Until when a user is banned whose row says this, in ms since the epoch; null when not at all. */
+export function endOfBan(banned: boolean | null | undefined, expires: Date | null | undefined): number | null {
+  if (banned !== true) return null
+  const end = expires?.getTime() ?? Number.POSITIVE_INFINITY
+  return Number.isNaN(end) ? Number.POSITIVE_INFINITY : end
+}
+
+function roleOf({ role, impersonatedBy }: AdminColumns) {
+  return { role: column<string>(user, role), impersonatedBy: column<string>(session, impersonatedBy) }
+}
+
+function banOf({ banned, banExpires }: AdminColumns) {
+  return { banned: column<boolean>(user, banned), banExpires: column<Date>(user, banExpires).mapWith(readInstant) }
+}
+
+function column<T>(table: typeof user | typeof session, name: string): SQL<T | null> {
+  return sql<T | null>`${table}.${sql.identifier(name)}`
 }
 
 /**
  * The same for many at once: when each of these sessions expires, in ms since the epoch, by token. Tokens that are
- * unknown, or whose user is gone, are left out. Rejects when the database cannot answer.
+ * unknown, or whose user is gone or banned, are left out. Rejects when the database cannot answer.
  */
-export function createExpiryReader(database: Database): (tokens: readonly string[]) => Promise<Map<string, number>> {
+export function createExpiryReader(
+  database: Database,
+  admin?: AdminColumns,
+  now: () => number = Date.now
+): (tokens: readonly string[]) => Promise<Map<string, number>> {
   return async function readExpiries(tokens) {
     const rows = await database.db
-      .select({ token: session.token, expiresAt: session.expiresAt })
+      .select({
+        token: session.token,
+        expiresAt: session.expiresAt,
+        ...(admin === undefined ? {} : banOf(admin))
+      })
       .from(session)
       .innerJoin(user, eq(user.id, session.userId))
       .where(inArray(session.token, [...tokens]))
       .catch(throwWithoutParameters)
-    return new Map(rows.map(({ token, expiresAt }) => [token, expiresAt.getTime()]))
+    const admitted = rows.filter(({ banned, banExpires }) => !isBanned(endOfBan(banned, banExpires), now()))
+    return new Map(admitted.map(({ token, expiresAt }) => [token, expiresAt.getTime()]))
   }
 }
 

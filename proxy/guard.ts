@@ -4,9 +4,10 @@ import { SessionStoreUnavailableError } from '../auth/errors.ts'
 import type { Identity, SessionVerdict } from '../auth/identity.ts'
 import { readCookie } from '../auth/session-cookie.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
+import { type DemandCheck, demandCheck } from './demands.ts'
 import { CookieAmbiguousError, NotFoundError, OriginForbiddenError, SessionRequiredError } from './errors.ts'
 import { isCrossSite, isUnsafe } from './origin-check.ts'
-import type { Access } from './route-policy.ts'
+import type { Access, RouteRule } from './route-policy.ts'
 import { isUpgrade } from './websocket.ts'
 
 declare module 'fastify' {
@@ -22,6 +23,8 @@ export interface GuardOptions {
   readonly sessionCookie: string
   /** The public origin and the trusted ones. */
   readonly origins: ReadonlySet<string>
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
 }
 
 /** The session cookie's raw value, undefined without one. Throws CookieAmbiguousError for two different ones. */
@@ -32,14 +35,16 @@ export function sessionCookieOf(request: IncomingMessage, name: string): string 
 }
 
 /**
- * The hook that every proxied request and upgrade passes: policy, then origin, then session. It answers at once when
- * the session was read a moment ago, and leaves `request.identity` behind.
+ * The hook that every proxied request and upgrade passes: policy, then origin, then session, then what the rule asks for
+ * beyond one. It answers at once when the session was read a moment ago, and leaves `request.identity` behind.
  */
-export function createGuard(options: GuardOptions): (access: Access) => onRequestHookHandler {
-  const { sessions, sessionCookie, origins } = options
+export function createGuard(options: GuardOptions): (rule: RouteRule) => onRequestHookHandler {
+  const { sessions, sessionCookie, origins, now } = options
 
-  return (access) =>
-    function guardRequest(request, reply, done) {
+  return (rule) => {
+    const { access } = rule
+    const check = demandCheck(rule, now)
+    return function guardRequest(request, reply, done) {
       if (access === 'deny') return done(new NotFoundError())
       const { raw } = request
       let cookie: string | undefined
@@ -55,14 +60,16 @@ export function createGuard(options: GuardOptions): (access: Access) => onReques
       if (cookie === undefined) return done(access === 'session' ? new SessionRequiredError() : undefined)
 
       const verdict = sessions.resolve(cookie, raw.headers.cookie ?? '')
-      if (!(verdict instanceof Promise)) return done(admit(verdict, access, request, reply))
-      verdict.then((found) => done(admit(found, access, request, reply)), done)
+      if (!(verdict instanceof Promise)) return done(admit(verdict, access, check, request, reply))
+      verdict.then((found) => done(admit(found, access, check, request, reply)), done)
     }
+  }
 }
 
 function admit(
   verdict: SessionVerdict,
   access: Access,
+  check: DemandCheck | undefined,
   request: FastifyRequest,
   reply: FastifyReply
 ): Error | undefined {
@@ -70,7 +77,7 @@ function admit(
     case 'identified':
       request.identity = verdict.identity
       if (verdict.setCookies.length > 0) reply.header('set-cookie', [...verdict.setCookies])
-      return undefined
+      return check?.(verdict.identity)
     case 'anonymous':
       return access === 'session' ? new SessionRequiredError() : undefined
     case 'unavailable': {

@@ -3,7 +3,7 @@ import type { Cors } from './cors.ts'
 import { createForward, mountRule } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
-import { upstreamFacts } from './request-headers.ts'
+import { type PrincipalHeader, upstreamFacts } from './request-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
 import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream.ts'
@@ -14,6 +14,8 @@ export interface ProxyOptions {
   readonly guard: GuardOptions
   readonly routes: readonly PolicyRoute[]
   readonly upstreams: Upstreams
+  /** What upstreams are told about an identified user besides id, email and its verification. */
+  readonly principalHeaders: readonly PrincipalHeader[]
   readonly cors: Cors
   readonly limits: BodyLimits
   /** The WebSockets that are open; whoever closes the gateway says goodbye to them. */
@@ -33,11 +35,11 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
   const mountOn = (upstream: ServerUpstream | FolderUpstream) => {
     if (upstream.kind === 'folder') {
       const serve = createFileHandler(upstream, { cors, limits })
-      return (route: PolicyRoute) => mountFolder(scope, route, guardFor(route.rule.access), serve)
+      return (route: PolicyRoute) => mountFolder(scope, route, guardFor(route.rule), serve)
     }
-    const facts = upstreamFacts(options.publicUrl, upstream.token)
+    const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders)
     const forward = createForward({ upstream, facts, cors, limits, liveSockets, tie: options.guard.sessions.tie })
-    return (route: PolicyRoute) => mountRule(scope, route, guardFor(route.rule.access), forward, upstream.dispatcher)
+    return (route: PolicyRoute) => mountRule(scope, route, guardFor(route.rule), forward, upstream.dispatcher)
   }
   const mountDefault = mountOn(fallback)
   const mountNamed = new Map([...named].map(([name, upstream]) => [name, mountOn(upstream)]))

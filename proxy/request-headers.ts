@@ -3,17 +3,32 @@ import type { Identity } from '../auth/identity.ts'
 import { withoutBetterAuthCookies } from './cookies.ts'
 import { isHopByHop, listedInConnection } from './hop-by-hop.ts'
 
+/** What the upstream can be told about an identified user on demand. */
+export const principalHeaderNames = {
+  name: 'X-User-Name',
+  role: 'X-User-Role',
+  sessionId: 'X-Session-Id',
+  impersonatedBy: 'X-User-Impersonated-By'
+} as const satisfies Partial<Record<keyof Identity, string>>
+export type PrincipalHeader = keyof typeof principalHeaderNames
+
 /** What the upstream is told about every request, whoever asks. */
 export interface UpstreamFacts {
   /** Flat name/value pairs that are the same for every request: Host, X-Forwarded-Proto, X-Forwarded-Host, the token. */
   readonly constant: readonly string[]
+  /** What is said about an identified user besides id, email and its verification. */
+  readonly principal: readonly PrincipalHeader[]
 }
 
-export function upstreamFacts(publicUrl: string, token: string | undefined): UpstreamFacts {
+export function upstreamFacts(
+  publicUrl: string,
+  token: string | undefined,
+  principal: readonly PrincipalHeader[] = []
+): UpstreamFacts {
   const { host, protocol } = new URL(publicUrl)
   const constant = ['Host', host, 'X-Forwarded-Proto', protocol.slice(0, -1), 'X-Forwarded-Host', host]
   if (token !== undefined) constant.push('X-Gatehouse-Token', token)
-  return { constant }
+  return { constant, principal }
 }
 
 type Disposition = 'pass' | 'drop' | 'cookie'
@@ -54,7 +69,7 @@ export function upstreamHeaders(
   const listed = listedInConnection(request.headers.connection)
   const headers = facts.constant.slice()
   headers.push('X-Request-Id', about.requestId, 'X-Forwarded-For', about.clientAddress)
-  if (about.identity !== null) headers.push(...principalHeaders(about.identity))
+  if (about.identity !== null) headers.push(...principalHeaders(about.identity, facts))
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
     const value = rawHeaders[i + 1] ?? ''
@@ -69,21 +84,25 @@ export function upstreamHeaders(
   return headers
 }
 
+// One gateway's facts are the same for all of its identities.
 const principals = new WeakMap<Identity, readonly string[]>()
 
-function principalHeaders(identity: Identity): readonly string[] {
-  let headers = principals.get(identity)
-  if (headers === undefined) {
-    headers = [
-      'X-User-Id',
-      encodeHeaderValue(identity.userId),
-      'X-User-Email',
-      encodeHeaderValue(identity.email),
-      'X-User-Email-Verified',
-      String(identity.emailVerified)
-    ]
-    principals.set(identity, headers)
+function principalHeaders(identity: Identity, { principal }: UpstreamFacts): readonly string[] {
+  const known = principals.get(identity)
+  if (known !== undefined) return known
+  const headers = [
+    'X-User-Id',
+    encodeHeaderValue(identity.userId),
+    'X-User-Email',
+    encodeHeaderValue(identity.email),
+    'X-User-Email-Verified',
+    String(identity.emailVerified)
+  ]
+  for (const key of principal) {
+    const value = identity[key]
+    if (value !== null) headers.push(principalHeaderNames[key], encodeHeaderValue(value))
   }
+  principals.set(identity, headers)
   return headers
 }
 

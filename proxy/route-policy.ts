@@ -1,3 +1,5 @@
+import { type Demands, demandsInWords } from './demands.ts'
+
 /** What a request needs: nothing, a session if there is one, a session, or it does not exist. */
 export type Access = 'public' | 'optional' | 'session' | 'deny'
 
@@ -6,7 +8,7 @@ export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTION
 export type Method = (typeof methods)[number]
 
 /** One rule of the policy file. `path`: literal segments, `:name` for one non-empty segment, and a final `/*`. */
-export interface RouteRule {
+export interface RouteRule extends Demands {
   readonly path: string
   readonly access: Access
   /** Without: all methods. `GET` implies `HEAD`. */
@@ -61,7 +63,7 @@ export function compileRules(
   const urls = new Map<string, string>()
 
   for (const rule of rules) {
-    const problem = pathProblem(rule.path, reserved)
+    const problem = pathProblem(rule.path, reserved) ?? demandProblem(rule)
     if (problem !== null) {
       problems.push(`routes: ${JSON.stringify(rule.path)} ${problem}`)
       continue
@@ -78,13 +80,10 @@ export function compileRules(
       const mine = { rule, rank: rank + methodRank }
       const other = byName.get(method)
       if (other === undefined || other.rank < mine.rank) byName.set(method, mine)
-      else if (
-        other.rank === mine.rank &&
-        (other.rule.access !== rule.access || other.rule.upstream !== rule.upstream)
-      ) {
+      else if (other.rank === mine.rank && sayingOf(other.rule) !== sayingOf(rule)) {
         const sentence =
           `routes: ${JSON.stringify(other.rule.path)} and ${JSON.stringify(rule.path)} say different things about ` +
-          `the same requests (${sayingOf(other.rule)}, ${sayingOf(rule)}): remove one, or give them different methods`
+          `the same requests (${sayingOf(other.rule)}; ${sayingOf(rule)}): remove one, or give them different methods`
         if (!problems.includes(sentence)) problems.push(sentence)
       }
     }
@@ -100,8 +99,15 @@ export function compileRules(
   return { routes, problems }
 }
 
-function sayingOf({ access, upstream }: RouteRule): string {
-  return upstream === undefined ? access : `${access} on ${upstream}`
+// Demands in words are the same for the same demands.
+function sayingOf(rule: RouteRule): string {
+  const saying = [rule.access, ...demandsInWords(rule)].join(', ')
+  return rule.upstream === undefined ? saying : `${saying} on ${rule.upstream}`
+}
+
+function demandProblem(rule: RouteRule): string | null {
+  if (rule.access === 'session' || demandsInWords(rule).length === 0) return null
+  return `asks for more than a session (${demandsInWords(rule).join(', ')}), which only access "session" can`
 }
 
 function methodsOf(rule: RouteRule): Map<Method, number> {

@@ -69,8 +69,8 @@ program
     const lines = explanation(decision)
     if (options.cookieJar !== undefined && decision.kind === 'rule') {
       const { judgeJar, outcomeOf } = await import('./cli/session-in-jar.ts')
-      const verdict = await judgeJar(options.cookieJar, settings.config)
-      lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${outcomeOf(decision.rule.access, verdict)}`)
+      const verdict = await judgeJar(options.cookieJar, settings)
+      lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${outcomeOf(decision.rule, verdict)}`)
     }
     finish(lines, 0)
   })

@@ -2,7 +2,6 @@ import type { Logger } from 'pino'
 import { createAskAuth } from '../auth/ask.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createPasswordTurns } from '../auth/passwords.ts'
-import { pluginTables } from '../auth/plugin-tables.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
@@ -12,6 +11,7 @@ import { announceReady, announceWarnings } from './announce.ts'
 import { createApp } from './app.ts'
 import { createBackground } from './background.ts'
 import { trackConnections } from './connections.ts'
+import { databaseOptions } from './database-options.ts'
 import { prepareDatabase } from './database-start.ts'
 import { type DrainOptions, drain } from './drain.ts'
 import { startHousekeeping } from './housekeeping.ts'
@@ -68,10 +68,8 @@ export async function startGateway(
 
     const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
     const database = await openDatabase({
-      ...config.database,
-      dataDir: config.dataDir,
+      ...(await databaseOptions({ config, policy })),
       poolSize: team === undefined ? undefined : poolSizeFor(team.size),
-      pluginTables: pluginTables(policy.auth),
       onPoolError: (err) => log.warn({ err }, 'a database connection was lost'),
       onAway(away) {
         if (away) log.warn('the database does not answer: sessions that are not cached get 503 until it does')
@@ -137,7 +135,8 @@ export async function startGateway(
       auth: { ask, publicUrl },
       proxy: {
         publicUrl,
-        guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]) },
+        guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]), now: Date.now },
+        principalHeaders: policy.principalHeaders,
         routes,
         upstreams,
         limits: bodyLimits,

@@ -2,10 +2,12 @@ import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
-import { type AuthExtension, extensionProblems } from '../auth/extension.ts'
+import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/extension.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/brand.ts'
-import { methods, type RouteRule } from '../proxy/route-policy.ts'
+import type { PrincipalHeader } from '../proxy/request-headers.ts'
+import type { RouteRule } from '../proxy/route-policy.ts'
 import { ConfigError } from './config.ts'
+import { principalHeadersShape, ruleShape } from './policy-shapes.ts'
 import { absoluteUpstreams, type UpstreamSpec, upstreamProblems } from './upstream-specs.ts'
 
 /** What `gatehouse.config.ts` says: who may reach what, what is added to BetterAuth, and how the pages look. */
@@ -16,6 +18,8 @@ export interface PolicyConfig {
   brand: Brand
   /** What stands behind the gateway beside FastAPI, by the names that rules use. */
   upstreams: Readonly<Record<string, UpstreamSpec>>
+  /** What FastAPI is told about an identified user besides id, email and its verification; nothing by default. */
+  principalHeaders: readonly PrincipalHeader[]
 }
 
 /** The policy file with the names of its upstreams, so that a rule can name no other. */
@@ -26,36 +30,16 @@ export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'route
 
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
-  return { routes: [], auth: {}, brand: {}, upstreams: {}, ...config }
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], ...config }
 }
-
-const ruleShape = z
-  .strictObject(
-    {
-      path: z.string('must be text that starts with "/"'),
-      access: z.enum(['public', 'optional', 'session', 'deny'], 'must be public, optional, session or deny'),
-      methods: z
-        .array(z.enum(methods, `must be one of ${methods.join(', ')}, in capitals`), 'must be a list of methods')
-        .min(1, 'must name a method; leave it out for all of them')
-        .optional(),
-      upstream: z.string('must be the name of one of the upstreams').optional()
-    },
-    { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with path and access' : undefined) }
-  )
-  .transform(
-    ({ methods, upstream, ...rule }): RouteRule => ({
-      ...rule,
-      ...(methods === undefined ? {} : { methods }),
-      ...(upstream === undefined ? {} : { upstream })
-    })
-  )
 
 const fileShape = z.strictObject(
   {
     routes: z.array(ruleShape, 'must be a list of rules').default([]),
     auth: z.custom<AuthExtension>().prefault({}),
     brand: z.custom<Brand>().prefault({}),
-    upstreams: z.custom<PolicyConfig['upstreams']>().prefault({})
+    upstreams: z.custom<PolicyConfig['upstreams']>().prefault({}),
+    principalHeaders: principalHeadersShape
   },
   {
     error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined)
@@ -98,6 +82,7 @@ function judge(path: string, exported: unknown): PolicyConfig {
   if (typeof exported === 'object' && exported !== null && 'upstreams' in exported && exported.upstreams !== undefined)
     problems.push(...upstreamProblems(exported.upstreams, dirname(path)))
   if (shape.success) problems.push(...namelessUpstreams(shape.data))
+  if (shape.success && extensionProblems(shape.data.auth).length === 0) problems.push(...adminProblems(shape.data))
   if (!shape.success || problems.length > 0) throw new ConfigError(problems.map((problem) => `${path}: ${problem}`))
   const brand = resolveBrand(shape.data.brand, dirname(path))
   return Object.freeze({ ...shape.data, brand, upstreams: absoluteUpstreams(shape.data.upstreams, dirname(path)) })
@@ -109,6 +94,22 @@ function namelessUpstreams({ routes, upstreams }: PolicyConfig): string[] {
       ? []
       : [`routes[${index}].upstream: ${JSON.stringify(upstream)} is not among the upstreams`]
   )
+}
+
+// Roles and impersonation are the admin plugin's; without it a rule that asks for a role would admit nobody.
+function adminProblems({
+  routes,
+  principalHeaders,
+  auth
+}: Pick<PolicyConfig, 'routes' | 'principalHeaders' | 'auth'>): string[] {
+  if (hasAdminPlugin(auth)) return []
+  const needy = [
+    ...routes.flatMap(({ roles }, index) => (roles === undefined ? [] : [`routes[${index}].roles`])),
+    ...principalHeaders
+      .filter((name) => name === 'role' || name === 'impersonatedBy')
+      .map((name) => `principalHeaders: ${JSON.stringify(name)}`)
+  ]
+  return needy.map((place) => `${place} needs BetterAuth's admin plugin: add admin() to auth.plugins`)
 }
 
 function wording(issue: z.core.$ZodIssue): string[] {

@@ -40,6 +40,21 @@ const wordings = {
     'Origin not allowed',
     'This request came from a site that is not trusted. Send it from the public origin, or have its operator add yours to TRUSTED_ORIGINS.'
   ],
+  ROLE_REQUIRED: [
+    403,
+    'Role required',
+    'You are signed in, but this is for people with another role. Ask an administrator for it.'
+  ],
+  EMAIL_UNVERIFIED: [
+    403,
+    'Email not verified',
+    'This needs a verified email address. Open the link in the mail that was sent to you, or have another one sent.'
+  ],
+  SESSION_NOT_FRESH: [
+    403,
+    'Session not fresh',
+    'This needs somebody who signed in a short while ago. Sign in again, then repeat it.'
+  ],
   NOT_FOUND: [404, 'Not found', 'There is nothing here. Check the address.'],
   METHOD_NOT_ALLOWED: [405, 'Method not allowed', 'This method is not served. Use one of those in the Allow header.'],
   REQUEST_TIMEOUT: [

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { adminColumns } from '../auth/admin-plugin.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createElapsed } from '../auth/elapsed.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
@@ -64,8 +65,9 @@ export async function createSessions(
   await requireSchema(context)
   const { authCookies, sessionConfig, options } = context
   const sessionCookie = authCookies.sessionToken.name
+  const admin = adminColumns(parts.policy.auth)
   const live = new LiveSessions({
-    readExpiries: createExpiryReader(database),
+    readExpiries: createExpiryReader(database, admin),
     hearing: parts.hearing,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
     now: Date.now
@@ -73,7 +75,7 @@ export async function createSessions(
   sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
     signer: createCookieSigner(secret),
-    readSession: createSessionReader(database),
+    readSession: createSessionReader(database, admin),
     async refresh(cookie) {
       const { headers } = await auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
       return headers.getSetCookie()

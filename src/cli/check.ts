@@ -1,7 +1,6 @@
-import { pluginTables } from '../../auth/plugin-tables.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
-import type { Config } from '../config.ts'
+import { databaseOptions } from '../database-options.ts'
 import { describeDatabaseFailure, identify } from '../failure.ts'
 import type { Settings } from '../settings.ts'
 import { placeOf } from '../upstream-specs.ts'
@@ -23,19 +22,15 @@ export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
     ok('configuration', `can be used; ${mode}`),
     ...config.warnings.map((warning) => ok('configuration', `but note: ${warning}`)),
     ok('policy', `${rules}; a request that none of them names needs a session`),
-    ...(await checkDatabase(config, policy)),
+    ...(await checkDatabase(settings)),
     ...(await checkUpstreams(settings))
   ]
 }
 
-async function checkDatabase(config: Config, policy: Settings['policy']): Promise<CheckResult[]> {
+async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
   let database: Database
   try {
-    database = await openDatabase({
-      ...config.database,
-      dataDir: config.dataDir,
-      pluginTables: pluginTables(policy.auth)
-    })
+    database = await openDatabase(await databaseOptions(settings))
   } catch (error) {
     const failure = describeDatabaseFailure(error)
     // The embedded database has one owner; a gateway that runs on it is no fault to report.

@@ -1,5 +1,6 @@
 import { fastify } from 'fastify'
 import { canonicalTarget } from '../../proxy/canonical-path.ts'
+import { demandsInWords } from '../../proxy/demands.ts'
 import {
   type Access,
   defaultRule,
@@ -69,6 +70,7 @@ export function explanation(decision: Decision): string[] {
   return [
     byDefault ? 'rule    none names it, so it needs a session' : `rule    ${rule.path} (${scope})`,
     `access  ${rule.access}`,
+    ...demandsInWords(rule).map((demand) => `needs   ${demand}; otherwise 403`),
     ...(rule.upstream === undefined ? [] : [`goes to ${rule.upstream}`]),
     `answer  ${meanings[rule.access]}`
   ]

@@ -1,20 +1,16 @@
-import { pluginTables } from '../../auth/plugin-tables.ts'
 import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { databaseOptions } from '../database-options.ts'
 import { describeDatabaseFailure, type Failure } from '../failure.ts'
 import type { Settings } from '../settings.ts'
 
 /** Applies what is pending, for the plugins of the policy file too, over the direct connection, and says what it did or why it did not. Never rejects. */
 export async function migrateDatabase(
-  { config, policy }: Pick<Settings, 'config' | 'policy'>,
+  settings: Pick<Settings, 'config' | 'policy'>,
   options: { adopt: boolean }
 ): Promise<{ applied: readonly string[] } | Failure> {
   try {
-    const database = await openDatabase({
-      ...config.database,
-      dataDir: config.dataDir,
-      pluginTables: pluginTables(policy.auth)
-    })
+    const database = await openDatabase(await databaseOptions(settings))
     try {
       return await migrate(database, options)
     } finally {

@@ -1,3 +1,4 @@
+import { demandsInWords } from '../../proxy/demands.ts'
 import type { RouteRule } from '../../proxy/route-policy.ts'
 import { defaultRule } from '../../proxy/route-policy.ts'
 import { reservedPaths, type Settings } from '../settings.ts'
@@ -7,6 +8,8 @@ export interface RouteLine {
   path: string
   methods: readonly string[] | 'any'
   access: RouteRule['access'] | 'gateway'
+  /** What is asked for beyond a session, in words; left out where nothing is. */
+  needs?: readonly string[]
   /** The upstream that the rule names. */
   upstream?: string
 }
@@ -22,14 +25,23 @@ export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy
   return [...own, ...[...rules, ...(closed ? [] : [defaultRule])].map(lineOf)]
 }
 
-function lineOf({ path, methods, access, upstream }: RouteRule): RouteLine {
-  return { path, methods: methods ?? 'any', access, ...(upstream === undefined ? {} : { upstream }) }
+function lineOf(rule: RouteRule): RouteLine {
+  const { path, methods, access, upstream } = rule
+  const needs = demandsInWords(rule)
+  return {
+    path,
+    methods: methods ?? 'any',
+    access,
+    ...(needs.length === 0 ? {} : { needs }),
+    ...(upstream === undefined ? {} : { upstream })
+  }
 }
 
 /** The lines as a table for a terminal. */
 export function routeTable(lines: readonly RouteLine[]): string[] {
-  const cells = lines.map(({ path, methods, access, upstream }) => {
-    const row = [access, methods === 'any' ? 'any' : methods.join(','), path]
+  const cells = lines.map(({ path, methods, access, needs, upstream }) => {
+    const where = needs === undefined ? path : `${path} (${needs.join(', ')})`
+    const row = [access, methods === 'any' ? 'any' : methods.join(','), where]
     return upstream === undefined ? row : [...row, `-> ${upstream}`]
   })
   const width = (column: number) => Math.max(...cells.map((row) => row[column]?.length ?? 0))

@@ -1,17 +1,24 @@
 import { readFile } from 'node:fs/promises'
+import { hasAdminPlugin } from '../../auth/extension.ts'
+import type { Identity } from '../../auth/identity.ts'
 import { cookiePrefix, createCookieSigner, readCookie } from '../../auth/session-cookie.ts'
+import { identityOf } from '../../auth/session-decision.ts'
 import { openDatabase } from '../../db/database.ts'
-import { createSessionReader } from '../../db/sessions.ts'
-import type { Access } from '../../proxy/route-policy.ts'
+import { type AdminColumns, createSessionReader, isBanned } from '../../db/sessions.ts'
+import { demandCheck } from '../../proxy/demands.ts'
+import type { RouteRule } from '../../proxy/route-policy.ts'
 import { errorCode } from '../config/secret-files.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { describeDatabaseFailure } from '../failure.ts'
 import { loadOrCreateSecret } from '../secret.ts'
+import type { Settings } from '../settings.ts'
 
 /** Who the cookies of a jar make the asker, as the gateway would see it on a cache miss; `why` is for people. */
 export interface JarVerdict {
   outcome: 'identified' | 'anonymous' | 'ambiguous' | 'unavailable'
   why: string
+  /** Whose session it is, when it is one. */
+  identity?: Identity
 }
 
 /** The `Cookie` header that curl would send from a cookie jar in Netscape's format, whatever the domains in it. */
@@ -27,7 +34,7 @@ export function cookieHeaderOf(jar: string): string {
 }
 
 /** Judges the session cookie of a jar; makes no change. Throws a ConfigError when the jar cannot be read. */
-export async function judgeJar(path: string, config: Config): Promise<JarVerdict> {
+export async function judgeJar(path: string, { config, policy }: Settings): Promise<JarVerdict> {
   const jar = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new ConfigError([`--cookie-jar: the file cannot be read (${errorCode(error)})`])
   })
@@ -40,18 +47,23 @@ export async function judgeJar(path: string, config: Config): Promise<JarVerdict
   const cookie = createCookieSigner(secret).verify(reading.value)
   if (cookie === null)
     return { outcome: 'anonymous', why: 'the cookie was not signed with this BETTER_AUTH_SECRET, or was altered' }
-  return readSession(cookie.token, config)
+  const admin = hasAdminPlugin(policy.auth)
+    ? (await import('../../auth/admin-plugin.ts')).adminColumns(policy.auth)
+    : undefined
+  return readSession(cookie.token, config, admin)
 }
 
-async function readSession(token: string, config: Config): Promise<JarVerdict> {
+async function readSession(token: string, config: Config, admin: AdminColumns | undefined): Promise<JarVerdict> {
   try {
     const database = await openDatabase({ ...config.database, dataDir: config.dataDir })
     try {
-      const session = await createSessionReader(database)(token)
+      const session = await createSessionReader(database, admin)(token)
       if (session === null) return { outcome: 'anonymous', why: 'the session has ended, or its user is gone' }
       const until = new Date(session.expiresAt).toISOString()
       if (session.expiresAt <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
-      return { outcome: 'identified', why: `user ${session.userId}, until ${until}` }
+      if (isBanned(session.bannedUntil, Date.now()))
+        return { outcome: 'anonymous', why: `user ${session.userId} is banned` }
+      return { outcome: 'identified', why: `user ${session.userId}, until ${until}`, identity: identityOf(session) }
     } finally {
       await database.close()
     }
@@ -61,11 +73,15 @@ async function readSession(token: string, config: Config): Promise<JarVerdict> {
 }
 
 /** What the verdict and the rule come to together. */
-export function outcomeOf(access: Access, { outcome }: JarVerdict): string {
+export function outcomeOf(rule: RouteRule, { outcome, identity }: JarVerdict): string {
+  const { access } = rule
   if (outcome === 'ambiguous') return '400 COOKIE_AMBIGUOUS'
   if (access === 'deny') return '404 NOT_FOUND'
   if (access === 'public') return 'forwarded without an identity'
-  if (outcome === 'identified') return 'forwarded with the identity'
+  if (identity !== undefined) {
+    const refusal = demandCheck(rule, Date.now)?.(identity)
+    return refusal === undefined ? 'forwarded with the identity' : `403 ${refusal.message}`
+  }
   if (outcome === 'unavailable') return 'not known: the session could not be read'
   return access === 'optional' ? 'forwarded without an identity' : '401 SESSION_REQUIRED'
 }

@@ -1,11 +1,15 @@
+import { admin } from 'better-auth/plugins'
 import t from 'tap'
+import { adminColumns } from '../../auth/admin-plugin.ts'
 import { createAuth } from '../../auth/better-auth.ts'
 import { LiveSessions } from '../../auth/live-sessions.ts'
 import { createPasswordTurns } from '../../auth/passwords.ts'
+import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits } from '../../auth/rate-limit.ts'
 import { createCookieSigner } from '../../auth/session-cookie.ts'
 import { createSessionResolver } from '../../auth/session-resolver.ts'
 import { openDatabase } from '../../db/database.ts'
+import { migrate } from '../../db/migrate.ts'
 import { createSessionReader } from '../../db/sessions.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'
 
@@ -14,8 +18,14 @@ const day = 86_400_000
 
 // BetterAuth owns the truth. An upgrade that changes one of its rules has to fail here, not in production.
 t.test('our verdict is that of auth.api.getSession', async (t) => {
-  const database = await openDatabase({ driver: 'pglite', dataDir: await makeEmbedded(t) })
+  const extension = { plugins: [admin()] }
+  const database = await openDatabase({
+    driver: 'pglite',
+    dataDir: await makeEmbedded(t),
+    pluginTables: pluginTables(extension)
+  })
   t.teardown(() => database.close())
+  await migrate(database)
   const quiet = { debug() {}, info() {}, warn() {}, error() {} }
   const auth = createAuth({
     database,
@@ -23,7 +33,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
     secret,
     trustedOrigins: [],
     publicSignUp: true,
-    extension: {},
+    extension,
     limits: createRateLimits(),
     passwordTurns: createPasswordTurns(),
     log: quiet,
@@ -37,7 +47,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
     createSessionResolver({
       cookieNames: { session, dontRemember },
       signer,
-      readSession: createSessionReader(database),
+      readSession: createSessionReader(database, adminColumns(extension)),
       async refresh(cookie) {
         refreshes++
         const { headers } = await auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
@@ -55,6 +65,11 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
       elapsed: Date.now
     })
 
+  const cookieOf = (headers: Headers) =>
+    headers
+      .getSetCookie()
+      .map((line) => line.split(';')[0])
+      .join('; ')
   let people = 0
   /** A fresh session in the state that `shape` makes, asked once of us and, in the same state, once of BetterAuth. */
   async function compare(
@@ -68,11 +83,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
         body: { name: 'P', email, password: 'correct horse' },
         returnHeaders: true
       })
-      const cookie = headers
-        .getSetCookie()
-        .map((line) => line.split(';')[0])
-        .join('; ')
-      return shape({ token: String(response.token), userId: response.user.id, cookie })
+      return shape({ token: String(response.token), userId: response.user.id, cookie: cookieOf(headers) })
     }
     const ours = await make()
     const value =
@@ -146,6 +157,45 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
     compare(t, 'user gone', async ({ cookie, userId }) => {
       await database.withDirectClient((client) => client.query('delete from "user" where id = $1', [userId]))
       return cookie
+    })
+  )
+  const banned =
+    (how: string) =>
+    async ({ cookie, userId }: { cookie: string; userId: string }) => {
+      await database.withDirectClient((client) =>
+        client.query(`update "user" set banned = true, ban_expires = ${how} where id = $1`, [userId])
+      )
+      return cookie
+    }
+  t.test('banned for good', (t) => compare(t, 'banned', banned('null')))
+  t.test('banned for a while', (t) => compare(t, 'banned until later', banned(`now() + interval '1 hour'`)))
+  t.test('banned until a moment ago', (t) => compare(t, 'ban is over', banned(`now() - interval '1 second'`)))
+  t.test('banned by an administrator', (t) =>
+    compare(t, 'banned through the plugin', async ({ cookie, userId }) => {
+      const { headers, response } = await auth.api.signUpEmail({
+        body: { name: 'A', email: `admin${people++}@example.com`, password: 'correct horse' },
+        returnHeaders: true
+      })
+      await database.withDirectClient((client) =>
+        client.query(`update "user" set role = 'admin' where id = $1`, [response.user.id])
+      )
+      const asked = new Headers({ cookie: cookieOf(headers), 'content-type': 'application/json' })
+      asked.set('origin', 'http://localhost:8080')
+      const url = 'http://localhost:8080/api/auth/admin/ban-user'
+      const answer = await auth.handler(
+        new Request(url, { method: 'POST', headers: asked, body: JSON.stringify({ userId }) })
+      )
+      t.equal(answer.status, 200)
+      return cookie
+    })
+  )
+  t.test('impersonated, which lasts an hour and is never refreshed', (t) =>
+    compare(t, 'impersonated', async ({ cookie, token }) => {
+      await database.withDirectClient((client) =>
+        client.query(`update session set impersonated_by = 'somebody' where token = $1`, [token])
+      )
+      await expireIn(token, 3_600_000)
+      return `${cookie}; ${dontRemember}=${signer.sign('true')}`
     })
   )
   t.test('the cases that were due were really refreshed', async (t) => t.equal(refreshes, 3))

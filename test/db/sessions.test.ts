@@ -20,6 +20,10 @@ eachDatabase(t, async (t, { options, postgres }) => {
     userId: 'ann',
     email: 'ann@example.com',
     emailVerified: true,
+    name: 'Ann',
+    role: null,
+    impersonatedBy: null,
+    bannedUntil: null,
     createdAt: createdAt.getTime(),
     expiresAt: expiresAt.getTime()
   }

@@ -22,7 +22,8 @@ t.test('a policy file says who may reach what', async (t) => {
     ],
     auth: { appName: 'House' },
     brand: { name: 'House', logo: join(dir, 'logo.svg'), accent: { light: '#204080', dark: '#80a0ff' } },
-    upstreams: {}
+    upstreams: {},
+    principalHeaders: []
   })
 })
 
@@ -49,7 +50,7 @@ t.test('the policy file of this repository can be used', async (t) => {
 })
 
 t.test('what defineConfig is not given is empty', async (t) => {
-  t.same(defineConfig({}), { routes: [], auth: {}, brand: {}, upstreams: {} })
+  t.same(defineConfig({}), { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [] })
 })
 
 t.test('without a policy file nothing is open', async (t) => {
@@ -57,7 +58,8 @@ t.test('without a policy file nothing is open', async (t) => {
     routes: [],
     auth: {},
     brand: {},
-    upstreams: {}
+    upstreams: {},
+    principalHeaders: []
   })
 })
 
@@ -81,14 +83,14 @@ const bad: readonly (readonly [name: string, source: string, ...problems: RegExp
       { path: '/c', access: 'public', methods: ['get'] },
       { path: '/d', access: 'public', methods: [] },
       { path: '/e', access: 'public', method: 'GET' },
-      { path: '/f', access: 'session', roles: ['admin'] }
+      { path: '/f', access: 'session', role: ['admin'] }
     ] }`,
     /routes\[0\]\.access: must be public, optional, session or deny/,
     /routes\[1\]\.path: must be text/,
     /routes\[2\]\.methods\[0\]: must be one of GET, .*in capitals/,
     /routes\[3\]\.methods: must name a method/,
     /routes\[4\]\.method: is not known/,
-    /routes\[5\]\.roles: is not known in this version/
+    /routes\[5\]\.role: is not known in this version/
   ],
   [
     'with bad rules and a bad auth',
@@ -113,3 +115,51 @@ for (const [index, [name, source, ...expected]] of bad.entries()) {
     }
   })
 }
+
+t.test('a rule can ask for more than a session, and FastAPI can be told more', async (t) => {
+  const dir = t.testdir({
+    'policy.ts': `export default {
+      routes: [{ path: '/x', access: 'session', roles: ['admin'], verified: true, freshWithin: 300 }],
+      auth: { plugins: [{ id: 'admin', schema: { user: { fields: { role: { type: 'string' } } } } }] },
+      principalHeaders: ['name', 'role']
+    }`
+  })
+  t.match(await loadPolicy(named(join(dir, 'policy.ts'))), {
+    routes: [{ path: '/x', access: 'session', roles: ['admin'], verified: true, freshWithin: 300 }],
+    principalHeaders: ['name', 'role']
+  })
+})
+
+t.test('what asks for roles needs the admin plugin, and says so', async (t) => {
+  const dir = t.testdir({
+    'policy.ts': `export default {
+      routes: [{ path: '/x', access: 'session', roles: ['admin'] }, { path: '/y', access: 'session', verified: true }],
+      principalHeaders: ['name', 'role', 'sessionId', 'impersonatedBy']
+    }`
+  })
+  const path = join(dir, 'policy.ts')
+  t.same(
+    await problemsFrom(loadPolicy(named(path))),
+    ['routes[0].roles', 'principalHeaders: "role"', 'principalHeaders: "impersonatedBy"'].map(
+      (place) => `${path}: ${place} needs BetterAuth's admin plugin: add admin() to auth.plugins`
+    )
+  )
+})
+
+t.test('demands that make no sense are refused', async (t) => {
+  const rule = (more: string) => `{ path: '/x', access: 'session', ${more} }`
+  const dir = t.testdir({
+    'policy.ts': `export default {
+      routes: [${['roles: []', "roles: ['a,b']", 'verified: false', 'freshWithin: 0', "freshWithin: '5m'"].map(rule)}],
+      principalHeaders: ['password']
+    }`
+  })
+  isEach(t, await problemsFrom(loadPolicy(named(join(dir, 'policy.ts')))), [
+    /routes\[0\]\.roles: must name a role/,
+    /routes\[1\]\.roles\[0\]: must be one role/,
+    /routes\[2\]\.verified: must be true/,
+    /routes\[3\]\.freshWithin: must be above 0/,
+    /routes\[4\]\.freshWithin: must be a number/,
+    /principalHeaders\[0\]: must be one of name, role/
+  ])
+})

@@ -37,6 +37,10 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     userId: 'u1',
     email: 'a@example.com',
     emailVerified: false,
+    name: 'A',
+    role: null,
+    impersonatedBy: null,
+    bannedUntil: null,
     createdAt: world.now,
     expiresAt: world.now + 7 * day,
     ...over
