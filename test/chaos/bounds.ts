@@ -24,31 +24,33 @@ export const storeIsBackMs = 3 * (0.3 * connectionMs + probePauseMs) + connectio
 
 /** What the test did to the network between gateways and database, and when. */
 export class Timeline {
-  #faultsNow = 0
-  #touchedAt = Number.NEGATIVE_INFINITY
+  readonly #wrong: { readonly from: number; to: number }[] = []
 
-  begin(): void {
-    this.#faultsNow++
+  /** Something is wrong from now on, until what this answers is called. */
+  begin(): () => void {
+    const fault = { from: Date.now(), to: Number.POSITIVE_INFINITY }
+    this.#wrong.push(fault)
+    return () => {
+      fault.to = Date.now()
+    }
   }
 
-  end(): void {
-    this.#faultsNow--
-    this.#touchedAt = Date.now()
-  }
-
-  /** Something was wrong until now that nobody meant: the machine stood still. */
-  touch(): void {
-    this.#touchedAt = Date.now()
+  /** Something was wrong so long until now that nobody meant: the machine stood still. */
+  stalled(ms: number): void {
+    const now = Date.now()
+    const last = this.#wrong.at(-1)
+    if (last === undefined || last.to < now - ms) this.#wrong.push({ from: now - ms, to: now })
+    else last.to = Math.max(last.to, now)
   }
 
   /** Until when something was wrong, in ms since the epoch; now, if it still is. */
   get touchedAt(): number {
-    return this.#faultsNow > 0 ? Date.now() : this.#touchedAt
+    return this.#wrong.reduce((last, { to }) => Math.max(last, Math.min(to, Date.now())), 0)
   }
 
-  /** Whether nothing was wrong from `ms` before this moment on. */
-  untouchedFor(ms: number, before = Date.now()): boolean {
-    return this.touchedAt < before - ms
+  /** Whether anything was wrong from one moment until another, in ms since the epoch. */
+  touched(from: number, to: number): boolean {
+    return this.#wrong.some((fault) => fault.from <= to && fault.to >= from)
   }
 }
 
@@ -56,7 +58,7 @@ export class Timeline {
 export function boundMs({ ttlMs, staleMs }: Times, timeline: Timeline, endedAt: number): number {
   // A look-up that many wait for may have read just before the end, and is as old as the connection timeout at most.
   const decision = Math.max(ttlMs, connectionMs)
-  return timeline.untouchedFor(storeIsBackMs, endedAt) ? decision : decision + staleMs
+  return timeline.touched(endedAt - storeIsBackMs, Date.now()) ? decision + staleMs : decision
 }
 
 /** How long a proxied request may take at most: two readings, should the first be cancelled, and what refreshing adds. */

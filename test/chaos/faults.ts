@@ -64,12 +64,12 @@ export async function fault(
 ): Promise<void> {
   const name = random.pick(names)
   count(counts, name)
-  timeline.begin()
+  const heal = timeline.begin()
   try {
     await faults[name]?.(world, random)
     await world.network.heal()
   } finally {
-    timeline.end()
+    heal()
   }
 }
 

@@ -23,12 +23,15 @@ export interface Judged {
   readonly closed: Spread
   readonly closedInFaults: Spread
   readonly slowestMs: number
+  /** How often the machine stood still for so long that time-outs passed which no fault explains. */
+  readonly stalls: number
   readonly findings: readonly string[]
 }
 
 const mostFindings = 50
 // Events take milliseconds; this is far from that, and far from the time that decisions last.
 const noticedMs = 1_000
+const slowMs = 1_500
 
 /** Holds what was seen against the model. The bounds come from what the test did, never from a gateway. */
 export class Judge {
@@ -42,11 +45,20 @@ export class Judge {
   readonly #closed: number[] = []
   readonly #closedInFaults: number[] = []
   #requests = 0
+  #stalls = 0
+  // Judged at the end: a request that took too long may explain one that was answered before it.
+  readonly #unavailable: { readonly from: number; readonly to: number; readonly told: string }[] = []
   #slowestMs = 0
 
   constructor(times: Times, timeline: Timeline) {
     this.#times = times
     this.#timeline = timeline
+  }
+
+  /** Something took so long, up to now, that only a fault or the machine explains it. */
+  stalled(ms: number): void {
+    if (!this.#timeline.touched(Date.now() - ms, Date.now())) this.#stalls++
+    this.#timeline.stalled(ms)
   }
 
   find(finding: string): void {
@@ -60,6 +72,8 @@ export class Judge {
     this.#requests++
     this.#slowestMs = Math.max(this.#slowestMs, tookMs)
     count(this.#verdicts, verdict)
+    // Everything is on one machine, which may have had other things to do.
+    if (tookMs > slowMs) this.stalled(tookMs)
     if (tookMs > requestLimitMs(this.#times)) this.find(`an answer took too long: ${told()}`)
     switch (verdict) {
       case 'let through':
@@ -71,7 +85,7 @@ export class Judge {
         if (endsFrom === undefined) this.find(`a live session was refused: ${told()}`)
         break
       case 'unavailable':
-        if (this.#timeline.untouchedFor(storeIsBackMs, sentAt)) this.find(`503 without a fault: ${told()}`)
+        this.#unavailable.push({ from: sentAt - storeIsBackMs, to: answeredAt, told: told() })
         break
       default:
         this.find(`${verdict}: ${told()}`)
@@ -95,6 +109,9 @@ export class Judge {
   }
 
   get report(): Judged {
+    for (const { from, to, told } of this.#unavailable) {
+      if (!this.#timeline.touched(from, to)) this.find(`503 without a fault: ${told}`)
+    }
     return {
       requests: this.#requests,
       verdicts: this.#verdicts,
@@ -103,16 +120,18 @@ export class Judge {
       closed: spread(this.#closed),
       closedInFaults: spread(this.#closedInFaults),
       slowestMs: this.#slowestMs,
+      stalls: this.#stalls,
       findings: this.#findings
     }
   }
 
   #wasWell({ endedAt }: Session): boolean {
-    return endedAt !== undefined && this.#timeline.untouchedFor(channelIsBackMs, endedAt)
+    return endedAt !== undefined && !this.#timeline.touched(endedAt - channelIsBackMs, endedAt + noticedMs)
   }
 
   #story({ token, endsFrom, endedAt }: Session): string {
-    const at = (time: number | undefined) => (time === undefined ? 'never' : `${time - this.#startedAt} ms`)
+    const at = (time: number | undefined) =>
+      time === undefined || time === 0 ? 'never' : `${time - this.#startedAt} ms`
     return `session ${token.slice(0, 6)} ends from ${at(endsFrom)}, ended ${at(endedAt)}, network touched ${at(this.#timeline.touchedAt)}`
   }
 }

@@ -21,8 +21,6 @@ export interface ChaosReport extends Judged {
   readonly operations: Readonly<Record<string, number>>
   readonly faults: Readonly<Record<string, number>>
   readonly sockets: number
-  /** How often this process did not come to its turn for more than half a second. */
-  readonly stalls: number
   /** What each gateway logged about its database and its events. */
   readonly told: readonly Readonly<Record<string, number>>[]
 }
@@ -31,6 +29,7 @@ const lanes = 4
 const probes = 5
 const followedAtOnce = 20
 const stallMs = 600
+const calmAtFirstMs = 6_000
 const sleep = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
 
 /**
@@ -66,13 +65,9 @@ export async function chaos(t: Teardown, { seed, seconds }: ChaosOptions): Promi
   }
 
   // On a machine that is busy with other things, time-outs pass that no fault of this test explains.
-  let stalls = 0
   let wokeAt = Date.now()
   const watch = setInterval(() => {
-    if (Date.now() - wokeAt > stallMs) {
-      stalls++
-      timeline.touch()
-    }
+    if (Date.now() - wokeAt > stallMs) judge.stalled(Date.now() - wokeAt)
     wokeAt = Date.now()
   }, 100)
   t.teardown(() => clearInterval(watch))
@@ -101,7 +96,7 @@ export async function chaos(t: Teardown, { seed, seconds }: ChaosOptions): Promi
   }
   async function disturb(): Promise<void> {
     const random = createRandom(seed * 109)
-    await sleep(Math.min(4_000, seconds * 200))
+    await sleep(calmAtFirstMs)
     while (!isOver()) {
       await fault(world, timeline, random, faults)
       await sleep(Math.min(calmMs(random), Math.max(0, deadline - Date.now())))
@@ -123,7 +118,6 @@ export async function chaos(t: Teardown, { seed, seconds }: ChaosOptions): Promi
     operations,
     faults,
     sockets: sockets.opened,
-    stalls,
     told: world.replicas.map(({ told }) => told),
     ...judge.report
   }

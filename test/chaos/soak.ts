@@ -88,11 +88,11 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
   }
   async function restart(): Promise<void> {
     await sleep(seconds * 500)
-    timeline.begin()
+    const heal = timeline.begin()
     await world.postgres.stop()
     await sleep(2_000)
     await world.postgres.start()
-    timeline.end()
+    heal()
   }
   async function weigh(): Promise<void> {
     const afterSeconds = Math.round((Date.now() - startedAt) / 1_000)
