@@ -126,7 +126,7 @@ export const goals: readonly Goal[] = [
   {
     section: 'idle',
     figure: 'stream-memory',
-    title: 'memory of each of 1,000 open event streams',
+    title: 'memory of each open event stream (1,000 or 5,000, the worse)',
     sense: 'most',
     goal: 40,
     beyond: 15,
@@ -136,7 +136,7 @@ export const goals: readonly Goal[] = [
   {
     section: 'idle',
     figure: 'socket-memory',
-    title: 'memory of each of 1,000 open WebSockets',
+    title: 'memory of each open WebSocket (1,000 or 5,000, the worse)',
     sense: 'most',
     goal: 40,
     beyond: 15,

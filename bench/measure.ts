@@ -36,13 +36,13 @@ export async function measureSlice(
   }
 }
 
-/** Asks until compilers have compiled and pools have connected: 20,000 requests or ten seconds, less when quick. */
+/** Asks until compilers have compiled and pools have connected: 20,000 requests or five seconds, less when quick. */
 export async function warmUp(
   { load }: Running,
   { generator, quick }: Pick<Context, 'generator' | 'quick'>
 ): Promise<void> {
   let requests = 0
-  for (let i = 0; i < (quick ? 1 : 10) && requests < 20_000; i++) {
+  for (let i = 0; i < (quick ? 1 : 5) && requests < 20_000; i++) {
     requests += (await generator.run(load, 32, 1)).requests
   }
 }

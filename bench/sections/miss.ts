@@ -37,7 +37,7 @@ export const missSection: Section = {
     const run = async (connections: number) => {
       context.say(`${connections} connections`)
       return interleave(lanes, context.quick ? 1 : 5, ({ running }) =>
-        measureSlice(running, context.generator, connections, context.quick ? 1 : 2)
+        measureSlice(running, context.generator, connections, 1)
       )
     }
     const [many, single] = [await run(32), await run(1)]

@@ -43,10 +43,16 @@ export const warmSection: Section = {
     const runners = await startAll([...everyone, ...beforeUvicorn], stage, leftOut, context)
     const of = (contenders: readonly Contender[]) =>
       runners.filter(({ name }) => contenders.some((c) => c.name === name))
-    const seconds = context.quick ? 1 : 2
     const raw: Record<string, Rounds> = {}
-    const run = async (title: string, contenders: readonly Contender[], connections: number, rounds: number) => {
-      context.say(`${title}: ${rounds} rounds at ${connections} connections`)
+    const run = async (
+      title: string,
+      contenders: readonly Contender[],
+      connections: number,
+      [quick, full]: readonly [number, number],
+      seconds = 1
+    ) => {
+      const rounds = context.quick ? quick : full
+      context.say(`${title}: rounds ${rounds}`)
       raw[title] = await interleave(of(contenders), rounds, ({ running }) =>
         measureSlice(running, context.generator, connections, seconds)
       )
@@ -59,15 +65,15 @@ export const warmSection: Section = {
     for (const connections of [32, 128]) {
       const title = `${connections} connections`
       if (connections === 128 && context.quick) continue
-      const rounds = await run(title, everyone, connections, context.quick ? 1 : 5)
+      const rounds = await run(title, everyone, connections, [1, 5], context.quick || connections === 128 ? 1 : 2)
       tables.push(tableOf(title, rounds))
-      const close = context.quick ? rounds : await run(`${title}, near`, near, connections, 20)
+      const close = context.quick ? rounds : await run(`${title}, near`, near, connections, [1, 20])
       Object.assign(figures, figuresOf(rounds, close, connections))
     }
-    const single = await run('1 connection', [direct, httpProxy, warm], 1, context.quick ? 1 : 10)
+    const single = await run('1 connection', [direct, httpProxy, warm], 1, [1, 10])
     tables.push(tableOf('1 connection', single))
     figures['added-p50'] = ratioOfAdded(single)
-    const uvicorn = await run('uvicorn', beforeUvicorn, 32, context.quick ? 1 : 20)
+    const uvicorn = await run('uvicorn', beforeUvicorn, 32, [1, 20])
     tables.push(tableOf('One uvicorn worker as the upstream, 32 connections', uvicorn, directUvicorn.name))
     figures['uvicorn-kept'] = ratios(uvicorn, warmUvicorn.name, directUvicorn.name, perSecond)
     const chart = Object.fromEntries(
