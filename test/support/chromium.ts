@@ -26,6 +26,8 @@ export function withoutChromium(): false | string {
 export async function startChromium(t: Teardown): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath,
+    // What the back button shows out of memory is part of what people see.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-dev-shm-usage']
   })
   t.teardown(() => browser.close())
