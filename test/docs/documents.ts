@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -23,12 +23,14 @@ export function pageOf(path: string): Page {
   return { path, text: readFileSync(join(root, path), 'utf8') }
 }
 
-/** Every page: the ones at the top, those in docs/, the example's. */
+/** Every page: the ones at the top, those in docs/, those of the examples. */
 export const pages: readonly Page[] = [
   'README.md',
   'SECURITY.md',
   'CHANGELOG.md',
-  'examples/fastapi/README.md',
+  ...readdirSync(join(root, 'examples'))
+    .map((name) => `examples/${name}/README.md`)
+    .filter((path) => existsSync(join(root, path))),
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`)
@@ -41,6 +43,13 @@ export function blocksOf({ path, text }: Page): Block[] {
     language,
     text: body
   }))
+}
+
+/** The `NAME=value` lines of a block, as a file of variables has them. */
+export function variablesIn(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(/^([A-Z][A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value])
+  )
 }
 
 /** A page without its fenced blocks. */
