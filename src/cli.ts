@@ -49,11 +49,23 @@ program
   .command('routes')
   .description('print who may reach what')
   .option('--json', 'as JSON', false)
-  .action(async (options: { json: boolean }) => {
+  .option('--openapi <URL|FILE>', "FastAPI's document: print who may reach each of its operations")
+  .option('--strict', 'with --openapi: exit 1 when something is to be mended', false)
+  .option('--also <PATH...>', 'with --openapi: paths that the document does not list, such as those of WebSockets')
+  .action(async (options: { json: boolean; openapi?: string; strict: boolean; also?: string[] }) => {
     const settings = await loadSettings(process.env, process.cwd())
-    const { routeLines, routeTable } = await import('./cli/routes.ts')
-    const lines = routeLines(settings)
-    finish(options.json ? [JSON.stringify(lines, null, 2)] : routeTable(lines), 0)
+    if (options.openapi === undefined) {
+      if (options.strict || options.also !== undefined)
+        fail({ lines: ['--strict and --also go with --openapi'], exitCode: wrongUsage })
+      const { routeLines, routeTable } = await import('./cli/routes.ts')
+      const lines = routeLines(settings)
+      finish(options.json ? [JSON.stringify(lines, null, 2)] : routeTable(lines), 0)
+    }
+    const { readOperations } = await import('./cli/openapi-document.ts')
+    const { coverageOf, coverageTable } = await import('./cli/coverage.ts')
+    const coverage = await coverageOf(settings, await readOperations(options.openapi), options.also)
+    const lines = options.json ? [JSON.stringify(coverage, null, 2)] : coverageTable(coverage)
+    finish(lines, options.strict && coverage.findings.length > 0 ? 1 : 0)
   })
 
 program

@@ -1,3 +1,4 @@
+import { readClock } from '../../db/clock.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
 import { databaseOptions } from '../database-options.ts'
@@ -6,12 +7,14 @@ import type { Settings } from '../settings.ts'
 import { placeOf } from '../upstream-specs.ts'
 import { probeServers } from '../upstreams.ts'
 
-/** What one check found. `skip`: it could not be made now, which is no failure. */
+/** What one check found. `warn`: works, and is rarely meant. `skip`: it could not be made now, which is no failure. */
 export interface CheckResult {
-  verdict: 'ok' | 'FAIL' | 'skip'
+  verdict: 'ok' | 'warn' | 'FAIL' | 'skip'
   subject: string
   sentence: string
 }
+
+const clockToleranceMs = 3_000
 
 /** Tries everything that a gateway of these settings needs, and changes nothing outside its data directory. */
 export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
@@ -20,10 +23,11 @@ export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
   const rules = policy.routes.length === 1 ? '1 rule' : `${policy.routes.length} rules`
   return [
     ok('configuration', `can be used; ${mode}`),
-    ...config.warnings.map((warning) => ok('configuration', `but note: ${warning}`)),
+    ...config.warnings.map((warning) => warn('configuration', warning)),
     ok('policy', `${rules}; a request that none of them names needs a session`),
     ...(await checkDatabase(settings)),
-    ...(await checkUpstreams(settings))
+    ...(await checkUpstreams(settings)),
+    ...checkCookies(config)
   ]
 }
 
@@ -39,30 +43,62 @@ async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
   }
   try {
     await database.ping()
+    const clock = await checkClock(database)
     const { pending, adoptable, differences, obstacles } = await inspectMigrations(database)
-    const answers = ok('database', `answers (${database.driver})`)
-    if (pending.length === 0) return [answers, ok('migrations', 'up to date')]
+    const answers = [ok('database', `answers (${database.driver})`), clock]
+    if (pending.length === 0) return [...answers, ok('migrations', 'up to date')]
     if (obstacles.length > 0)
       return [
-        answers,
+        ...answers,
         ...obstacles.map((obstacle) => fail('migrations', `a plugin's needs cannot be added: ${obstacle}`))
       ]
     if (database.driver === 'pglite')
-      return [answers, ok('migrations', `${pending.length} to apply, which start does by itself`)]
+      return [...answers, ok('migrations', `${pending.length} to apply, which start does by itself`)]
     if (adoptable)
       return [
-        answers,
+        ...answers,
         fail('migrations', 'the tables are there, but Gatehouse did not make them: run migrate --adopt'),
         ...differences.map((difference) => fail('migrations', `${difference}; migrate --adopt adds it`))
       ]
     if (differences.length > 0)
-      return [answers, ...differences.map((difference) => fail('migrations', `cannot adopt the tables: ${difference}`))]
-    return [answers, fail('migrations', `${pending.length} pending (${pending.join(', ')}): run migrate`)]
+      return [
+        ...answers,
+        ...differences.map((difference) => fail('migrations', `cannot adopt the tables: ${difference}`))
+      ]
+    return [...answers, fail('migrations', `${pending.length} pending (${pending.join(', ')}): run migrate`)]
   } catch (error) {
     return [fail('database', describeDatabaseFailure(error).lines.join(' '))]
   } finally {
     await database.close()
   }
+}
+
+async function checkClock(database: Database): Promise<CheckResult> {
+  const sent = Date.now()
+  const theirs = await readClock(database)
+  const received = Date.now()
+  // The answer was made at some moment between the two; only what no such moment explains is a difference.
+  const offMs = Math.max(theirs - received, sent - theirs, 0)
+  if (offMs < clockToleranceMs) return ok('clock', "the gateway's and the database's agree")
+  const sentence = `the gateway's and the database's differ by ${Math.round(offMs / 1_000)} s: sessions begin and end by the gateway's. Set both by NTP`
+  return warn('clock', sentence)
+}
+
+function checkCookies({ publicUrl, trustedProxies }: Config): CheckResult[] {
+  if (publicUrl?.startsWith('https:') !== true)
+    return [ok('cookies', 'for http on this machine: HttpOnly and SameSite=Lax, not Secure')]
+  const cookies = ok(
+    'cookies',
+    'Secure and __Host-: browsers send them over https, to the host of BETTER_AUTH_URL alone'
+  )
+  if (trustedProxies.length > 0) return [cookies]
+  return [
+    cookies,
+    warn(
+      'proxies',
+      'BETTER_AUTH_URL is https and the gateway speaks http: something in front has to end TLS. With TRUSTED_PROXIES unset it is taken for the client, so that everybody shares its rate limits'
+    )
+  ]
 }
 
 async function checkUpstreams(settings: Settings): Promise<CheckResult[]> {
@@ -85,6 +121,10 @@ async function checkUpstreams(settings: Settings): Promise<CheckResult[]> {
 
 function ok(subject: string, sentence: string): CheckResult {
   return { verdict: 'ok', subject, sentence }
+}
+
+function warn(subject: string, sentence: string): CheckResult {
+  return { verdict: 'warn', subject, sentence }
 }
 
 function fail(subject: string, sentence: string): CheckResult {

@@ -9,6 +9,7 @@ import {
   type RouteRule,
   routerOptions
 } from '../../proxy/route-policy.ts'
+import type { Config } from '../config.ts'
 import { reservedPaths, type Settings } from '../settings.ts'
 
 /** What the gateway does with one request before anybody is asked who sends it. */
@@ -24,26 +25,47 @@ const meanings: Readonly<Record<Access, string>> = {
   deny: '404 NOT_FOUND, whoever asks'
 }
 
+/** What decides. */
+export type Decided = Pick<Settings, 'routes'> & { readonly config: Pick<Config, 'pages' | 'publicHealthPath'> }
+
 /** Finds the rule that decides a request, with the router and the reading of the path that the gateway uses. */
-export async function decide(method: string, target: string, settings: Settings): Promise<Decision> {
-  const known = methods.find((name) => name === method)
-  if (known === undefined) return refused(405, 'METHOD_NOT_ALLOWED', `only ${methods.join(', ')} are proxied`)
-  const canonical = canonicalTarget(target)
-  if (canonical === null) return refused(400, 'PATH_AMBIGUOUS', 'the path could be read in two ways')
-  const path = canonical.split('?')[0] ?? canonical
-  const own = reservedPaths(settings.config).find(
-    (prefix) => path === prefix || (prefix !== settings.config.publicHealthPath && path.startsWith(`${prefix}/`))
-  )
-  if (own !== undefined) return { kind: 'own', path: own }
-  const rule = await match(known, canonical, settings.routes)
-  return { kind: 'rule', rule, byDefault: rule === defaultRule }
+export async function decide(method: string, target: string, settings: Decided): Promise<Decision> {
+  const decider = createDecider(settings)
+  try {
+    return await decider(method, target)
+  } finally {
+    await decider.close()
+  }
 }
 
-async function match(
-  method: (typeof methods)[number],
-  url: string,
-  routes: readonly PolicyRoute[]
-): Promise<RouteRule> {
+/** The same for many requests, until it is closed. */
+export interface Decider {
+  (method: string, target: string): Promise<Decision>
+  close(): Promise<void>
+}
+
+export function createDecider(settings: Decided): Decider {
+  const router = createRouter(settings.routes)
+  const reserved = reservedPaths(settings.config)
+  return Object.assign(
+    async (method: string, target: string): Promise<Decision> => {
+      const known = methods.find((name) => name === method)
+      if (known === undefined) return refused(405, 'METHOD_NOT_ALLOWED', `only ${methods.join(', ')} are proxied`)
+      const canonical = canonicalTarget(target)
+      if (canonical === null) return refused(400, 'PATH_AMBIGUOUS', 'the path could be read in two ways')
+      const path = canonical.split('?')[0] ?? canonical
+      const own = reserved.find(
+        (prefix) => path === prefix || (prefix !== settings.config.publicHealthPath && path.startsWith(`${prefix}/`))
+      )
+      if (own !== undefined) return { kind: 'own', path: own }
+      const rule = await router.match(known, canonical)
+      return { kind: 'rule', rule, byDefault: rule === defaultRule }
+    },
+    { close: () => router.close() }
+  )
+}
+
+function createRouter(routes: readonly PolicyRoute[]) {
   let decided = defaultRule
   const app = fastify({ exposeHeadRoutes: false, routerOptions })
   for (const route of routes)
@@ -55,9 +77,14 @@ async function match(
         return ''
       }
     })
-  await app.inject({ method, url })
-  await app.close()
-  return decided
+  return {
+    async match(method: (typeof methods)[number], url: string): Promise<RouteRule> {
+      decided = defaultRule
+      await app.inject({ method, url })
+      return decided
+    },
+    close: () => app.close()
+  }
 }
 
 /** The decision in words, a line each. */

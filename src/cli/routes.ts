@@ -7,7 +7,8 @@ import { reservedPaths, type Settings } from '../settings.ts'
 export interface RouteLine {
   path: string
   methods: readonly string[] | 'any'
-  access: RouteRule['access'] | 'gateway'
+  /** `gateway`: it answers itself. `refused`: it forwards to nobody. */
+  access: RouteRule['access'] | 'gateway' | 'refused'
   /** What is asked for beyond a session, in words; left out where nothing is. */
   needs?: readonly string[]
   /** The upstream that the rule names. */
@@ -25,7 +26,8 @@ export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy
   return [...own, ...[...rules, ...(closed ? [] : [defaultRule])].map(lineOf)]
 }
 
-function lineOf(rule: RouteRule): RouteLine {
+/** The rule as a line of that table. */
+export function lineOf(rule: RouteRule): RouteLine {
   const { path, methods, access, upstream } = rule
   const needs = demandsInWords(rule)
   return {
@@ -37,11 +39,16 @@ function lineOf(rule: RouteRule): RouteLine {
   }
 }
 
+/** The path of a line, with what is needed there beyond a session. */
+export function whereOf({ path, needs }: RouteLine): string {
+  return needs === undefined ? path : `${path} (${needs.join(', ')})`
+}
+
 /** The lines as a table for a terminal. */
 export function routeTable(lines: readonly RouteLine[]): string[] {
-  const cells = lines.map(({ path, methods, access, needs, upstream }) => {
-    const where = needs === undefined ? path : `${path} (${needs.join(', ')})`
-    const row = [access, methods === 'any' ? 'any' : methods.join(','), where]
+  const cells = lines.map((line) => {
+    const { methods, access, upstream } = line
+    const row = [access, methods === 'any' ? 'any' : methods.join(','), whereOf(line)]
     return upstream === undefined ? row : [...row, `-> ${upstream}`]
   })
   const width = (column: number) => Math.max(...cells.map((row) => row[column]?.length ?? 0))

@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { errorCode } from '../config/secret-files.ts'
+import { ConfigError } from '../config.ts'
+
+/** One operation of an OpenAPI document. */
+export interface Operation {
+  /** In capitals. */
+  readonly method: string
+  /** The path template as a browser calls it: `/users/{id}`, behind the path of the document's server. */
+  readonly path: string
+  readonly operationId: string | undefined
+  /** The document says that nobody may call it without credentials. */
+  readonly secured: boolean
+}
+
+const methods = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace'] as const
+const timeoutMs = 10_000
+
+const servers = z
+  .array(
+    z.object({
+      url: z.string(),
+      variables: z.record(z.string(), z.object({ default: z.string() })).optional()
+    })
+  )
+  .optional()
+const security = z.array(z.record(z.string(), z.unknown())).optional()
+const operation = z.object({ operationId: z.string().optional(), security, servers })
+const optional = operation.optional()
+const pathItem = z.object({
+  servers,
+  get: optional,
+  head: optional,
+  post: optional,
+  put: optional,
+  patch: optional,
+  delete: optional,
+  options: optional,
+  trace: optional
+})
+const document = z.object({
+  openapi: z.string().regex(/^3\./),
+  servers,
+  security,
+  paths: z.record(z.string().startsWith('/'), pathItem)
+})
+type Servers = z.infer<typeof servers>
+
+/**
+ * Reads every operation of an OpenAPI 3 document, in its order, from an address or a file. Throws a ConfigError with one
+ * sentence that does not repeat the address, which may hold a password.
+ */
+export async function readOperations(source: string): Promise<Operation[]> {
+  const text = /^https?:\/\//i.test(source) ? await download(source) : await readLocal(source)
+  const parsed = document.safeParse(parseJson(text))
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const place = issue === undefined || issue.path.length === 0 ? 'the document' : issue.path.join('.')
+    throw unusable(`is not an OpenAPI 3 document (${place} is not what it should be)`)
+  }
+  const { paths, servers: everywhere, security: globally } = parsed.data
+  return Object.entries(paths).flatMap(([path, { servers: here, ...item }]) =>
+    methods.flatMap((method) => {
+      const found = item[method]
+      if (found === undefined) return []
+      const secured = isSecured(found.security ?? globally ?? [])
+      return prefixesOf(found.servers ?? here ?? everywhere).map((prefix) => ({
+        method: method.toUpperCase(),
+        path: prefix + path,
+        operationId: found.operationId,
+        secured
+      }))
+    })
+  )
+}
+
+// One empty requirement among them makes all of them optional.
+function isSecured(requirements: readonly object[]): boolean {
+  return requirements.length > 0 && requirements.every((requirement) => Object.keys(requirement).length > 0)
+}
+
+/** The paths of the servers, each once: FastAPI's `root_path` is one. */
+function prefixesOf(list: Servers): string[] {
+  if (list === undefined || list.length === 0) return ['']
+  return [
+    ...new Set(
+      list.map(({ url, variables = {} }) => {
+        const filled = url.replaceAll(/\{([^}]*)\}/g, (_, name: string) => variables[name]?.default ?? '')
+        if (!URL.canParse(filled, 'http://server')) throw unusable('names a server whose address cannot be read')
+        return decodeURI(new URL(filled, 'http://server').pathname).replace(/\/+$/, '')
+      })
+    )
+  ]
+}
+
+async function download(address: string): Promise<string> {
+  const answer = await fetch(address, {
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout(timeoutMs)
+  }).catch((error: unknown) => {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+    throw unusable(`cannot be fetched (${errorCode(cause)}): does FastAPI run there?`)
+  })
+  if (!answer.ok) throw unusable(`was answered with status ${answer.status}: FastAPI's own address is needed here`)
+  return await answer.text().catch(() => {
+    throw unusable('was cut off')
+  })
+}
+
+async function readLocal(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch((error: unknown) => {
+    throw unusable(`cannot be read (${errorCode(error)})`)
+  })
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw unusable('is not JSON')
+  }
+}
+
+function unusable(sentence: string): ConfigError {
+  return new ConfigError([`--openapi: the document ${sentence}`])
+}
