@@ -1,6 +1,7 @@
 import { readClock } from '../../db/clock.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
+import type { Config } from '../config.ts'
 import { databaseOptions } from '../database-options.ts'
 import { describeDatabaseFailure, identify } from '../failure.ts'
 import type { Settings } from '../settings.ts'

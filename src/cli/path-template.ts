@@ -58,7 +58,7 @@ export function pathTemplate(template: string): PathTemplate {
           const met = meet(shape, rule, unnamed)
           const instance = met === undefined || met.length === 0 ? met && '/' : `/${met.join('/')}${end}`
           // An empty `{name:path}` before the end would make "//", which is refused.
-          if (instance !== undefined && pattern.test(instance)) found.add(instance)
+          if (instance !== undefined && (deeper || pattern.test(instance))) found.add(instance)
         }
       }
       return [...found]
