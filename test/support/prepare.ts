@@ -1,4 +1,6 @@
 // Runs before the tests, so that no test file waits for a download within its own time limit.
+import { withoutChromium } from './chromium.ts'
+import { makeSite } from './docusaurus.ts'
 import { testPython } from './python.ts'
 
 try {
@@ -12,5 +14,17 @@ try {
     process.exitCode = 1
   } else {
     process.stdout.write(`skipped: the tests that need the example app. ${reason}\n`)
+  }
+}
+
+try {
+  if (withoutChromium() === false) await makeSite((what) => process.stdout.write(`${what}, this once …\n`))
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error)
+  if (process.env['CI'] === 'true') {
+    process.stderr.write(`${reason}\n`)
+    process.exitCode = 1
+  } else {
+    process.stdout.write(`skipped: the tests of the Docusaurus example. ${reason}\n`)
   }
 }
