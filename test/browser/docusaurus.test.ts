@@ -10,7 +10,7 @@ import { makeSite, withoutSite } from '../support/docusaurus.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { withoutPython } from '../support/python.ts'
 import { startUvicorn } from '../support/uvicorn.ts'
-import { signUp } from './house.ts'
+import { signIn, signUp } from './house.ts'
 
 // Words of the members' pages that stand nowhere else.
 const secrets = /moonberries|sparrow feather/
@@ -75,10 +75,16 @@ t.test('a Docusaurus site on the origin of the gateway', { skip }, async (t) => 
     await ask(page, '/feed', /Hello, grace@example\.com/)
 
     await page.goto(at('/members/wick/'))
+    await page.goto(at('/docs/'))
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('link', { name: 'Sign in' }).waitFor()
+    await page.goBack({ waitUntil: 'commit' })
+    await page.waitForURL(/\/auth\/sign-in\?next=%2Fmembers%2Fwick%2F/)
+    t.notMatch(await page.locator('body').innerText(), secrets, 'and the way back shows nothing')
+    await signIn(page, 'grace')
+    await page.getByText('sparrow feather').waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.waitForURL(/\/auth\/sign-in\?next=%2Fmembers%2Fwick%2F/)
-    await page.goBack()
-    t.notMatch(await page.locator('body').innerText(), secrets, 'and the way back shows nothing')
     await page.goto(at('/api/'))
     await page.getByRole('link', { name: 'Sign in' }).waitFor()
     await ask(page, '/me', /^401 .*SESSION_REQUIRED/s)

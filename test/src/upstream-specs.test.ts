@@ -95,7 +95,7 @@ t.test('a rule names an upstream that is there, and two rules name the same one 
   })
   const { status, stderr } = await gatehouse(['routes'], twice)
   t.equal(status, 2)
-  t.match(stderr, /"\/a\/:x" and "\/a\/:y" say different things about the same requests \(public on site, public\)/)
+  t.match(stderr, /"\/a\/:x" and "\/a\/:y" say different things about the same requests \(public on site; public\)/)
 })
 
 t.test('defineConfig lets no rule name an upstream that is not there', async (t) => {
