@@ -76,14 +76,8 @@ program
   .option('--cookie-jar <FILE>', "curl's cookie jar: also say who its cookies make the asker")
   .action(async (method: string, path: string, options: { cookieJar?: string }) => {
     const settings = await loadSettings(process.env, process.cwd())
-    const { decide, explanation } = await import('./cli/explain.ts')
-    const decision = await decide(method.toUpperCase(), path, settings)
-    const lines = explanation(decision)
-    if (options.cookieJar !== undefined && decision.kind === 'rule') {
-      const { judgeJar, outcomeOf } = await import('./cli/session-in-jar.ts')
-      const verdict = await judgeJar(options.cookieJar, settings)
-      lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${outcomeOf(decision.rule, verdict)}`)
-    }
+    const { explain } = await import('./cli/explain-request.ts')
+    const lines = await explain(method.toUpperCase(), path, settings, options.cookieJar)
     finish(lines, 0)
   })
 

@@ -3,6 +3,7 @@ import { canonicalTarget } from '../../proxy/canonical-path.ts'
 import { demandsInWords } from '../../proxy/demands.ts'
 import {
   type Access,
+  compileRules,
   defaultRule,
   methods,
   type PolicyRoute,
@@ -87,20 +88,40 @@ function createRouter(routes: readonly PolicyRoute[]) {
   }
 }
 
+/** The rules that name the request too, and do not decide it because another names it more precisely. */
+export async function outranked(
+  method: string,
+  target: string,
+  { config, policy }: Settings,
+  winner: RouteRule
+): Promise<RouteRule[]> {
+  const losers: RouteRule[] = []
+  for (const rule of policy.routes) {
+    if (rule === winner) continue
+    const alone = await decide(method, target, { config, routes: compileRules([rule]).routes })
+    if (alone.kind === 'rule' && alone.rule === rule) losers.push(rule)
+  }
+  return losers
+}
+
 /** The decision in words, a line each. */
-export function explanation(decision: Decision): string[] {
+export function explanation(decision: Decision, losers: readonly RouteRule[] = []): string[] {
   if (decision.kind === 'refused')
     return ['rule    none', `answer  ${decision.status} ${decision.code}: ${decision.reason}`]
   if (decision.kind === 'own') return ['rule    none', `answer  by the gateway itself, under ${decision.path}`]
   const { rule, byDefault } = decision
-  const scope = rule.methods === undefined ? 'any method' : rule.methods.join(', ')
   return [
-    byDefault ? 'rule    none names it, so it needs a session' : `rule    ${rule.path} (${scope})`,
+    byDefault ? 'rule    none names it, so it needs a session' : `rule    ${nameOf(rule)}`,
+    ...losers.map((loser) => `over    ${nameOf(loser)}, which names it less precisely`),
     `access  ${rule.access}`,
     ...demandsInWords(rule).map((demand) => `needs   ${demand}; otherwise 403`),
     ...(rule.upstream === undefined ? [] : [`goes to ${rule.upstream}`]),
     `answer  ${meanings[rule.access]}`
   ]
+}
+
+function nameOf({ path, methods: only }: RouteRule): string {
+  return `${path} (${only === undefined ? 'any method' : only.join(', ')})`
 }
 
 function refused(status: number, code: string, reason: string): Decision {

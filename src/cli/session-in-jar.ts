@@ -72,16 +72,21 @@ async function readSession(token: string, config: Config, admin: AdminColumns | 
   }
 }
 
-/** What the verdict and the rule come to together. */
-export function outcomeOf(rule: RouteRule, { outcome, identity }: JarVerdict): string {
+/** What the verdict and the rule come to together, and whom the upstream hears of; undefined when it hears nothing. */
+export function outcomeOf(
+  rule: RouteRule,
+  { outcome, identity }: JarVerdict
+): { sentence: string; asker?: Identity | 'stranger' } {
   const { access } = rule
-  if (outcome === 'ambiguous') return '400 COOKIE_AMBIGUOUS'
-  if (access === 'deny') return '404 NOT_FOUND'
-  if (access === 'public') return 'forwarded without an identity'
+  const anonymously = { sentence: 'forwarded without an identity', asker: 'stranger' } as const
+  if (outcome === 'ambiguous') return { sentence: '400 COOKIE_AMBIGUOUS' }
+  if (access === 'deny') return { sentence: '404 NOT_FOUND' }
+  if (access === 'public') return anonymously
   if (identity !== undefined) {
     const refusal = demandCheck(rule, Date.now)?.(identity)
-    return refusal === undefined ? 'forwarded with the identity' : `403 ${refusal.message}`
+    if (refusal !== undefined) return { sentence: `403 ${refusal.message}` }
+    return { sentence: 'forwarded with the identity', asker: identity }
   }
-  if (outcome === 'unavailable') return 'not known: the session could not be read'
-  return access === 'optional' ? 'forwarded without an identity' : '401 SESSION_REQUIRED'
+  if (outcome === 'unavailable') return { sentence: 'not known: the session could not be read' }
+  return access === 'optional' ? anonymously : { sentence: '401 SESSION_REQUIRED' }
 }

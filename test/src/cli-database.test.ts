@@ -37,7 +37,7 @@ t.test('check reports each part in a line, and fails when one of them does', asy
 
   const good = await gatehouse(['check'], cwd, { UPSTREAM_URL: `http://127.0.0.1:${upstream}` })
   t.equal(good.status, 0, good.stdout)
-  for (const part of ['configuration', 'policy', 'database', 'migrations', 'upstream'])
+  for (const part of ['configuration', 'policy', 'database', 'clock', 'migrations', 'upstream', 'cookies'])
     t.match(good.stdout, new RegExp(`^ok {4}${part}: `, 'm'))
 
   const bad = await gatehouse(['check'], cwd, { DATABASE_URL: nowhere, UPSTREAM_URL: 'http://127.0.0.1:1' })
@@ -52,4 +52,22 @@ t.test('an upstream that accepts but speaks no TLS fails an https check', async 
   const { status, stdout } = await gatehouse(['check'], t.testdir(), { UPSTREAM_URL: `https://127.0.0.1:${port}` })
   t.equal(status, 1)
   t.match(stdout, /^FAIL {2}upstream: /m)
+})
+
+t.test('check says what cookies need that are for https', async (t) => {
+  const port = await listening(t)
+  const env = {
+    BETTER_AUTH_URL: 'https://app.example.com',
+    BETTER_AUTH_SECRET: 'canary-canary-canary-canary-canary-1',
+    DATABASE_DRIVER: 'pglite',
+    UPSTREAM_URL: `http://127.0.0.1:${port}`
+  }
+  const cwd = t.testdir()
+  const alone = await gatehouse(['check'], cwd, env)
+  t.equal(alone.status, 0, 'a warning is no failure')
+  t.match(alone.stdout, /^ok {4}cookies: Secure/m)
+  t.match(alone.stdout, /^warn {2}proxies: .*TRUSTED_PROXIES/m)
+  t.notMatch(alone.stdout, 'canary')
+  const proxied = await gatehouse(['check'], cwd, { ...env, TRUSTED_PROXIES: 'loopback' })
+  t.notMatch(proxied.stdout, /^warn {2}proxies/m)
 })

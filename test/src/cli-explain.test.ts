@@ -31,14 +31,50 @@ t.test('explain --cookie-jar says who the cookies make the asker', async (t) => 
   const me = await good('/me')
   t.match(me, /^cookie {2}identified: user \S+, until 20/m)
   t.match(me, /^result {2}forwarded with the identity$/m)
+  t.match(me, /^sends {3}X-User-Id: [\w-]+$/m)
+  t.match(me, /^sends {3}X-User-Email: ada@example\.com\nsends {3}X-User-Email-Verified: false$/m)
   t.notMatch(me, value.slice(0, 20), 'the cookie is not printed')
-  t.match(await good('/internal'), /^result {2}404 NOT_FOUND$/m)
+  t.match(await good('/internal'), /^result {2}404 NOT_FOUND\n$/m, 'and nothing is sent')
 
   const forged = jar(`${value[0] === 'A' ? 'B' : 'A'}${value.slice(1)}`)
-  t.match(await forged('/me'), /^cookie {2}anonymous: .*altered\nresult {2}401 SESSION_REQUIRED$/m)
+  t.match(await forged('/me'), /^cookie {2}anonymous: .*altered\nresult {2}401 SESSION_REQUIRED\n$/m)
   t.match(await forged('/feed'), /^result {2}forwarded without an identity$/m)
+  t.notMatch(await forged('/feed'), /X-User-/)
 
   const none = await gatehouse(['explain', 'GET', '/me', '--cookie-jar', 'nowhere'], cwd)
   t.equal(none.status, 2)
   t.match(none.stderr, /^--cookie-jar: .*ENOENT/)
+})
+
+t.test('explain says which rules the one that decides outranks, and what the server behind it receives', async (t) => {
+  const cwd = t.testdir({
+    site: {},
+    'gatehouse.config.ts': `export default {
+      upstreams: { other: { url: 'http://127.0.0.1:9', token: 'canary-0123456789' }, site: { directory: 'site' } },
+      routes: [
+        { path: '/users/:id', access: 'session' }, { path: '/users/*', access: 'deny' }, { path: '/posts/*', access: 'deny' },
+        { path: '/users/me', access: 'public', methods: ['GET'] },
+        { path: '/other', access: 'optional', upstream: 'other' }, { path: '/site/*', access: 'session', upstream: 'site' }
+      ] }`
+  })
+  const env = { BETTER_AUTH_URL: 'http://localhost:8123', UPSTREAM_TOKEN: 'canary-of-sixteen-or-more-characters' }
+  const explain = async (...args: string[]) => {
+    const { status, stdout } = await gatehouse(['explain', ...args], cwd, env)
+    t.equal(status, 0)
+    t.notMatch(stdout, 'canary')
+    return stdout
+  }
+  const me = await explain('GET', '/users/me')
+  t.match(
+    me,
+    /^rule {4}\/users\/me \(GET\)\nover {4}\/users\/:id \(any method\), which .*\nover {4}\/users\/\* .*\naccess {2}public$/m
+  )
+  t.match(me, /^sends {3}Host: localhost:8123\n/m)
+  t.match(me, /^sends {3}X-Gatehouse-Token: \(not shown\)$/m)
+  t.notMatch(me, /X-User-/)
+  t.match(await explain('POST', '/users/me'), /^rule {4}\/users\/:id .*\nover {4}\/users\/\* /m)
+  t.match(await explain('GET', '/users/7'), /^sends {3}X-User-Id: \(of whoever is signed in\)$/m)
+  t.match(await explain('GET', '/other'), /^sends {3}X-Gatehouse-Token: \(not shown\)$/m)
+  t.match(await explain('GET', '/site/a'), /^sends {3}nothing: /m)
+  t.notMatch(await explain('GET', '/posts/7'), /^sends/m)
 })

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { withoutPython } from '../support/python.ts'
+import { testPython, withoutPython } from '../support/python.ts'
 import { startUvicorn } from '../support/uvicorn.ts'
 import { gatehouse, listening } from './gatehouse.ts'
 
@@ -61,6 +64,13 @@ t.test(
     t.match(stdout, /^! GET \/me: no rule names it, so it needs a session$/m)
     t.notMatch(stdout, /decides no operation|declares it secured/)
     t.equal((await gatehouse([...args, '--strict'], cwd)).status, 1)
+
+    // As docs/policy.md has it for CI: without a server.
+    const code = 'import json, main; print(json.dumps(main.app.openapi()))'
+    const printed = spawn(await testPython(), ['-B', '-c', code], { cwd: `${cwd}examples/fastapi` })
+    const file = join(t.testdir(), 'openapi.json')
+    await writeFile(file, await text(printed.stdout))
+    t.equal((await gatehouse(['routes', '--openapi', file], cwd)).stdout, stdout)
   }
 )
 

@@ -9,7 +9,18 @@ t.test('migrate, migrate again, check and start on a Postgres of its own', async
   t.match(await gatehouse(['check'], cwd, env), { status: 1, stdout: /^FAIL {2}migrations: .*run migrate$/m })
   t.match(await gatehouse(['migrate'], cwd, env), { status: 0, stdout: /0000_/ })
   t.match(await gatehouse(['migrate'], cwd, env), { status: 0 })
-  t.match(await gatehouse(['check'], cwd, env), { stdout: /^ok {4}migrations: up to date$/m })
+  t.match(await gatehouse(['check'], cwd, env), { stdout: /^ok {4}clock: .*\nok {4}migrations: up to date$/m })
+
+  // A database whose clock is ten minutes ahead, as far as anybody who asks it can tell.
+  await postgres.query('create schema ahead', env.DATABASE_URL)
+  await postgres.query(
+    `create function ahead.clock_timestamp() returns timestamptz language sql
+     as $$ select pg_catalog.clock_timestamp() + interval '10 minutes' $$`,
+    env.DATABASE_URL
+  )
+  const ahead = `${env.DATABASE_URL}?options=${encodeURIComponent('-c search_path=ahead,pg_catalog,public')}`
+  const { stdout } = await gatehouse(['check'], cwd, { DATABASE_URL: ahead })
+  t.match(stdout, /^warn {2}clock: .* differ by (599|600|601) s/m)
 })
 
 t.test(

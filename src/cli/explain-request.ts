@@ -1,0 +1,37 @@
+import type { Access } from '../../proxy/route-policy.ts'
+import type { Settings } from '../settings.ts'
+import { decide, explanation, outranked } from './explain.ts'
+import { type Asker, receivedLines } from './received.ts'
+
+// Whom a rule lets through when no jar says who asks.
+const askers: Readonly<Record<Access, Asker | undefined>> = {
+  public: 'stranger',
+  optional: 'somebody',
+  session: 'somebody',
+  deny: undefined
+}
+
+/**
+ * Says in lines which rule decides a request and over which others, what it comes to with the cookies of a jar, and what
+ * the server behind the gateway receives. Throws a ConfigError when the jar cannot be read.
+ */
+export async function explain(
+  method: string,
+  target: string,
+  settings: Settings,
+  cookieJar: string | undefined
+): Promise<string[]> {
+  const decision = await decide(method, target, settings)
+  if (decision.kind !== 'rule') return explanation(decision)
+  const { rule } = decision
+  const lines = explanation(decision, await outranked(method, target, settings, rule))
+  let asker: Asker | undefined = askers[rule.access]
+  if (cookieJar !== undefined) {
+    const { judgeJar, outcomeOf } = await import('./session-in-jar.ts')
+    const verdict = await judgeJar(cookieJar, settings)
+    const outcome = outcomeOf(rule, verdict)
+    lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${outcome.sentence}`)
+    asker = outcome.asker
+  }
+  return asker === undefined ? lines : [...lines, ...receivedLines(settings, rule, asker)]
+}
