@@ -14,7 +14,10 @@ export interface DatabaseOptions {
   dataDir?: string | undefined
   /** For neon: `host:port` of a WebSocket-to-Postgres proxy, instead of Neon's own. */
   neonWsProxy?: string | undefined
-  /** Statements and transactions at once; 10 by default. One connection more asks now and then whether the database is there. */
+  /**
+   * Statements and transactions at once; 10 by default, with pglite always one. Over the wire one connection more asks
+   * now and then whether the database is there.
+   */
   poolSize?: number | undefined
   /** How many more may wait for their turn; 1,000 by default. Further ones are rejected at once. */
   waitingMax?: number | undefined
@@ -40,7 +43,7 @@ export interface DirectClient {
 
 export interface Database extends ExtendedSchema {
   readonly driver: DatabaseDriver
-  /** Over the wire it rejects with `DATABASE_AWAY` or `DATABASE_BUSY`, at once, while nobody can be served. */
+  /** It rejects with `DATABASE_AWAY` or `DATABASE_BUSY`, at once, while nobody can be served. */
   readonly db: GatehouseDb
   /** How long a single look-up may take in all, its wait for a turn included, in ms. */
   readonly patienceMs: number

@@ -1,51 +1,51 @@
 import { join, resolve } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { extendSchema } from '../plugin-tables.ts'
 import { lockDirectory } from './directory-lock.ts'
+import { createPgliteClient, type PgliteClient } from './pglite-client.ts'
+import { PgliteKeeper } from './pglite-keeper.ts'
+import { defaults } from './pooled.ts'
 import { watched } from './watched.ts'
 
-/** The embedded Postgres, in this process and in one directory. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`. */
+/** The embedded Postgres, in a thread of this process and in one directory. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`. */
 export async function openPglite(options: DatabaseOptions): Promise<Database> {
   const dataDir = resolve(options.dataDir ?? '.data')
+  const patienceMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
   const lock = await lockDirectory(dataDir)
-  const pglite = await PGlite.create(join(dataDir, 'postgres')).catch(async (error: unknown) => {
+  const keeper = await PgliteKeeper.open({
+    directory: join(dataDir, 'postgres'),
+    waitingMax: options.waitingMax ?? defaults.waitingMax,
+    onAway: options.onAway
+  }).catch(async (error: unknown) => {
     await lock.release()
     throw error
   })
-  const client = watched(pglite)
+  const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
+  const lend = keeper.lender({ patienceMs, statementTimeoutMs })
+  const client = watched(createPgliteClient(lend))
+  const direct = watched(createPgliteClient(keeper.lender({ patienceMs: undefined, statementTimeoutMs: undefined })))
   const extended = extendSchema(options.pluginTables ?? [])
-  const db = drizzle(client, { schema: extended.schema })
+  const dbOf = (client: PgliteClient) =>
+    // Drizzle asks for a whole PGlite and calls `query` and `transaction`.
+    drizzle(client as unknown as PGlite, { schema: extended.schema })
   let closing: Promise<void> | undefined
 
   return {
     driver: 'pglite',
     ...extended,
-    db,
-    patienceMs: options.connectionTimeoutMs ?? 3_000,
+    db: dbOf(client),
+    patienceMs,
     awake: () => true,
     async ping() {
       await client.query('select 1')
     },
-    withDirectClient: (work) => work({ query: (sql, params) => client.query(sql, params), db }),
-    async listen(channel, onNotify) {
-      let stopped = false
-      // Quoted, as over the wire: PGlite would fold the name to lower case. It does not find such a name again to
-      // stop listening, hence the flag.
-      const unlisten = await pglite.listen(`"${channel}"`, (payload) => {
-        if (!stopped) onNotify(payload)
-      })
-      return async () => {
-        if (stopped) return
-        stopped = true
-        if (!pglite.closed) await unlisten()
-      }
-    },
+    withDirectClient: (work) => work({ query: direct.query, db: dbOf(direct) }),
+    listen: (channel, onNotify, onLost) => keeper.listen(lend, { channel, onNotify, onLost }),
     close() {
       closing ??= (async () => {
-        // Closing twice, or after a crash inside, is no reason to keep the lock.
-        await pglite.close().catch(() => {})
+        await keeper.close()
         await lock.release()
       })()
       return closing
