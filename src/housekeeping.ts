@@ -81,7 +81,7 @@ export async function sweepAll(
       removed[table] += batch.removed
       if (!batch.mine) return removed
       if (batch.removed < batchSize) break
-      await wait(pauseMs, undefined, { signal, ref: false }).catch(() => {})
+      await wait(pauseMs, undefined, { signal }).catch(() => {})
     }
   }
   return removed
