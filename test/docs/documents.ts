@@ -52,6 +52,13 @@ export function variablesIn(text: string): Record<string, string> {
   )
 }
 
+/** The only block of a page in which this stands. Throws when there is none, or more than one. */
+export function blockWith(path: string, marker: string): string {
+  const [found, ...more] = blocksOf(pageOf(path)).filter(({ text }) => text.includes(marker))
+  if (found === undefined || more.length > 0) throw new Error(`${path}: not one block with ${marker}`)
+  return found.text
+}
+
 /** A page without its fenced blocks. */
 export function proseOf({ text }: Page): string {
   return text.replace(/^```.*?^```$/gms, '')

@@ -1,10 +1,15 @@
+import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { compileRules } from '../../proxy/route-policy.ts'
 import { loadPolicy } from '../../src/policy-file.ts'
 import { reservedPaths } from '../../src/settings.ts'
-import { blocksOf, pages, root } from './documents.ts'
+import { testPython, withoutPython } from '../support/python.ts'
+import { blocksOf, blockWith, pages, root } from './documents.ts'
+
+const run = promisify(execFile)
 
 const blocks = pages.flatMap(blocksOf)
 
@@ -22,6 +27,26 @@ t.test('every policy that is shown can be used', async (t) => {
   }
 })
 
+t.test('every policy that is shown passes the type checker', async (t) => {
+  const policies = blocks.filter(({ language }) => language === 'ts')
+  t.ok(policies.length >= 3)
+  // Below node_modules' parent, so that what a policy imports is found.
+  const folder = t.testdir()
+  const files = await Promise.all(
+    policies.map(async ({ text }, index) => {
+      const path = join(folder, `${index}.ts`)
+      await writeFile(path, text.replace("'./src/policy-file.ts'", `'${join(root, 'src/policy-file.ts')}'`))
+      return path
+    })
+  )
+  await writeFile(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ extends: join(root, 'tsconfig.json'), include: [], files })
+  )
+  const { stdout } = await run(join(root, 'node_modules/.bin/tsc'), ['-p', folder]).catch((error) => error)
+  t.equal(stdout, '', policies.map(({ page }, index) => `${index}.ts is from ${page}`).join('\n'))
+})
+
 t.test('Python that is shown is that of the example', async (t) => {
   const example = ['identity.py', 'main.py'].map((name) => readFile(join(root, 'examples/fastapi', name), 'utf8'))
   const code = (await Promise.all(example)).join('\n')
@@ -30,4 +55,15 @@ t.test('Python that is shown is that of the example', async (t) => {
   const shown = blocks.filter(({ language, page }) => language === 'python' && !elsewhere(page))
   t.ok(shown.length >= 3)
   for (const { page, text } of shown) t.ok(code.includes(text), `${page}: ${text.split('\n')[0]}`)
+})
+
+t.test('the app in the README of the example runs', { skip: await withoutPython() }, async (t) => {
+  const app = blockWith('examples/fastapi/README.md', 'import CurrentUser')
+  const main = join(t.testdir({ 'small.py': app }), 'small.py')
+  const asked = `import runpy; print([route.path for route in runpy.run_path('${main}')['app'].routes])`
+  const { stdout } = await run(await testPython(), ['-c', asked], {
+    cwd: join(root, 'examples/fastapi'),
+    env: { PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: '.' }
+  })
+  t.match(stdout, "'/me'")
 })
