@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { type Block, blocksOf, pages, root, variablesIn } from './documents.ts'
+
+const inDocs = (name: string) => `test/docs/${name}.test.ts`
+const byHand = 'a fault of a library, tried again by hand when its version moves'
+const picture = 'a picture'
+
+/** What becomes of blocks of a kind, on whatever page: the test that takes them from the page, or why there is none. */
+const kinds: readonly (readonly [of: (block: Block) => boolean, becomes: string])[] = [
+  [({ page }) => page === 'docs/upstream-notes.md', byHand],
+  [({ language, text }) => language === '' && /[─►│→]/.test(text), picture],
+  [({ language, text }) => language === 'ts' && text.includes('defineConfig('), inDocs('snippets')],
+  [({ language }) => language === 'python', inDocs('snippets')],
+  [({ language, text }) => language === 'console' && text.startsWith('$ '), inDocs('console')],
+  [
+    ({ text }) => /^(npm run gatehouse -- (routes|explain) .*\n|npm run gatehouse -- routes\n)+$/.test(text),
+    inDocs('console')
+  ],
+  [({ language, text }) => language === 'sh' && text.startsWith('curl '), inDocs('curl')],
+  [({ language, text }) => language === 'ini' && Object.keys(variablesIn(text)).length > 0, inDocs('settings')]
+]
+
+/** The other blocks, by their page and how they begin. */
+const others: readonly (readonly [page: string, beginning: string, becomes: string])[] = [
+  ['README.md', 'npm ci && npm run demo', 'test/e2e/demo.test.ts'],
+  ['README.md', 'npm ci && npm test', '.ci/run'],
+  ['README.md', 'npm run check', '.ci/run'],
+  ['README.md', 'npm test -- test/proxy', '.ci/run'],
+  ['README.md', '{ "id"', inDocs('curl')],
+  ['README.md', 'HTTP/1.1 401', inDocs('curl')],
+  ['README.md', 'docker compose up', 'test/docker/compose.test.ts'],
+  ['README.md', 'export DATABASE_URL=', inDocs('databases')],
+  ['docs/adopting.md', 'DATABASE_URL=', inDocs('databases')],
+  ['docs/adopting.md', 'begin;', inDocs('databases')],
+  ['docs/deploying.md', 'services:', inDocs('compose-override')],
+  ['docs/deploying.md', 'app.example.com {', inDocs('tls-proxies')],
+  ['docs/deploying.md', 'map $http_upgrade', inDocs('tls-proxies')],
+  ['docs/deploying.md', 'npm ci --omit=dev', 'Dockerfile'],
+  ['docs/deploying.md', '# /etc/systemd', inDocs('settings')],
+  ['docs/performance.md', 'npm run bench', inDocs('bench-commands')],
+  ['docs/policy.md', 'update "user"', inDocs('databases')],
+  ['docs/policy.md', '- run: python -c', inDocs('policy-in-ci')],
+  ['docs/refusals.md', '{\n  "type"', inDocs('curl')],
+  ['examples/fastapi/README.md', 'python3 -m venv', 'test/support/python.ts']
+]
+
+for (const page of pages) {
+  t.test(`every fenced block of ${page.path} is run, checked, or said to be neither`, async (t) => {
+    for (const block of blocksOf(page)) {
+      const becomes = [
+        ...kinds.filter(([of]) => of(block)).map(([, becomes]) => becomes),
+        ...others.filter(([path, start]) => path === block.page && block.text.startsWith(start)).map(([, , to]) => to)
+      ]
+      if (t.ok(becomes.length > 0, `${block.text.split('\n')[0]}: have a test take it from the page, and name it here`))
+        for (const name of becomes) t.ok([byHand, picture].includes(name) || existsSync(join(root, name)), name)
+    }
+    t.pass('every block was looked at')
+  })
+}
+
+t.test('nothing is accounted for that is no longer there', async (t) => {
+  const blocks = pages.flatMap(blocksOf)
+  for (const [page, start] of others)
+    t.ok(
+      blocks.some((block) => block.page === page && block.text.startsWith(start)),
+      `${page}: ${start}`
+    )
+})
