@@ -1,4 +1,4 @@
-import { boundMs, channelIsBackMs, requestLimitMs, storeIsBackMs, type Timeline, type Times } from './bounds.ts'
+import { boundMs, channelIsBackMs, requestLimitMs, storeIsBackMs, Timeline, type Times } from './bounds.ts'
 import type { Session } from './model.ts'
 import { count, type Spread, spread } from './statistics.ts'
 
@@ -22,10 +22,18 @@ export interface Judged {
   /** The same of WebSockets. */
   readonly closed: Spread
   readonly closedInFaults: Spread
-  readonly slowestMs: number
-  /** How often the machine stood still for so long that time-outs passed which no fault explains. */
+  /** The answer that took longest, and what it was. */
+  readonly slowest: { readonly ms: number; readonly told: string }
+  /** How often the machine stood still for so long that time-outs may have passed which no fault explains. */
   readonly stalls: number
   readonly findings: readonly string[]
+}
+
+interface Doubtful {
+  /** When an explanation would have to be found, in ms since the epoch. */
+  readonly from: number
+  readonly to: number
+  readonly told: string
 }
 
 const mostFindings = 50
@@ -46,18 +54,21 @@ export class Judge {
   readonly #closedInFaults: number[] = []
   #requests = 0
   #stalls = 0
-  // Judged at the end: a request that took too long may explain one that was answered before it.
-  readonly #unavailable: { readonly from: number; readonly to: number; readonly told: string }[] = []
-  #slowestMs = 0
+  readonly #machine = new Timeline()
+  // Judged at the end: what explains them may be seen only later.
+  readonly #unavailable: Doubtful[] = []
+  readonly #late: Doubtful[] = []
+  #slowest = { ms: 0, told: '' }
 
   constructor(times: Times, timeline: Timeline) {
     this.#times = times
     this.#timeline = timeline
   }
 
-  /** Something took so long, up to now, that only a fault or the machine explains it. */
+  /** What needs neither session nor database took so long, up to now: the machine had other things to do. */
   stalled(ms: number): void {
-    if (!this.#timeline.touched(Date.now() - ms, Date.now())) this.#stalls++
+    if (!this.#machine.touched(Date.now() - ms, Date.now())) this.#stalls++
+    this.#machine.stalled(ms)
     this.#timeline.stalled(ms)
   }
 
@@ -70,11 +81,13 @@ export class Judge {
     const { endsFrom, endedAt } = session
     const told = () => `${what}, sent ${sentAt - this.#startedAt} ms, took ${tookMs} ms, ${this.#story(session)}`
     this.#requests++
-    this.#slowestMs = Math.max(this.#slowestMs, tookMs)
+    if (tookMs > this.#slowest.ms) this.#slowest = { ms: tookMs, told: `${verdict}: ${told()}` }
     count(this.#verdicts, verdict)
-    // Everything is on one machine, which may have had other things to do.
-    if (tookMs > slowMs) this.stalled(tookMs)
-    if (tookMs > requestLimitMs(this.#times)) this.find(`an answer took too long: ${told()}`)
+    // The database is on this machine too, and may have had no turn.
+    if (tookMs > slowMs) this.#timeline.stalled(tookMs)
+    if (tookMs > requestLimitMs(this.#times)) {
+      this.#late.push({ from: sentAt, to: answeredAt, told: told() })
+    }
     switch (verdict) {
       case 'let through':
         if (endedAt !== undefined && sentAt - endedAt > boundMs(this.#times, this.#timeline, endedAt)) {
@@ -112,6 +125,9 @@ export class Judge {
     for (const { from, to, told } of this.#unavailable) {
       if (!this.#timeline.touched(from, to)) this.find(`503 without a fault: ${told}`)
     }
+    for (const { from, to, told } of this.#late) {
+      if (!this.#machine.touched(from, to)) this.find(`an answer took too long: ${told}`)
+    }
     return {
       requests: this.#requests,
       verdicts: this.#verdicts,
@@ -119,7 +135,7 @@ export class Judge {
       letThroughInFaults: spread(this.#letThroughInFaults),
       closed: spread(this.#closed),
       closedInFaults: spread(this.#closedInFaults),
-      slowestMs: this.#slowestMs,
+      slowest: this.#slowest,
       stalls: this.#stalls,
       findings: this.#findings
     }

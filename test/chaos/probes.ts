@@ -50,3 +50,16 @@ export async function follow(replica: Replica, session: Session, judge: Judge, l
   }
   judge.lastSeen(session, lastMs)
 }
+
+const stallMs = 600
+
+/** Asks for what needs no session and no database, all the time: where that is slow, so is the machine. Never rejects. */
+export async function control(world: World, judge: Judge, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    const sentAt = Date.now()
+    await Promise.all(world.replicas.map((replica) => fetch(`${replica.url}/public/x`).catch(() => {})))
+    const tookMs = Date.now() - sentAt
+    if (tookMs > stallMs) judge.stalled(tookMs)
+    await new Promise((resume) => setTimeout(resume, 100))
+  }
+}

@@ -5,7 +5,7 @@ import { Timeline, type Times } from './bounds.ts'
 import { Judge, type Judged } from './judge.ts'
 import { Model } from './model.ts'
 import { Lane } from './operations.ts'
-import { follow, probe } from './probes.ts'
+import { control, follow, probe } from './probes.ts'
 import { settled } from './settled.ts'
 import { Sockets } from './sockets.ts'
 import { buildWorld } from './world.ts'
@@ -19,6 +19,8 @@ export interface SoakOptions {
 }
 
 export interface SoakReport extends Judged {
+  /** What each gateway logged about its database and its events. */
+  readonly told: readonly Readonly<Record<string, number>>[]
   readonly operations: Readonly<Record<string, number>>
   readonly holdings: readonly { readonly afterSeconds: number; readonly held: readonly (Holdings | undefined)[] }[]
 }
@@ -112,7 +114,8 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
     request(),
     connect(),
     restart(),
-    watch()
+    watch(),
+    control(world, judge, isOver)
   ])
   await settled(world, model, judge, sockets, times)
   await weigh()
@@ -126,5 +129,5 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
     if (held.residentMb > before.residentMb + grownMb || held.descriptors > before.descriptors + grownDescriptors)
       judge.find(text)
   }
-  return { operations, holdings, ...judge.report }
+  return { operations, holdings, told: world.replicas.map(({ told }) => told), ...judge.report }
 }
