@@ -152,7 +152,9 @@ function welcome(publicUrl: string): string {
   return `
 Gatehouse is on ${publicUrl} – the app behind it describes itself on ${publicUrl}/docs
 
-Try these in another terminal. Sign up, and keep the session cookie:
+Open ${publicUrl}/me in a browser: create an account, and FastAPI says who you are.
+
+Or try these in another terminal. Sign up, and keep the session cookie:
 
   curl -sS -w '\\n' -c ${jar} -H 'Content-Type: application/json' -d '${user}' ${publicUrl}/api/auth/sign-up/email
 
