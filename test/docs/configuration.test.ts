@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { withReference } from '../../docs/reference.ts'
 import { variables } from '../../src/config/variables.ts'
 import { readConfig, variableNames } from '../../src/config.ts'
-import { pageOf, rowsOf } from './documents.ts'
+import { pageOf, root, rowsOf } from './documents.ts'
 
 const page = pageOf('docs/configuration.md')
 const rows = rowsOf(page).flatMap(([name = '', value = '']) => {
@@ -50,5 +52,17 @@ t.test("the README's defaults are those of docs/configuration.md", async (t) => 
         known.map(([, value]) => value),
         names
       )
+  }
+})
+
+t.test('the table of commands has every command and every option', async (t) => {
+  const source = readFileSync(join(root, 'src/cli.ts'), 'utf8')
+  const commands = rowsOf(page).filter(([name = '']) => name.startsWith('`gatehouse '))
+  for (const part of source.split(/\.command\('/).slice(1)) {
+    const name = /^\w+/.exec(part)?.[0]
+    const rows = commands.filter(([command = '']) => command.startsWith(`\`gatehouse ${name}`)).join(' ')
+    t.not(rows, '', `gatehouse ${name}`)
+    for (const [, option = ''] of part.matchAll(/\.option\('(--[\w-]+)/g))
+      t.ok(rows.includes(option), `${name} ${option}`)
   }
 })
