@@ -9,6 +9,7 @@ import { subjectOf } from '../auth/session-decision.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import type { Turns } from '../auth/turns.ts'
 import type { Database } from '../db/database.ts'
+import { within } from '../db/drivers/within.ts'
 import { createExpiryReader, createSessionReader } from '../db/sessions.ts'
 import type { Background } from './background.ts'
 import { ConfigError } from './config.ts'
@@ -77,7 +78,9 @@ export async function createSessions(
     signer: createCookieSigner(secret),
     readSession: createSessionReader(database, admin),
     async refresh(cookie) {
-      const { headers } = await auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
+      // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
+      const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
+      const { headers } = await within(database.patienceMs, refreshed, 'the session was not refreshed in time')
       return headers.getSetCookie()
     },
     sliding: {

@@ -64,7 +64,7 @@ export function boundMs({ ttlMs, staleMs }: Times, timeline: Timeline, endedAt: 
 /** How long a proxied request may take at most: two readings, should the first be cancelled, and what refreshing adds. */
 export function requestLimitMs({ refreshing }: Times): number {
   const reading = connectionMs
-  const refresh = refreshing ? connectionMs + statementMs + reading : 0
+  const refresh = refreshing ? connectionMs + reading : 0
   return 2 * (reading + refresh) + machineMs
 }
 

@@ -1,4 +1,4 @@
-import { boundMs, channelIsBackMs, requestLimitMs, storeIsBackMs, Timeline, type Times } from './bounds.ts'
+import { authLimitMs, boundMs, channelIsBackMs, requestLimitMs, storeIsBackMs, Timeline, type Times } from './bounds.ts'
 import type { Session } from './model.ts'
 import { count, type Spread, spread } from './statistics.ts'
 
@@ -85,9 +85,7 @@ export class Judge {
     count(this.#verdicts, verdict)
     // The database is on this machine too, and may have had no turn.
     if (tookMs > slowMs) this.#timeline.stalled(tookMs)
-    if (tookMs > requestLimitMs(this.#times)) {
-      this.#late.push({ from: sentAt, to: answeredAt, told: told() })
-    }
+    this.tookNoLongerThan(what.startsWith('/api/auth') ? authLimitMs : requestLimitMs(this.#times), sentAt, told)
     switch (verdict) {
       case 'let through':
         if (endedAt !== undefined && sentAt - endedAt > boundMs(this.#times, this.#timeline, endedAt)) {
@@ -103,6 +101,11 @@ export class Judge {
       default:
         this.find(`${verdict}: ${told()}`)
     }
+  }
+
+  /** Holds what has been answered just now to a limit in ms. */
+  tookNoLongerThan(limitMs: number, sentAt: number, told: () => string): void {
+    if (Date.now() - sentAt > limitMs) this.#late.push({ from: sentAt, to: Date.now(), told: told() })
   }
 
   /** This session was let through for the last time so long after its end; 0: never after it. */

@@ -223,8 +223,7 @@ export class Lane {
     try {
       const answer = await work()
       count(counts, `${what} ${answer.status}`)
-      const tookMs = Date.now() - startedAt
-      if (tookMs > authLimitMs) judge.find(`${what} took ${tookMs} ms`)
+      judge.tookNoLongerThan(authLimitMs, startedAt, () => `${what} took ${Date.now() - startedAt} ms`)
       // The acting session is alive: nobody but this lane could have ended it.
       if (![200, 429, 503].includes(answer.status)) judge.find(`${what} answered ${answer.status} ${answer.text}`)
       return answer
