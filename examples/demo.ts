@@ -10,6 +10,13 @@ import { ensureVirtualEnvironment, findPython, PythonProblem } from './demo/pyth
 const root = fileURLToPath(new URL('..', import.meta.url))
 const app = join(root, 'examples', 'fastapi')
 const dataDir = resolve(process.env['DATA_DIR'] || join(root, '.data'))
+// The settings of somebody's shell that are meant for the demo.
+const meant = Object.fromEntries(
+  ['GATEHOUSE_CONFIG', 'TRUSTED_ORIGINS'].flatMap((name) => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value]]
+  })
+)
 const ports = { PORT: process.env['PORT'] || '8080', ADMIN_PORT: process.env['ADMIN_PORT'] || '9090' }
 
 /** Ends the demo with its sentence and exit status 1. */
@@ -101,6 +108,7 @@ async function startGateway(upstream: string, token: string): Promise<string> {
     cwd: root,
     env: {
       ...plainEnvironment(),
+      ...meant,
       ...ports,
       DATA_DIR: dataDir,
       UPSTREAM_URL: upstream,
@@ -121,9 +129,9 @@ async function startGateway(upstream: string, token: string): Promise<string> {
 
 // The demo must not write to a database, or start with a setting, that happens to be in somebody's shell.
 function plainEnvironment(): Record<string, string | undefined> {
-  const meant = (name: string) =>
+  const harmless = (name: string) =>
     !variableNames.includes(name) && !/^(BETTER_AUTH_|UVICORN_|WEB_CONCURRENCY$|PYTHON|NODE_ENV$)/.test(name)
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => meant(name)))
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => harmless(name)))
 }
 
 async function inTime(ready: Promise<string>): Promise<string> {

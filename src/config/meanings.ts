@@ -15,7 +15,7 @@ export const meanings: Readonly<Record<VariableName, string>> = {
     '`http://host:port`, `https://host:port` (the certificate is verified) or `unix:/path`; without a path or query',
   UPSTREAM_CA_FILE: 'PEM file with a further certificate authority for an `https://` upstream',
   UPSTREAM_TOKEN:
-    'sent as `X-Gatehouse-Token`, so that FastAPI can refuse whoever did not come through the gateway. Visible ASCII without spaces',
+    'sent to `UPSTREAM_URL`, and to no other upstream, as `X-Gatehouse-Token`, so that FastAPI can refuse whoever did not come through the gateway. Visible ASCII without spaces',
   DATA_DIR:
     'where the embedded database and the generated secret live. One process at a time owns the database in it; a second one exits with 2',
   DATABASE_URL:
@@ -46,7 +46,7 @@ export const meanings: Readonly<Record<VariableName, string>> = {
   MAX_BODY_BYTES:
     'largest request body that is forwarded (100 MiB); 413 past it. Bodies under `/api/auth` may have 1 MiB',
   UPSTREAM_TIMEOUT:
-    "seconds until FastAPI's response headers; 504 past it. A response may stream for as long as it likes",
+    "seconds until FastAPI's response headers; 504 past it. The default for the upstreams of the policy file. A response may stream for as long as it likes",
   CLIENT_TIMEOUT:
     "seconds without a byte of a request's body; 408 past it. The headers of a request must arrive within 15",
   DRAIN_DELAY: 'seconds between "not ready" and closing the listener, after SIGTERM',

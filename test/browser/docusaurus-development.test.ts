@@ -21,9 +21,11 @@ t.test('Docusaurus’ development server on another port', { skip }, async (t) =
     upstreamUrl: uvicorn.url,
     env: { TRUSTED_ORIGINS: `http://localhost:${port}` },
     policy: {
+      upstreams: { site: `http://localhost:${port}` },
       routes: [
+        { path: '/*', access: 'public', upstream: 'site' },
         { path: '/hello', access: 'public' },
-        { path: '/feed/*', access: 'optional' }
+        { path: '/me', access: 'session' }
       ]
     }
   })
@@ -56,6 +58,16 @@ t.test('Docusaurus’ development server on another port', { skip }, async (t) =
   await page.getByRole('link', { name: 'Sign in' }).waitFor()
   await ask('/me', /^401 /)
   t.pass('and ends there')
+
+  const frames: string[] = []
+  page.on('websocket', (socket) => {
+    socket.on('framereceived', ({ payload }) => frames.push(`${socket.url()} ${payload}`))
+  })
+  await page.goto(`${gateway.publicUrl}/api/`)
+  await ask('/hello', /^200 /)
+  const live = `${gateway.publicUrl.replace('http', 'ws')}/ws {`
+  await until(() => frames.some((frame) => frame.startsWith(live)))
+  t.pass('behind the gateway it goes on telling the browser what to load anew')
 })
 
 async function startDevelopmentServer(t: Test, port: number, gatewayUrl: string): Promise<void> {

@@ -14,6 +14,8 @@ const foreign = [
   'NODE_ENV',
   'CHROMIUM_PATH', // the tests'
   'FORWARDED_ALLOW_IPS', // uvicorn
+  'GATEWAY_URL', // the example site's
+  'SITE_URL',
   'GITHUB_CLIENT_ID', // the example of a social provider
   'GITHUB_CLIENT_SECRET',
   'INVALID_EMAIL_OR_PASSWORD', // BetterAuth's codes

@@ -20,7 +20,8 @@ t.test('every policy that is shown can be used', async (t) => {
   for (const [index, { page, text }] of policies.entries()) {
     const path = join(folder, `${index}`, 'gatehouse.config.ts')
     await mkdir(join(folder, `${index}`))
-    for (const [, named = ''] of text.matchAll(/directory: '([^']+)'/g)) await mkdir(join(folder, `${index}`, named))
+    for (const [, directory = ''] of text.matchAll(/directory: '([^']+)'/g))
+      await mkdir(join(folder, `${index}`, directory), { recursive: true })
     await writeFile(path, text.replace("'./src/policy-file.ts'", `'${join(root, 'src/policy-file.ts')}'`))
     const { routes } = await loadPolicy({ path, named: true })
     const { problems } = compileRules(routes, reservedPaths({ pages: true, publicHealthPath: undefined }))
