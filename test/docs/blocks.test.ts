@@ -39,10 +39,14 @@ const others: readonly (readonly [page: string, beginning: string, becomes: stri
   ['docs/deploying.md', 'map $http_upgrade', inDocs('tls-proxies')],
   ['docs/deploying.md', 'npm ci --omit=dev', 'Dockerfile'],
   ['docs/deploying.md', '# /etc/systemd', inDocs('settings')],
+  ['docs/docusaurus.md', 'npm --prefix examples/docusaurus', inDocs('docusaurus')],
+  ['docs/docusaurus.md', 'TRUSTED_ORIGINS=', inDocs('docusaurus')],
+  ['docs/docusaurus.md', 'const { data', inDocs('docusaurus')],
   ['docs/performance.md', 'npm run bench', inDocs('bench-commands')],
   ['docs/policy.md', 'update "user"', inDocs('databases')],
   ['docs/policy.md', '- run: python -c', inDocs('policy-in-ci')],
   ['docs/refusals.md', '{\n  "type"', inDocs('curl')],
+  ['examples/docusaurus/README.md', 'npm --prefix', inDocs('docusaurus')],
   ['examples/fastapi/README.md', 'python3 -m venv', 'test/support/python.ts']
 ]
 

@@ -134,3 +134,21 @@ t.test('when the app dies the demo says so and stops', { skip, timeout: 120_000 
   t.match(running.output(), 'The example app stopped (SIGKILL).')
   t.same([...processes.keys()].filter(alive), [])
 })
+
+t.test(
+  'of the shell’s settings the demo takes the policy and the trusted origins',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    const env = {
+      GATEHOUSE_CONFIG: 'nowhere.ts',
+      TRUSTED_ORIGINS: 'nonsense',
+      DATABASE_URL: 'nonsense',
+      LOG_LEVEL: 'x'
+    }
+    const running = demo(t, env)
+    t.equal(await running.ended, 1)
+    t.match(running.output(), /GATEHOUSE_CONFIG: /)
+    t.match(running.output(), /TRUSTED_ORIGINS: /)
+    t.notMatch(running.output(), /DATABASE_URL: |LOG_LEVEL: /)
+  }
+)

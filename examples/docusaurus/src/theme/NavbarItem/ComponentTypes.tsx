@@ -3,8 +3,9 @@ import ComponentTypes from '@theme-original/NavbarItem/ComponentTypes'
 import { Account } from '../../components/Account.tsx'
 
 // Pages are built without knowing who will read them.
-function AccountNavbarItem() {
-  return <BrowserOnly>{() => <Account />}</BrowserOnly>
+function AccountNavbarItem({ mobile = false }: { mobile?: boolean }) {
+  const account = <BrowserOnly>{() => <Account />}</BrowserOnly>
+  return mobile ? <li className="menu__list-item">{account}</li> : account
 }
 
 export default { ...ComponentTypes, 'custom-account': AccountNavbarItem }
