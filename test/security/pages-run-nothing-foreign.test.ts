@@ -6,7 +6,8 @@ import { pageLoad, sendForm } from '../support/pages.ts'
 const gateway = await startTestGateway(t, { policy: { auth: { sendResetPassword: async () => undefined } } })
 const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'`
 const somebody = () => new Browser(gateway.url, gateway.publicUrl)
-const found = /<script>alert|<img src=x|onerror=alert/
+// As markup. Inside a text the rest of it may stand.
+const found = /<script>alert|<img src=x/
 
 t.test('what people type stays text, on every page that shows it again', async (t) => {
   const ada = somebody()

@@ -35,10 +35,11 @@ t.test('a client that goes on sending behind a refusal is cut off', async (t) =>
 function goOnSending(handshake: string): Promise<{ received: string; isCutOff: boolean }> {
   return new Promise((resolve) => {
     let received = ''
+    let again: NodeJS.Timeout | undefined
     const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true }, () => {
       socket.write(handshake, 'latin1')
+      again = setInterval(() => socket.write('x'), 50)
     })
-    const again = setInterval(() => socket.write('x'), 50)
     const limit = setTimeout(settle, 8_000, false)
     socket.setEncoding('latin1').on('data', (text) => {
       received += text
