@@ -50,8 +50,13 @@ t.test('a worker that crashes costs the others nothing, and is replaced', async 
 
   t.test('all of them at once: not ready, then back on the same port', async (t) => {
     for (const pid of childrenOf(child.pid)) process.kill(pid, 'SIGKILL')
-    await until(async () => (await fetch(`${adminUrl}/readyz`)).status === 503)
-    t.match(await report(), /"degraded":\["workers"\]/)
+    let said = ''
+    await until(async () => {
+      const response = await fetch(`${adminUrl}/readyz`)
+      said = await response.text()
+      return response.status === 503
+    })
+    t.match(said, /"degraded":\["workers"\]/)
     await until(() => served() === 3, 30_000)
     await isWhole()
     t.equal((await new Browser(publicUrl, publicUrl).ask('/me', { headers })).status, 200)
