@@ -1,33 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { Random } from '../fuzz/random.ts'
 import { type Answer, Browser } from '../support/browser.ts'
+import { browserOf, post } from './acting.ts'
 import { authLimitMs } from './bounds.ts'
 import type { Judge } from './judge.ts'
+import { type Kind, pickKind } from './kinds.ts'
 import { isAlive, type Model, type Person, type Session } from './model.ts'
 import { count } from './statistics.ts'
 import { cookieOf, type Replica, tokenOf, type World } from './world.ts'
 
 const peoplePerLane = 3
 const sessionsPerPerson = 5
-
-// How often each is done, out of their sum.
-const weights = {
-  mint: 26,
-  signIn: 4,
-  signOut: 8,
-  revokeOne: 8,
-  revokeOthers: 4,
-  revokeAll: 3,
-  changePassword: 1,
-  deleteBySql: 8,
-  deleteAllBySql: 2,
-  deleteUserBySql: 2,
-  expireBySql: 6,
-  extendBySql: 5,
-  renameBySql: 4
-} as const
-
-type Kind = keyof typeof weights
 
 export interface LaneOptions {
   readonly world: World
@@ -51,7 +34,7 @@ export class Lane {
   /** One operation. Never rejects. */
   async step(): Promise<void> {
     const { random, counts, judge } = this.#options
-    const kind = this.#pickKind()
+    const kind = pickKind(random)
     const place = random.below(peoplePerLane)
     const picked = random.below(sessionsPerPerson)
     const replica = this.#options.world.replicas[random.below(2)] ?? this.#options.world.replicas[0]
@@ -69,15 +52,6 @@ export class Lane {
     } catch (error) {
       judge.find(`the operation ${kind} failed: ${error}`)
     }
-  }
-
-  #pickKind(): Kind {
-    let left = this.#options.random.below(Object.values(weights).reduce((sum, weight) => sum + weight, 0))
-    for (const kind of kinds) {
-      left -= weights[kind]
-      if (left < 0) return kind
-    }
-    return 'mint'
   }
 
   async #do(kind: Kind, place: number, person: Person, session: Session, replica: Replica): Promise<void> {
@@ -232,19 +206,4 @@ export class Lane {
       return undefined
     }
   }
-}
-
-const kinds: readonly Kind[] = Object.keys(weights).filter((name): name is Kind => name in weights)
-
-function browserOf(replica: Replica, session: Session): Browser {
-  const browser = new Browser(replica.url, replica.publicUrl)
-  for (const pair of session.cookie.split('; ')) {
-    const equals = pair.indexOf('=')
-    browser.cookies.set(pair.slice(0, equals), pair.slice(equals + 1))
-  }
-  return browser
-}
-
-function post(replica: Replica, session: Session, action: string, body: object = {}): Promise<Answer> {
-  return browserOf(replica, session).post(`/api/auth/${action}`, body)
 }
