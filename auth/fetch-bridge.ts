@@ -1,6 +1,7 @@
 import type { FastifyCookieOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientAddress } from './client-address.ts'
+import { withTokenNames } from './session-cookie.ts'
 
 /** The one header that BetterAuth takes the client's address from. A client's own of that name never arrives. */
 export const clientAddressHeader = 'x-gatehouse-client-address'
@@ -40,9 +41,8 @@ export function toFetchRequest(request: FastifyRequest, publicUrl: string): Requ
     if (value === undefined || isDropped(name)) continue
     headers.set(name, Array.isArray(value) ? value.join(', ') : value)
   }
-  // One reading of every cookie: of two with one name the first counts, here and for whatever runs inside BetterAuth.
-  const cookies = Object.entries(request.cookies).map(([name, value]) => `${name}=${value}`)
-  if (cookies.length > 0) headers.set('cookie', cookies.join('; '))
+  const cookies = cookiesFor(request)
+  if (cookies !== '') headers.set('cookie', cookies)
   headers.set(clientAddressHeader, clientAddress(request))
   const { method, body } = request
   // Fetch refuses a body on GET and HEAD, where HTTP gives it no meaning.
@@ -53,6 +53,12 @@ export function toFetchRequest(request: FastifyRequest, publicUrl: string): Requ
     redirect: 'manual',
     body: carriesBody ? new Uint8Array(body) : null
   })
+}
+
+/** The `Cookie` header as BetterAuth sees it: of two cookies with one name the first counts, for whatever runs inside. */
+export function cookiesFor({ cookies }: FastifyRequest): string {
+  const pairs = Object.entries(cookies).map(([name, value]) => `${name}=${value}`)
+  return withTokenNames(pairs.join('; '))
 }
 
 /** Answers with BetterAuth's response: every `Set-Cookie` on its own, the body streamed, `Location` as it is. Never cached. */

@@ -31,12 +31,40 @@ export function readCookie(header: string | undefined, name: string): CookieRead
   let found: string | undefined
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')
-    if (equals === -1 || pair.slice(0, equals).trim() !== name) continue
-    const value = pair.slice(equals + 1).trim()
+    if (equals === -1 || withoutSpace(pair.slice(0, equals)) !== name) continue
+    const value = withoutSpace(pair.slice(equals + 1))
     if (found !== undefined && found !== value) return ambiguous
     found = value
   }
   return found === undefined ? absent : { kind: 'present', value: found }
+}
+
+// Spaces and tabs (RFC 6265, section 5.2). `trim` would take a no-break space for one too, which to a browser is a part of
+// the name: a sibling domain, which cannot plant a `__Host-` cookie, can plant one with a no-break space before that.
+function withoutSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text.charCodeAt(start))) start++
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
+
+const tokenName = /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=/
+
+/**
+ * A `Cookie` header for BetterAuth, which trims names as `readCookie` does not: without the cookies whose names are no
+ * tokens (RFC 6265, section 4.1.1), as all of its own are.
+ */
+export function withTokenNames(header: string): string {
+  return header
+    .split(';')
+    .filter((pair) => tokenName.test(pair))
+    .join(';')
+    .trimStart()
 }
 
 /** Signs and verifies BetterAuth's cookie values: `encodeURIComponent(token + '.' + base64(HMAC-SHA256(secret, token)))`. */

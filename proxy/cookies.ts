@@ -1,6 +1,7 @@
 // Every cookie of BetterAuth's, its plugins' included, carries this prefix; on https `__Host-` stands before it. Browsers
-// keep `=name=value` as a cookie without a name, and send it as `name=value`.
-const betterAuthCookie = /^[\s=]*(?:__host-|__secure-)?better-auth\./i
+// keep `=name=value` as a cookie without a name, and send it as `name=value`; and servers trim more than browsers do, as
+// Python's `strip` does with U+0085 and U+00A0.
+const betterAuthCookie = /^[\s=\u0085]*(?:__host-|__secure-)?better-auth\./i
 
 /** Whether a `Cookie` pair or a `Set-Cookie` value names one of BetterAuth's cookies. */
 export function isBetterAuthCookie(pair: string): boolean {

@@ -4,7 +4,7 @@ import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createElapsed } from '../auth/elapsed.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
-import { createCookieSigner } from '../auth/session-cookie.ts'
+import { createCookieSigner, withTokenNames } from '../auth/session-cookie.ts'
 import { subjectOf } from '../auth/session-decision.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import type { Turns } from '../auth/turns.ts'
@@ -77,7 +77,8 @@ export async function createSessions(
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
     signer: createCookieSigner(secret),
     readSession: createSessionReader(database, admin),
-    async refresh(cookie) {
+    async refresh(cookieHeader) {
+      const cookie = withTokenNames(cookieHeader)
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
       const { headers } = await within(database.patienceMs, refreshed, 'the session was not refreshed in time')

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AskAuth } from '../ask.ts'
 import { clientAddress } from '../client-address.ts'
 import { RateLimitedError } from '../errors.ts'
-import { clientAddressHeader } from '../fetch-bridge.ts'
+import { clientAddressHeader, cookiesFor } from '../fetch-bridge.ts'
 import { type Complaint, complaintAbout, complaintAboutLimit } from './sentences.ts'
 
 /** What BetterAuth said to a form: done, or what is wrong with it. */
@@ -52,8 +52,8 @@ function questionHeaders(request: FastifyRequest, publicUrl: string): Headers {
     origin: publicUrl,
     [clientAddressHeader]: clientAddress(request)
   })
-  const cookies = Object.entries(request.cookies).map(([name, value]) => `${name}=${value}`)
-  if (cookies.length > 0) headers.set('cookie', cookies.join('; '))
+  const cookies = cookiesFor(request)
+  if (cookies !== '') headers.set('cookie', cookies)
   for (const name of ['user-agent', 'accept-language'] as const) {
     const value = request.headers[name]
     if (value !== undefined) headers.set(name, value)

@@ -48,6 +48,8 @@ t.test('a Cookie header is read by exact name', async (t) => {
   t.same(readCookie(`x${name}=1; ${name}x=2; a=${name}`, name), { kind: 'absent' })
   t.same(readCookie(`a=1; ${name}=v=w; b=2`, name), { kind: 'present', value: 'v=w' })
   t.same(readCookie(`a=1;${name}=v`, name), { kind: 'present', value: 'v' })
+  t.same(readCookie(`a=1; \t${name}\t = v`, name), { kind: 'present', value: 'v' })
+  t.same(readCookie(`\xa0${name}=v; ${name}\xa0=v`, name), { kind: 'absent' }, 'another name to the browser')
 })
 
 t.test('two different session cookies are ambiguous, the same one twice is not', async (t) => {

@@ -12,7 +12,10 @@ const planted = [
   '__Host-better-auth.session_token=x; Secure; Path=/',
   'better-auth.dont_remember=true',
   'better-auth.session_data=x',
-  '\tbetter-auth.admin_session=x'
+  '\tbetter-auth.admin_session=x',
+  // To browsers these bytes are a part of the name, to servers that trim they are nothing
+  '\xa0__Host-better-auth.session_token=x; Secure; Path=/',
+  '\x85better-auth.session_token=x'
 ]
 const its = ['theme=dark; Path=/', 'better=auth', 'a-better-auth=1; HttpOnly']
 
@@ -29,12 +32,13 @@ const upstream = await startRawUpstream(t, ({ socket }, head) => {
   const cookies = [...planted, ...its].map((cookie) => `Set-Cookie: ${cookie}\r\n`).join('')
   if (head.startsWith('GET /public/trailers')) {
     socket.write(
-      `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n\r\n0\r\n${cookies}X-Sum: 1\r\n\r\n`
+      `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n\r\n0\r\n${cookies}X-Sum: 1\r\n\r\n`,
+      'latin1'
     )
   } else if (head.startsWith('GET /public/clear/')) {
     const wanted = Object.keys(clearings)[Number(/clear\/(\d)/.exec(head)?.[1])]
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\nClear-Site-Data: ${wanted}\r\n\r\n`)
-  } else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${cookies}\r\n`)
+  } else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${cookies}\r\n`, 'latin1')
 })
 const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
 const host = [`Host: ${new URL(gateway.publicUrl).host}`]
