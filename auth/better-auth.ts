@@ -22,6 +22,8 @@ export interface AuthOptions {
   readonly publicSignUp: boolean
   /** `auth` of the policy file. */
   readonly extension: AuthExtension
+  /** Where BetterAuth leads a person whom it can tell of a failure by no page of theirs. Default: a page of its own. */
+  readonly errorUrl?: string | undefined
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
   readonly passwordTurns: Turns
@@ -42,6 +44,7 @@ export function createAuth(options: AuthOptions) {
     disabledPaths: extension.disabledPaths,
     databaseHooks: extension.databaseHooks,
     onAPIError: {
+      ...(options.errorUrl !== undefined && { errorURL: options.errorUrl }),
       ...extension.onAPIError,
       // BetterAuth would print what it does not know to the console, queries' parameters included.
       throw: true
@@ -89,7 +92,12 @@ function accountOptions({ publicSignUp, extension, passwordTurns }: AuthOptions)
       revokeSessionsOnPasswordReset: true,
       disableSignUp: !publicSignUp
     },
-    emailVerification: { ...(sendVerificationEmail && { sendVerificationEmail }), ...extension.emailVerification },
+    emailVerification: {
+      ...(sendVerificationEmail && { sendVerificationEmail }),
+      // Whoever has to confirm an address gets another mail by signing in: the first may be lost, or too old.
+      sendOnSignIn: extension.emailAndPassword?.requireEmailVerification === true,
+      ...extension.emailVerification
+    },
     socialProviders: publicSignUp ? extension.socialProviders : withoutSignUp(extension.socialProviders),
     user: { ...extension.user, deleteUser: { enabled: true, ...extension.user?.deleteUser } },
     session: { ...extension.session, cookieCache: { enabled: false } },

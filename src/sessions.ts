@@ -47,6 +47,7 @@ export async function createSessions(
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
     extension: parts.policy.auth,
+    errorUrl: config.pages ? `${parts.publicUrl}/auth/sign-in` : undefined,
     limits: parts.limits,
     passwordTurns: parts.passwordTurns,
     background: (task) => parts.background.keep(task),

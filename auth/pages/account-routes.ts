@@ -4,7 +4,7 @@ import { type Account, type AccountForm, accountPage, signOutButton } from './ac
 import { fromStore, goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './context.ts'
 import { listDevices } from './devices.ts'
 import type { Outcome } from './questions.ts'
-import { withNext } from './return-address.ts'
+import { confirmedAddress, withNext } from './return-address.ts'
 import { complaintAbout, noticeOf } from './sentences.ts'
 
 const home = '/auth/account'
@@ -55,7 +55,8 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
         return wasHere ? askToSignIn(reply) : goTo(reply, withNext('/auth/sign-in', home))
       }
       const error = textIn(request.query, 'error')
-      const complaint = error === undefined ? undefined : { ...complaintAbout(error), form: 'verify' as const }
+      const complaint =
+        error === undefined ? undefined : { ...complaintAbout(error, 'INVALID_TOKEN'), form: 'verify' as const }
       return show(reply, identity, { notice: noticeOf(textIn(request.query, 'notice')), complaint })
     }
   })
@@ -107,7 +108,8 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
     form(
       `${home}/verify-email`,
       'verify',
-      (request, reply, { email }) => put(request, reply, '/send-verification-email', { email, callbackURL: home }),
+      (request, reply, { email }) =>
+        put(request, reply, '/send-verification-email', { email, callbackURL: confirmedAddress(undefined) }),
       () => done('mail-sent')
     )
   }

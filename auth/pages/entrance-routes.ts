@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './context.ts'
 import { departurePage, type Entrance, signInPage, signOutPage, signUpPage } from './entrance.ts'
-import { returnAddress, signInAddress, withNext } from './return-address.ts'
+import { confirmedAddress, returnAddress, signInAddress, withNext } from './return-address.ts'
 import { complaintAbout, noticeOf } from './sentences.ts'
 
 const home = '/auth/account'
+const signedIn = 'You are signed in'
 const pageMethods = ['GET' as const, 'HEAD' as const]
 
 /** Sign-in, sign-up and sign-out, each of which works without script. */
@@ -17,6 +18,14 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
   const showSignUp = (reply: FastifyReply, entrance: Omit<Entrance, 'features'>, status?: number) =>
     sendPage(reply, context, { title: 'Create an account', main: signUpPage({ features, ...entrance }) }, status)
 
+  /** A form was successful, and leads on to `next`: to a page of ours, or by a page to one of the application's. */
+  function leave(reply: FastifyReply, next: string | undefined, title: string, ours = home): FastifyReply {
+    if (next === undefined || next.startsWith(home)) return goTo(reply, next ?? ours)
+    // The application may redirect to another site, and browsers hold each step of a form's answer against `form-action`.
+    const main = departurePage(title, 'You go on to where you wanted to be.', 'Go on', next)
+    return sendPage(reply, context, { title, main, refreshTo: next })
+  }
+
   /** Whoever is signed in has no business at the entrance, unless they want to sign in again. */
   async function isInside(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
     return textIn(request.query, 'again') === undefined && (await whoIsAsking(context, request, reply)) !== null
@@ -27,10 +36,15 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
     url: '/auth/sign-in',
     async handler(request, reply) {
       const next = nextOf(request.query)
-      if (await isInside(request, reply)) return goTo(reply, next ?? home)
       const error = textIn(request.query, 'error')
-      const notice = noticeOf(textIn(request.query, 'notice'))
-      return showSignIn(reply, { next, notice, complaint: error === undefined ? undefined : complaintAbout(error) })
+      const notice = textIn(request.query, 'notice')
+      if (await isInside(request, reply)) {
+        const failed = notice === 'confirmed' && error !== undefined
+        return goTo(reply, failed ? `${home}?error=${encodeURIComponent(error)}` : (next ?? home))
+      }
+      // Nothing was entered here: it went wrong at a provider's, or with a mailed link.
+      const complaint = error === undefined ? undefined : complaintAbout(error, 'ACCESS_DENIED')
+      return showSignIn(reply, { next, notice: complaint ? undefined : noticeOf(notice), complaint })
     }
   })
 
@@ -39,11 +53,12 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
     const email = textIn(request.body, 'email')?.trim()
     const password = textIn(request.body, 'password')
     const rememberMe = textIn(request.body, 'rememberMe') !== undefined
-    const outcome = await put(request, reply, '/sign-in/email', { email, password, rememberMe })
+    const entered = { email, password, rememberMe, callbackURL: confirmedAddress(next) }
+    const outcome = await put(request, reply, '/sign-in/email', entered)
     if (!outcome.ok) return showSignIn(reply, { next, email, complaint: outcome.complaint }, statusOf(outcome, reply))
     if (outcome.body['twoFactorRedirect'] === true)
       return showSignIn(reply, { next, email, complaint: complaintAbout('SECOND_STEP') }, 403)
-    return goTo(reply, next ?? home)
+    return leave(reply, next, signedIn)
   })
 
   app.post('/auth/sign-in/social', async function signInElsewhere(request, reply) {
@@ -60,8 +75,14 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
     const url = outcome.body['url']
     if (typeof url !== 'string' || !/^https?:\/\//i.test(url))
       return showSignIn(reply, { next, complaint: complaintAbout(undefined) }, 400)
-    const main = departurePage(provider.name, url)
-    return sendPage(reply, context, { title: `On to ${provider.name}`, main, refreshTo: url })
+    const title = `On to ${provider.name}`
+    const main = departurePage(
+      title,
+      `You go on to ${provider.name} to sign in there.`,
+      `Go on to ${provider.name}`,
+      url
+    )
+    return sendPage(reply, context, { title, main, refreshTo: url })
   })
 
   if (features.signUp) {
@@ -81,13 +102,15 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
       const password = textIn(request.body, 'newPassword')
       const entered = { next, email, name }
       if (name === '') return showSignUp(reply, { ...entered, complaint: complaintAbout('NAME_MISSING') }, 422)
-      const callbackURL = next ?? home
+      const callbackURL = confirmedAddress(next)
       const outcome = await put(request, reply, '/sign-up/email', { email, name, password, callbackURL })
       if (!outcome.ok) return showSignUp(reply, { ...entered, complaint: outcome.complaint }, statusOf(outcome, reply))
-      // No token: the address has to be confirmed first.
-      if (typeof outcome.body['token'] !== 'string')
-        return goTo(reply, withNext('/auth/sign-in?notice=confirm-mail&', next))
-      return goTo(reply, next ?? home)
+      // No token: the address has to be confirmed first, or a sign-up signs nobody in.
+      if (typeof outcome.body['token'] !== 'string') {
+        const notice = features.confirmFirst ? 'confirm-mail' : 'signed-up'
+        return goTo(reply, withNext(`/auth/sign-in?notice=${notice}&`, next))
+      }
+      return leave(reply, next, signedIn)
     })
   }
 
@@ -107,6 +130,6 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
     await put(request, reply, '/sign-out', {})
     // What was kept of private pages goes too, the ones that the back button would show included.
     reply.header('clear-site-data', '"cache"')
-    return goTo(reply, next ?? '/auth/sign-in?notice=signed-out')
+    return leave(reply, next, 'You are signed out', '/auth/sign-in?notice=signed-out')
   })
 }

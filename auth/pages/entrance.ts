@@ -120,12 +120,12 @@ export function signOutPage(email: string, next: string | undefined): Html {
 <p class="aside"><a href="/auth/account">Back to your account</a></p>`
 }
 
-/** What stands between the button and the provider: a form may lead to this origin alone, a link anywhere. */
-export function departurePage(provider: string, url: string): Html {
+/** What stands between a form and a place that is not ours: a form may lead to these pages alone, a page anywhere. */
+export function departurePage(title: string, text: string, link: string, url: string): Html {
   return html`<div class="card">
-<h1>On to ${provider}</h1>
-<p>You go on to ${provider} to sign in there.</p>
-<a class="button" href="${url}" rel="noreferrer">Go on to ${provider}</a>
+<h1>${title}</h1>
+<p>${text}</p>
+<a class="button" href="${url}" rel="noreferrer">${link}</a>
 </div>`
 }
 

@@ -12,6 +12,8 @@ export interface Features {
   readonly signUp: boolean
   readonly resetPassword: boolean
   readonly verifyEmail: boolean
+  /** Whether nobody is let in before their address is confirmed. */
+  readonly confirmFirst: boolean
   readonly deleteAccount: boolean
   readonly providers: readonly Provider[]
   readonly minPasswordLength: number
@@ -29,6 +31,7 @@ export async function featuresOf(auth: Pick<Auth, '$context'>, publicSignUp: boo
     signUp: publicSignUp && passwords && open('/sign-up/email'),
     resetPassword: passwords && emailAndPassword?.sendResetPassword !== undefined && open('/request-password-reset'),
     verifyEmail: emailVerification?.sendVerificationEmail !== undefined && open('/send-verification-email'),
+    confirmFirst: emailAndPassword?.requireEmailVerification === true,
     deleteAccount: user?.deleteUser?.enabled === true && open('/delete-user'),
     providers: open('/sign-in/social') ? socialProviders.map(({ id, name }) => ({ id, name })) : [],
     minPasswordLength: password.config.minPasswordLength,

@@ -27,6 +27,11 @@ export function signInAddress(next: string | undefined): string {
   return withNext('/auth/sign-in', next)
 }
 
+/** Where a mailed link to confirm an address leads, and from there to `next`: signed in or not, people are told. */
+export function confirmedAddress(next: string | undefined): string {
+  return withNext('/auth/sign-in?notice=confirmed&', next)
+}
+
 /** A page of ours with the address that it leads on to. `path` has no query yet, or ends in `&`. */
 export function withNext(path: string, next: string | undefined): string {
   if (next === undefined) return path.replace(/[?&]$/, '')

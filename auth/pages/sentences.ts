@@ -4,7 +4,7 @@ export interface Complaint {
   readonly field?: string
 }
 
-const complaints: Readonly<Record<string, Complaint>> = {
+const complaints = {
   INVALID_EMAIL_OR_PASSWORD: {
     text: 'This email address and password do not belong together. Check both and try again.'
   },
@@ -21,11 +21,12 @@ const complaints: Readonly<Record<string, Complaint>> = {
   BANNED_USER: { text: 'This account is closed. Ask the people who run this site.' },
   SIGN_UP_DISABLED: { text: 'Nobody can make an account here at the moment. Ask the people who run this site.' },
   ACCESS_DENIED: { text: 'The sign-in was broken off. Try again, or sign in another way.' },
+  EMAIL_NOT_FOUND: { text: 'We were not told your email address there. Sign in another way.' },
   ACCOUNT_NOT_LINKED: { text: 'This address signs in another way here. Use the way that you used before.' },
   SECOND_STEP: { text: 'This account needs a second step to sign in, which this page cannot ask for.' },
   NAME_MISSING: { text: 'Enter your name.', field: 'name' },
   UNKNOWN: { text: 'That did not work. Check what you entered and try again.' }
-}
+} as const satisfies Readonly<Record<string, Complaint>>
 
 const spelledDifferently: Readonly<Record<string, string>> = {
   USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL: 'USER_ALREADY_EXISTS',
@@ -35,13 +36,18 @@ const spelledDifferently: Readonly<Record<string, string>> = {
   SESSION_NOT_FRESH: 'SESSION_EXPIRED'
 }
 
-/** The sentence for one of BetterAuth's codes, those of return addresses (`?error=access_denied`) included. */
-export function complaintAbout(code: string | undefined): Complaint {
+/**
+ * The sentence for one of BetterAuth's codes, those of return addresses (`?error=access_denied`) included. `otherwise`:
+ * whose sentence a code gets that is not known.
+ */
+export function complaintAbout(code: string | undefined, otherwise: keyof typeof complaints = 'UNKNOWN'): Complaint {
   const name = (code ?? '').toUpperCase()
-  const known = spelledDifferently[name] ?? name
-  return (
-    (Object.hasOwn(complaints, known) ? complaints[known] : undefined) ?? { text: complaints['UNKNOWN']?.text ?? '' }
-  )
+  const known = Object.hasOwn(spelledDifferently, name) ? spelledDifferently[name] : name
+  return known !== undefined && isKnown(known) ? complaints[known] : complaints[otherwise]
+}
+
+function isKnown(name: string): name is keyof typeof complaints {
+  return Object.hasOwn(complaints, name)
 }
 
 /** The sentence for too many attempts; `seconds` until the next may be made. */
@@ -57,6 +63,8 @@ const notices: Readonly<Record<string, string>> = {
   reset: 'Your password is changed, and all devices are signed out. Sign in with the new one.',
   'reset-mail': 'If there is an account with this address, a mail with a link is on its way to it.',
   'confirm-mail': 'We have sent you a mail. Open the link in it to confirm your address, then sign in.',
+  confirmed: 'Your address is confirmed. Sign in to go on.',
+  'signed-up': 'Your account is there. Sign in to go on.',
   'mail-sent': 'A mail with a link is on its way to you.',
   'delete-mail': 'We have sent you a mail. Open the link in it to delete your account.',
   profile: 'Your profile is saved.',

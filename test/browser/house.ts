@@ -90,6 +90,11 @@ async function startApplication(t: Teardown): Promise<string> {
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const who = request.headers['x-user-email'] ?? 'nobody'
+  if (request.url === '/private/elsewhere') {
+    // Its own address, which is another origin than the gateway's.
+    response.writeHead(303, { location: `http://127.0.0.1:${request.socket.localPort}/arrived` }).end()
+    return
+  }
   response.setHeader('content-type', 'text/html; charset=utf-8')
   response.end(`<!doctype html><html lang="en"><title>${request.url?.replace(/[<&]/g, '')}</title>
 <h1>Hello, ${who}</h1><a href="/private/next">Next</a>

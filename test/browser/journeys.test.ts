@@ -19,6 +19,14 @@ t.test('people and the pages', { skip: withoutChromium() }, async (t) => {
     t.equal(page.url(), at('/private/other'), 'who is signed in is sent straight on')
   })
 
+  t.test('who signs in on the way to a page that leads to another site gets there', async (t) => {
+    const page = await (await house.device()).newPage()
+    await page.goto(at('/private/elsewhere'))
+    await signIn(page, 'ada')
+    await page.waitForURL(/^http:\/\/127\.0\.0\.1:\d+\/arrived$/)
+    t.equal(await page.textContent('h1'), 'Hello, nobody', 'with no more of the session than a stranger has')
+  })
+
   t.test('a wrong password is said so, with the address still there, and the right one gets in', async (t) => {
     const page = await (await house.device()).newPage()
     const answers: number[] = []

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type Answer, Browser } from '../support/browser.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
-import { pageLoad, sendForm } from '../support/pages.ts'
+import { pageLoad, refreshOf, sendForm } from '../support/pages.ts'
 
 const upstream = await startEchoUpstream(t)
 const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
@@ -72,8 +72,19 @@ for (const [name, ask] of Object.entries(ways)) {
 
 t.test('who comes with a good address gets there', async (t) => {
   for (const [name, ask] of Object.entries(ways)) {
-    const { headers } = await ask('/private/report?year=2026#top')
-    t.equal(headers['location'], '/private/report?year=2026#top', name)
+    const { headers, text } = await ask('/private/report?year=2026#top')
+    t.equal(headers['location'] ?? refreshOf(text), '/private/report?year=2026#top', name)
+  }
+})
+
+t.test('a form leads to the application by a page of ours, and to our own pages at once', async (t) => {
+  for (const name of ['who signs in', 'who signs out']) {
+    const away = await ways[name]?.('/private/report')
+    t.equal(away?.status, 200, name)
+    t.equal(away?.headers['cache-control'], 'no-store')
+    t.match(away?.text, /<a class="button" href="\/private\/report"/, 'for who does not follow by itself')
+    const account = await ways[name]?.('/auth/account?notice=profile')
+    t.equal(account?.headers['location'], '/auth/account?notice=profile', name)
   }
 })
 

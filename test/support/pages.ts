@@ -27,7 +27,13 @@ export function sendForm(
   })
 }
 
+/** Where a page leads on to by itself; undefined for one that stays. */
+export function refreshOf(page: string): string | undefined {
+  const address = /http-equiv="refresh" content="0;url=([^"]+)"/.exec(page)?.[1]
+  return address === undefined ? undefined : unescaped(address)
+}
+
 /** The text that a piece of HTML stands for. */
-export function unescaped(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Browser } from '../../support/browser.ts'
 import { startTestGateway } from '../../support/gateway.ts'
-import { pageLoad, sendForm, unescaped } from '../../support/pages.ts'
+import { pageLoad, refreshOf, sendForm } from '../../support/pages.ts'
 
 const gateway = await startTestGateway(t, {
   policy: { auth: { socialProviders: { github: { clientId: 'an-id', clientSecret: 'a secret' } } } }
@@ -43,7 +43,7 @@ t.test('a provider is a button, and leads there by a page, not by the form', asy
   t.match((await eve.ask('/auth/sign-in', { headers: pageLoad })).text, /value="github">Continue with GitHub/i)
   const departure = await sendForm(eve, '/auth/sign-in/social', { provider: 'github', next: '/private/x' })
   t.equal(departure.status, 200)
-  const url = new URL(unescaped(/http-equiv="refresh" content="0;url=([^"]+)"/.exec(departure.text)?.[1] ?? ''))
+  const url = new URL(refreshOf(departure.text) ?? '')
   t.equal(url.origin, 'https://github.com')
   t.equal(url.searchParams.get('client_id'), 'an-id')
   t.equal(url.searchParams.get('redirect_uri'), `${gateway.publicUrl}/api/auth/callback/github`)
