@@ -92,6 +92,7 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
     const headers = upstreamHeaders(raw, facts, about)
     const path = request.originalUrl
     const marks = () => marksOf(request, reply, cors)
+    const onStream = identity === null ? undefined : (end: () => void) => tie(identity, end)
     if (isUpgrade(raw)) {
       let untie = () => {}
       const onOpen = (socket: LiveSocket) => {
@@ -102,7 +103,7 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
         liveSockets.delete(socket)
         untie()
       }
-      forwardUpgrade({ address, timeoutMs, request, reply, path, headers, marks, onOpen, onClose })
+      forwardUpgrade({ address, timeoutMs, request, reply, path, headers, marks, onOpen, onClose, onStream })
       return
     }
     const withBody = hasBody(raw)
@@ -113,7 +114,6 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
       body: withBody ? limitedBody(raw, reply.raw, limits) : null
     }
     const mayRepeat = !withBody && repeatable.has(send.method)
-    const onStream = identity === null ? undefined : (end: () => void) => tie(identity, end)
     new Exchange({ dispatcher, request, reply, send, marks, limits, repeatable: mayRepeat, onStream }).start()
   }
 }

@@ -96,6 +96,8 @@ export interface ForwardUpgradeOptions {
   readonly marks: () => ResponseMarks
   readonly onOpen: (socket: LiveSocket) => void
   readonly onClose: (socket: LiveSocket) => void
+  /** Is told of an answer that is an event stream, and how to end it; answers what to call when it is over. */
+  readonly onStream: ((end: () => void) => () => void) | undefined
 }
 
 /**
@@ -149,12 +151,12 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
     if (socket.destroyed) reply.hijack()
     else reply.send(cause instanceof UpstreamTimeoutError ? cause : failure(connected, cause))
   })
-  outgoing.on('response', (refusal) => {
+  outgoing.on('response', (answer) => {
     settle()
+    // It may go on for long, and its client may leave meanwhile; what that still sends is read and dropped.
+    socket.once('close', abandon).once('end', abandon).resume()
     reply.hijack()
-    reply.raw.writeHead(refusal.statusCode ?? 502, withoutTrailer(clientHead(refusal.rawHeaders, marks())))
-    refusal.pipe(reply.raw)
-    refusal.on('error', () => socket.destroy())
+    quote(answer, reply.raw, marks(), options.onStream)
   })
   outgoing.on('upgrade', (answer, upstream, upstreamHead) => {
     settle()
@@ -167,6 +169,27 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
     options.onOpen(live)
   })
   outgoing.end()
+}
+
+// A server that takes no handshakes answers this one like any other request, with an endless stream perhaps.
+function quote(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  marks: ResponseMarks,
+  onStream: ForwardUpgradeOptions['onStream']
+): void {
+  const head = clientHead(answer.rawHeaders, marks)
+  response.writeHead(answer.statusCode ?? 502, withoutTrailer(head))
+  answer.pipe(response)
+  answer.on('error', () => {
+    if (!response.writableEnded) response.socket?.destroy()
+  })
+  if (onStream === undefined || !head.isEventStream) return
+  const untie = onStream(() => {
+    answer.unpipe(response).destroy()
+    response.end()
+  })
+  response.once('close', untie)
 }
 
 function failure(connected: boolean, cause: Error): Error {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Browser } from '../support/browser.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { startRawUpstream } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
@@ -14,6 +15,8 @@ const answers: Record<string, string> = {
   '/public/hints': 'HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n',
   '/public/garbage': 'what?\r\n\r\n',
   '/public/half': 'HTTP/1.1 403 No\r\nContent-Length: 10\r\n\r\nab',
+  '/public/events': 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: hello\n\n',
+  '/me': 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: hello\n\n',
   '/public/plain': 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain'
 }
 const upstream = await startRawUpstream(t, ({ socket }, head) => {
@@ -72,4 +75,27 @@ t.test('who gives up waiting for a handshake leaves nothing open', async (t) => 
   wire.destroy()
   await until(() => upstream.connections.at(-1)?.socket.destroyed === true)
   t.pass('the upstream connection is closed')
+})
+
+// As uvicorn does where no WebSocket library is installed.
+t.test('nor does who leaves an event stream that a handshake was answered with', async (t) => {
+  const wire = await openWire(gateway.port)
+  wire.write(['GET /public/events HTTP/1.1', host, ...upgrade, '', ''].join('\r\n'))
+  await wire.until(/data: hello/)
+  const { socket } = upstream.connections.at(-1) ?? {}
+  t.equal(socket?.destroyed, false)
+  wire.destroy()
+  await until(() => socket?.destroyed === true)
+})
+
+t.test('such a stream ends with its session, like any other', async (t) => {
+  const ada = new Browser(gateway.url, gateway.publicUrl)
+  await ada.signUp('ada')
+  const wire = await openWire(gateway.port)
+  wire.write(['GET /me HTTP/1.1', host, `Cookie: ${ada.cookieHeader}`, ...upgrade, '', ''].join('\r\n'))
+  await wire.until(/data: hello/)
+  const { socket } = upstream.connections.at(-1) ?? {}
+  await ada.signOut()
+  t.match(await wire.closed(), /\r\n0\r\n\r\n$/, 'whole, as if the upstream had ended it')
+  await until(() => socket?.destroyed === true)
 })
