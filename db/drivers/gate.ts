@@ -1,5 +1,6 @@
-import { DatabaseAwayError, DatabaseBusyError } from '../errors.ts'
+import { DatabaseAwayError } from '../errors.ts'
 import { Breaker, type BreakerOptions } from './breaker.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 export interface GateOptions extends Omit<BreakerOptions, 'onChange'> {
   /** How many may be at it at once. */
@@ -8,11 +9,6 @@ export interface GateOptions extends Omit<BreakerOptions, 'onChange'> {
   readonly waitingMax: number
   /** Hears when the store is given up, and when it is back. */
   readonly onAway: ((away: boolean) => void) | undefined
-}
-
-interface Waiter {
-  enter(): void
-  refuse(error: Error): void
 }
 
 // Connections are made two at first, then more with every answer: a crowd that connects all at once, to a store that is
@@ -26,7 +22,7 @@ const firstPlaces = 2
 export class Gate {
   readonly #options: GateOptions
   readonly #breaker: Breaker
-  readonly #waiting = new Set<Waiter>()
+  readonly #waiting: WaitingRoom
   #inside = 0
   #limit: number
   #away = false
@@ -34,6 +30,7 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#options = options
+    this.#waiting = new WaitingRoom(options.waitingMax)
     this.#limit = Math.min(options.places, firstPlaces)
     this.#breaker = new Breaker({ ...options, onChange: () => this.#settle() })
   }
@@ -60,7 +57,7 @@ export class Gate {
   async enter(): Promise<() => void> {
     if (this.#breaker.state === 'open') throw new DatabaseAwayError()
     if (this.#inside < this.#limit && this.#breaker.state === 'closed') this.#inside++
-    else await this.#wait()
+    else await this.#waiting.wait(this.#options.patienceMs)
     // Whoever stays long may be stuck, and others with them.
     let { answers } = this.#breaker
     const watch = setInterval(() => {
@@ -87,43 +84,17 @@ export class Gate {
   /** Turns everybody away who waits, and asks no more. */
   close(): void {
     this.#breaker.stop()
-    for (const waiter of this.#waiting) waiter.refuse(new DatabaseAwayError())
-  }
-
-  #wait(): Promise<void> {
-    if (this.#waiting.size >= this.#options.waitingMax) throw new DatabaseBusyError()
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        clearTimeout(timer)
-        this.#waiting.delete(waiter)
-      }
-      const waiter: Waiter = {
-        enter: () => {
-          leave()
-          resolve()
-        },
-        refuse: (error) => {
-          leave()
-          reject(error)
-        }
-      }
-      const timer = setTimeout(() => waiter.refuse(new DatabaseBusyError()), this.#options.patienceMs)
-      this.#waiting.add(waiter)
-    })
+    this.#waiting.dismiss(new DatabaseAwayError())
   }
 
   #settle(): void {
     const { state } = this.#breaker
     if (state === 'open') {
       this.#limit = Math.min(this.#options.places, firstPlaces)
-      for (const waiter of this.#waiting) waiter.refuse(new DatabaseAwayError())
+      this.#waiting.dismiss(new DatabaseAwayError())
     }
     if (state === 'closed') {
-      for (const waiter of this.#waiting) {
-        if (this.#inside >= this.#limit) break
-        this.#inside++
-        waiter.enter()
-      }
+      while (this.#inside < this.#limit && this.#waiting.call()) this.#inside++
     }
     const away = state === 'doubtful' ? this.#away : state === 'open'
     if (away === this.#away) return

@@ -1,20 +1,15 @@
-import { DatabaseAwayError, DatabaseBusyError } from '../errors.ts'
-
-interface Waiter {
-  enter(): void
-  refuse(error: Error): void
-}
+import { DatabaseAwayError } from '../errors.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 /** One at a time, the others wait in the order in which they came: so many of them, and each for so long. */
 export class Line {
-  readonly #waitingMax: number
-  readonly #waiting = new Set<Waiter>()
+  readonly #waiting: WaitingRoom
   #busy = false
   #closed = false
   #onEmpty = () => {}
 
   constructor(waitingMax: number) {
-    this.#waitingMax = waitingMax
+    this.#waiting = new WaitingRoom(waitingMax)
   }
 
   /**
@@ -24,7 +19,7 @@ export class Line {
    */
   async enter(patienceMs?: number): Promise<() => void> {
     if (this.#closed) throw new DatabaseAwayError()
-    if (this.#busy) await this.#wait(patienceMs)
+    if (this.#busy) await this.#waiting.wait(patienceMs)
     this.#busy = true
     let left = false
     return () => {
@@ -37,42 +32,17 @@ export class Line {
   /** Turns everybody away who waits or will come. Resolves when nobody is left inside. */
   close(): Promise<void> {
     this.#closed = true
-    for (const waiter of this.#waiting) waiter.refuse(new DatabaseAwayError())
+    this.#waiting.dismiss(new DatabaseAwayError())
     if (!this.#busy) return Promise.resolve()
     return new Promise((resolve) => {
       this.#onEmpty = resolve
     })
   }
 
-  #wait(patienceMs: number | undefined): Promise<void> {
-    if (this.#waiting.size >= this.#waitingMax) throw new DatabaseBusyError()
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        clearTimeout(timer)
-        this.#waiting.delete(waiter)
-      }
-      const waiter: Waiter = {
-        enter: () => {
-          leave()
-          resolve()
-        },
-        refuse: (error) => {
-          leave()
-          reject(error)
-        }
-      }
-      const timer =
-        patienceMs === undefined ? undefined : setTimeout(() => waiter.refuse(new DatabaseBusyError()), patienceMs)
-      this.#waiting.add(waiter)
-    })
-  }
-
   // Handed on rather than freed: whoever came in between would jump the queue.
   #next(): void {
-    const [waiter] = this.#waiting
-    if (waiter === undefined) {
-      this.#busy = false
-      this.#onEmpty()
-    } else waiter.enter()
+    if (this.#waiting.call()) return
+    this.#busy = false
+    this.#onEmpty()
   }
 }
