@@ -25,6 +25,7 @@ const reportWithinMs = 2_500
 export class Member {
   readonly pid: number | undefined
   readonly #worker: Worker
+  #draining: DrainOptions | undefined
   readonly #questions = new Questions<Extract<FromWorker, { kind: 'report' }>>(reportWithinMs)
 
   constructor(worker: Worker, counters: Counters, events: MemberEvents) {
@@ -49,8 +50,10 @@ export class Member {
     this.#say({ kind: 'changed', event })
   }
 
-  drain({ delayMs, timeoutMs }: DrainOptions): void {
-    this.#say({ kind: 'drain', delayMs, timeoutMs })
+  /** Has it finish and end, even while it is starting. */
+  drain(options: DrainOptions): void {
+    this.#draining = options
+    this.#say({ kind: 'drain', ...options })
   }
 
   kill(): void {
@@ -64,6 +67,8 @@ export class Member {
   async #hear(message: FromWorker, counters: Counters, events: MemberEvents): Promise<void> {
     switch (message.kind) {
       case 'join':
+        // It has only begun to listen: what was said before is lost.
+        if (this.#draining !== undefined) this.drain(this.#draining)
         return this.#say({ kind: 'welcome', id: message.id, ...events.welcome() })
       case 'take':
         return this.#say({ kind: 'taken', id: message.id, wait: await counters.take(message.allowance, message.key) })

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import t from 'tap'
 import { Browser } from '../support/browser.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
@@ -36,6 +37,34 @@ t.test('SIGTERM to the whole process group drains them as one to the primary doe
   t.equal(gateway.stderr(), '')
   t.notOk(pids.some(isAlive))
   for (const line of gateway.stdout().trim().split('\n')) t.doesNotThrow(() => JSON.parse(line), line)
+})
+
+t.test('a worker that is just starting in place of another holds up no shutdown', async (t) => {
+  const folder = t.testdir({
+    'policy.ts': `import { existsSync, writeFileSync } from 'node:fs'
+      import { setTimeout as wait } from 'node:timers/promises'
+      const here = import.meta.dirname
+      if (existsSync(here + '/hold')) writeFileSync(here + '/held', '')
+      while (existsSync(here + '/hold')) await wait(10)
+      export default { routes: [] }\n`
+  })
+  const gateway = await startGatewayProcess(t, {
+    WORKERS: '2',
+    ...noDatabase,
+    DATA_DIR: `${folder}/data`,
+    GATEHOUSE_CONFIG: `${folder}/policy.ts`,
+    DRAIN_DELAY: '0',
+    DRAIN_TIMEOUT: '600'
+  })
+  const [victim = 0, survivor = 0] = childrenOf(gateway.child.pid)
+  await writeFile(`${folder}/hold`, '')
+  process.kill(victim, 'SIGKILL')
+  await until(() => existsSync(`${folder}/held`), 20_000)
+  gateway.child.kill('SIGTERM')
+  await until(() => !isAlive(survivor))
+  await rm(`${folder}/hold`)
+  await until(() => gateway.child.exitCode !== null, 20_000)
+  t.equal(gateway.child.exitCode, 0)
 })
 
 t.test('the secret is made once, for all of them', async (t) => {
