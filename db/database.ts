@@ -58,7 +58,8 @@ export interface Database extends ExtendedSchema {
   withDirectClient<T>(work: (client: DirectClient) => Promise<T>): Promise<T>
   /**
    * Hears notifications on a channel over a direct connection of its own, until it is stopped or lost. `onLost` is
-   * called at most once, and not after stop. Rejects when it cannot start listening.
+   * called at most once, and not after stop. Rejects when it cannot start listening, with `NOTIFICATIONS_NOT_HEARD` where
+   * it can and would hear nothing.
    */
   listen(
     channel: string,

@@ -63,6 +63,12 @@ export const NotificationQueueFullError = createError(
   "The database's queue of notifications is more than half full: somebody who listens has had a transaction open for too long."
 )
 
+/** Whoever listens hears nothing of what others announce. */
+export const NotificationsNotHeardError = createError(
+  'NOTIFICATIONS_NOT_HEARD',
+  'What one connection announces does not reach the other that listens: the address is that of a pooler, or DATABASE_URL_UNPOOLED is that of another database.'
+)
+
 /** The database was asked a moment ago and did not answer. */
 export const DatabaseAwayError = createError('DATABASE_AWAY', 'The database does not answer.')
 

@@ -4,6 +4,7 @@ import { failureReporter } from '../failure-scope.ts'
 import type { ExtendedSchema } from '../plugin-tables.ts'
 import { Gate } from './gate.ts'
 import { gated } from './gated.ts'
+import { requireHearing } from './hearing.ts'
 import { watched } from './watched.ts'
 import { within } from './within.ts'
 
@@ -84,6 +85,8 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
   })
   const pool = watched(gated(wire.pool, gate))
   const stops = new Set<() => Promise<void>>()
+  // A property of the two addresses: shown once, it is not asked again when a lost channel is to be back soon.
+  let hearsOthers = false
   let closing: Promise<void> | undefined
 
   async function connected(client: Client): Promise<void> {
@@ -157,6 +160,11 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
       await connected(client)
       try {
         await client.query(`listen "${channel.replaceAll('"', '""')}"`)
+        // Whoever listens again forgets what they knew, and should be able to ask.
+        await gate.hope()
+        if (!hearsOthers) await requireHearing(client, wire.pool, connectionTimeoutMs)
+        hearsOthers = true
+        // Last, so that a connection that was lost meanwhile is not taken for one that listens.
         await requireQueue(client)
       } catch (error) {
         wire.abandon(client)
@@ -167,8 +175,6 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
       heartbeat = setInterval(() => {
         requireQueue(client).catch((error: unknown) => lose(error instanceof Error ? error : new Error('lost')))
       }, heartbeatMs).unref()
-      // Whoever listens again forgets what they knew, and should be able to ask.
-      await gate.hope()
       return stop
     },
     close() {
