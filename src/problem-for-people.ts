@@ -13,6 +13,11 @@ const goHome = ['home', 'To the start page'] as const
 
 /** The same for people, where they need other words than programs. */
 const personal: Partial<Record<ProblemCode, Personal>> = {
+  PATH_AMBIGUOUS: [
+    'Not a valid address',
+    'This address could be read in two ways, so nothing is opened. Check it for mistakes, doubled slashes above all.',
+    goHome
+  ],
   COOKIE_AMBIGUOUS: [
     'Two sign-ins at once',
     'This browser sent two different sign-ins. Clear the cookies of this site, then sign in again.'

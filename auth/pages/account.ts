@@ -43,7 +43,7 @@ function profileCard(account: Account): Html {
   const complaint = complaintIn(account, 'profile')
   return html`<section class="card" aria-labelledby="profile">
 <h2 id="profile">Profile</h2>
-${alertBox(complaint?.text ?? complaintIn(account, 'verify')?.text)}
+${alertBox(complaint ?? complaintIn(account, 'verify'), 'name')}
 <dl><dt>Email address</dt><dd>${email}${emailVerified && html` <span class="tag">confirmed</span>`}</dd></dl>
 ${
   features.verifyEmail &&
@@ -52,7 +52,7 @@ ${
 <p class="hint">This address is not confirmed yet.</p><button class="quiet small">Send a mail to confirm it</button></form>`
 }
 <form method="post" action="/auth/account/profile">
-${field({ name: 'name', label: 'Name', type: 'text', autocomplete: 'name', value: name, maxLength: 200, error: complaint?.text })}
+${field({ name: 'name', label: 'Name', type: 'text', autocomplete: 'name', value: name, maxLength: 200, error: complaint?.field === 'name' ? complaint.text : undefined })}
 <button type="submit">Save</button>
 </form>
 </section>`
@@ -64,7 +64,7 @@ function passwordCard(account: Account): Html {
   const at = (name: string) => (complaint?.field === name ? complaint.text : undefined)
   return html`<section class="card" aria-labelledby="password-title">
 <h2 id="password-title">Password</h2>
-${alertBox(complaint?.text)}
+${alertBox(complaint, 'password', 'newPassword')}
 <form method="post" action="/auth/account/password">
 ${ownerOfPassword(email)}
 ${field({
@@ -87,7 +87,7 @@ function devicesCard(account: Account): Html {
   const others = devices.filter(({ id }) => id !== current)
   return html`<section class="card" aria-labelledby="devices-title">
 <h2 id="devices-title">Devices</h2>
-${alertBox(complaintIn(account, 'devices')?.text)}
+${alertBox(complaintIn(account, 'devices'))}
 <p class="hint">This is where you are signed in. If you do not recognise a device, sign it out and change your password.</p>
 <ul class="devices" data-live="/auth/account/devices">
 ${[...mine, ...others].map((device) => deviceItem(device, device.id === current))}
@@ -101,7 +101,7 @@ ${[...mine, ...others].map((device) => deviceItem(device, device.id === current)
 function deviceItem({ id, label, address, signedInAt, lastUseAt }: Device, current: boolean): Html {
   return html`<li data-device="${id}"><div>
 <p class="label">${label}${current && html` <span class="tag">this device</span>`}</p>
-<p class="hint">${current ? 'In use now' : html`Last used ${time(lastUseAt)}`}${address !== undefined && html` from ${address}`}</p>
+<p class="hint">${current ? 'In use now' : html`Last used ${time(lastUseAt)}`}${address !== undefined && html` <span class="address">from ${address}</span>`}</p>
 <p class="hint">Signed in ${time(signedInAt)}</p></div>
 ${
   !current &&
@@ -117,7 +117,7 @@ function deleteCard(account: Account): Html {
 <h2 id="delete-title">Delete your account</h2>
 <details ${complaint !== undefined && html`open`}>
 <summary>I want to delete my account</summary>
-${alertBox(complaint?.text)}
+${alertBox(complaint, ...(hasPassword ? ['password'] : []))}
 <p>Your account is gone at once, on all devices, and cannot be brought back.</p>
 <form method="post" action="/auth/account/delete">
 ${

@@ -19,9 +19,10 @@ export interface Entrance {
 /** The form of /auth/sign-in, with the social providers. */
 export function signInPage({ features, next, complaint, notice, email }: Entrance): Html {
   const { passwords, signUp, resetPassword } = features
+  const at = (field: string) => (complaint?.field === field ? complaint.text : undefined)
   return html`<div class="card">
 <h1>Sign in</h1>
-${statusBox(notice)}${alertBox(complaint?.text)}
+${statusBox(notice)}${alertBox(complaint, ...(passwords ? ['email'] : []))}
 ${
   passwords &&
   html`<form method="post" action="/auth/sign-in">
@@ -32,7 +33,8 @@ ${field({
   type: 'email',
   autocomplete: 'username',
   value: email,
-  focus: complaint === undefined
+  focus: complaint === undefined,
+  error: at('email')
 })}
 ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' })}
 <div class="row"><label class="check"><input type="checkbox" name="rememberMe" checked> Stay signed in</label>
@@ -50,7 +52,7 @@ export function signUpPage({ features, next, complaint, name, email }: Entrance)
   const at = (field: string) => (complaint?.field === field ? complaint.text : undefined)
   return html`<div class="card">
 <h1>Create an account</h1>
-${alertBox(complaint?.text)}
+${alertBox(complaint, 'name', 'email', 'newPassword')}
 <form method="post" action="/auth/sign-up">
 ${hidden('next', next)}
 ${field({
@@ -84,7 +86,7 @@ export function forgotPasswordPage({ complaint, notice, email }: Entrance): Html
   const at = complaint?.field === 'email' ? complaint.text : undefined
   return html`<div class="card">
 <h1>Forgot your password?</h1>
-${statusBox(notice)}${alertBox(complaint?.text)}
+${statusBox(notice)}${alertBox(complaint, 'email')}
 <p>Enter your email address, and you get a mail with a link to choose a new one.</p>
 <form method="post" action="/auth/forgot-password">
 ${field({ name: 'email', label: 'Email address', type: 'email', autocomplete: 'username', value: email, error: at })}
@@ -99,7 +101,7 @@ export function resetPasswordPage({ features, complaint }: Entrance, token: stri
   const at = complaint?.field === 'newPassword' ? complaint.text : undefined
   return html`<div class="card">
 <h1>Choose a new password</h1>
-${alertBox(complaint?.text)}
+${alertBox(complaint, 'newPassword')}
 <p>All devices that are signed in to your account will be signed out.</p>
 <form method="post" action="/auth/reset-password">
 ${hidden('token', token)}

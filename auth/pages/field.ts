@@ -19,7 +19,10 @@ export interface Field {
   readonly prefix?: string | undefined
 }
 
-/** The input with its label, its hint and what is wrong with it; the last two are read out with it. */
+/**
+ * The input with its label, its hint and what is wrong with it; the last two are read out with it. What is wrong has the
+ * cursor in it when the page opens.
+ */
 export function field(options: Field): Html {
   const { name, label, type, hint, error } = options
   const id = `${options.prefix ?? ''}${name}`
@@ -33,9 +36,9 @@ export function field(options: Field): Html {
  ${options.maxLength !== undefined && html`maxlength="${options.maxLength}"`}
  ${described !== '' && html`aria-describedby="${described}"`}
  ${error !== undefined && html`aria-invalid="true"`}
- ${options.focus === true && html`autofocus`}>
+ ${(options.focus === true || error !== undefined) && html`autofocus`}>
 ${hint !== undefined && html`<p class="hint" id="${id}-hint">${hint}</p>`}
-${error !== undefined && html`<p class="error" id="${id}-error">${error}</p>`}
+${error !== undefined && html`<p class="error" role="alert" id="${id}-error">${error}</p>`}
 </div>`
 }
 

@@ -1,4 +1,5 @@
 import { type Html, html } from './html.ts'
+import type { Complaint } from './sentences.ts'
 import type { Theme } from './theme.ts'
 
 /** One page. */
@@ -43,10 +44,13 @@ ${corner}
 `.toString()
 }
 
-/** Something that went wrong; it has the focus when the page opens, so that it is read out first. */
-export function alertBox(text: string | undefined): Html | undefined {
-  if (text === undefined) return undefined
-  return html`<div class="note bad" role="alert" tabindex="-1" autofocus>${text}</div>`
+/**
+ * Something that went wrong; it has the focus when the page opens, so that it is read out first. Nothing where it is about
+ * one of `fields`, which says it itself.
+ */
+export function alertBox(complaint: Complaint | undefined, ...fields: readonly string[]): Html | undefined {
+  if (complaint === undefined || (complaint.field !== undefined && fields.includes(complaint.field))) return undefined
+  return html`<div class="note bad" role="alert" tabindex="-1" autofocus>${complaint.text}</div>`
 }
 
 /** Something that went well, or is good to know. */

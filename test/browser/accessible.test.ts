@@ -87,12 +87,31 @@ t.test(
   }
 )
 
-t.test('nothing is cut off at 320 pixels', { skip: withoutChromium() }, async (t) => {
+t.test('nothing is cut off at 320 pixels, however long an address is', { skip: withoutChromium() }, async (t) => {
   const house = await startHouse(t)
   const page = await (await house.device({ viewport: { width: 320, height: 640 } })).newPage()
-  await page.goto(house.at('/auth/sign-up'))
-  await signUp(page, 'ada')
-  await page.waitForURL(house.at('/auth/account'))
   const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+  await page.goto(house.at('/auth/sign-up'))
+  await signUp(page, 'maximiliane.von.und.zu.hohenlohe-langenburg-schillingsfuerst')
+  await page.waitForURL(house.at('/auth/account'))
   t.equal(await page.evaluate(overflow), 0)
+  await page.goto(house.at('/auth/sign-out'))
+  t.equal(await page.evaluate(overflow), 0)
+})
+
+t.test('what the button of a password is called says what it shows', { skip: withoutChromium() }, async (t) => {
+  const house = await startHouse(t)
+  const page = await (await house.device()).newPage()
+  await page.goto(house.at('/auth/sign-in'))
+  const type = 'document.querySelector("#password").type'
+  for (const [name, before] of [
+    ['Show', 'password'],
+    ['Hide', 'text'],
+    ['Show', 'password']
+  ] as const) {
+    t.equal(await page.evaluate(type), before)
+    const button = page.getByRole('button', { name: `${name}: Password` })
+    t.equal(await button.textContent(), name)
+    await button.click()
+  }
 })

@@ -19,6 +19,18 @@ t.test('people and the pages', { skip: withoutChromium() }, async (t) => {
     t.equal(page.url(), at('/private/other'), 'who is signed in is sent straight on')
   })
 
+  t.test('the place in a page is not forgotten', async (t) => {
+    const page = await (await house.device()).newPage()
+    await page.goto(at('/private/manual#chapter-3'))
+    await page.getByRole('link', { name: 'Create one' }).click()
+    await page.getByRole('link', { name: 'Sign in' }).click()
+    await signIn(page, 'ada', 'not the password')
+    await page.getByRole('alert').waitFor()
+    await signIn(page, 'ada')
+    await page.waitForURL(at('/private/manual#chapter-3'))
+    t.equal(await page.textContent('h1'), 'Hello, ada@example.com')
+  })
+
   t.test('who signs in on the way to a page that leads to another site gets there', async (t) => {
     const page = await (await house.device()).newPage()
     await page.goto(at('/private/elsewhere'))
@@ -106,6 +118,8 @@ t.test('people and the pages', { skip: withoutChromium() }, async (t) => {
     await page.getByLabel('New password', { exact: true }).fill('another fine passphrase')
     await page.getByRole('button', { name: 'Change the password' }).click()
     t.match(await page.getByRole('alert').textContent(), /not your current password/)
+    t.equal(await page.evaluate('document.activeElement.id'), 'password', 'where it has to be mended')
+    t.match(await page.evaluate('document.activeElement.getAttribute("aria-describedby")'), 'password-error')
     await page.getByLabel('Current password', { exact: true }).fill(password)
     await page.getByLabel('New password', { exact: true }).fill('another fine passphrase')
     await page.getByRole('button', { name: 'Change the password' }).click()

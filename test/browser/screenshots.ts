@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { startChromium } from '../support/chromium.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
@@ -27,11 +27,21 @@ try {
   })
   const browser = await startChromium(t)
   let people = 0
-  const enter = async (userAgent: string, address: string, path: '/sign-up' | '/sign-in'): Promise<BrowserContext> => {
-    const context = await browser.newContext({ userAgent, extraHTTPHeaders: { 'X-Forwarded-For': address } })
+  const enter = async (
+    userAgent: string,
+    address: string,
+    path: '/sign-up' | '/sign-in',
+    options: BrowserContextOptions = {}
+  ): Promise<BrowserContext> => {
+    const context = await browser.newContext({
+      ...options,
+      userAgent,
+      extraHTTPHeaders: { 'X-Forwarded-For': address }
+    })
     const data = { name: 'Ada Lovelace', email: `ada${people}@example.com`, password: 'a fine passphrase' }
     const headers = { origin: gateway.publicUrl }
-    await context.request.post(`${gateway.publicUrl}/api/auth${path}/email`, { data, headers })
+    const answer = await context.request.post(`${gateway.publicUrl}/api/auth${path}/email`, { data, headers })
+    if (!answer.ok()) throw new Error(`${path} was answered with ${answer.status()}`)
     return context
   }
 
@@ -43,23 +53,22 @@ try {
       const desk = 'Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0'
       const mac =
         'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15'
-      const context = await enter(desk, `203.0.113.${people}`, '/sign-up')
+      // What still moves would be in the picture half-way.
+      const options = { viewport, colorScheme, reducedMotion: 'reduce' } as const
+      const context = await enter(desk, `203.0.113.${people}`, '/sign-up', options)
       for (const [agent, address] of [
         [phone, `198.51.100.${people}`],
-        [mac, `2001:db8::${people}`]
+        [mac, `2001:db8:0:${people}::1`]
       ] as const)
         await (await enter(agent, address, '/sign-in')).close()
 
       const shot = async (page: Page, name: string, fullPage = false) => {
-        await page.setViewportSize(viewport)
-        await page.emulateMedia({ colorScheme })
         await page.screenshot({ path: `${folder}/${name}-${size}-${colorScheme}.png`, fullPage })
       }
       const inside = await context.newPage()
-      await inside.setViewportSize(viewport)
       await inside.goto(`${gateway.publicUrl}/auth/account`)
       await shot(inside, 'account', true)
-      const outside = await (await browser.newContext({ viewport })).newPage()
+      const outside = await (await browser.newContext(options)).newPage()
       await outside.goto(`${gateway.publicUrl}/auth/sign-in`)
       await shot(outside, 'sign-in')
       await outside.goto(`${gateway.publicUrl}/auth/sign-up`)

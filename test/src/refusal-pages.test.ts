@@ -27,7 +27,7 @@ t.test('a page load that is refused gets a page with the same status and the req
     ['/deny/x', 404, 'NOT_FOUND', /Page not found/],
     ['/auth/none', 404, 'NOT_FOUND', /Page not found/],
     ['/public/x', 502, 'UPSTREAM_UNREACHABLE', /Not available right now/],
-    ['/public/%5Cx', 400, 'PATH_AMBIGUOUS', /Ambiguous path/]
+    ['/public/%5Cx', 400, 'PATH_AMBIGUOUS', /Not a valid address/]
   ]
   for (const [path, status, code, words] of cases) {
     const answer = await somebody().ask(path, { headers: pageLoad })

@@ -7,36 +7,48 @@ addEventListener('pageshow', (event) => {
 
 for (const time of document.querySelectorAll('time')) {
   const date = new Date(time.dateTime)
-  time.textContent = date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+  time.title = date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+  time.textContent =
+    date.toDateString() === new Date().toDateString()
+      ? `today, ${date.toLocaleTimeString(undefined, { timeStyle: 'short' })}`
+      : date.toLocaleDateString(undefined, { dateStyle: 'medium' })
 }
 
 for (const input of document.querySelectorAll('input[type=password]')) letShow(input)
+
+if (location.hash !== '') keepPlace(location.hash)
 
 for (const form of document.querySelectorAll('form')) form.addEventListener('submit', submitOnce)
 
 const list = document.querySelector('[data-live]')
 if (list !== null) followDevices(list)
 
+// The part of an address behind # is the browser's alone: it came along, and has to go on with the address to return to.
+function keepPlace(hash) {
+  for (const { form } of document.querySelectorAll('input[name=next]')) {
+    if (!form.elements.next.value.includes('#')) form.elements.next.value += hash
+  }
+  for (const link of document.querySelectorAll('a[href*="next="]')) link.hash = hash
+}
+
 function letShow(input) {
   const box = document.createElement('div')
   box.className = 'secret'
   const button = document.createElement('button')
   button.type = 'button'
-  button.textContent = 'Show'
-  button.setAttribute('aria-label', `Show: ${input.labels[0]?.textContent ?? 'password'}`)
-  button.setAttribute('aria-pressed', 'false')
-  button.setAttribute('aria-controls', input.id)
-  button.addEventListener('click', () => {
-    const shown = input.type === 'password'
+  const show = (shown) => {
     input.type = shown ? 'text' : 'password'
     button.textContent = shown ? 'Hide' : 'Show'
-    button.setAttribute('aria-pressed', String(shown))
-  })
+    button.setAttribute('aria-label', `${button.textContent}: ${input.labels[0]?.textContent ?? 'password'}`)
+  }
+  button.setAttribute('aria-controls', input.id)
+  button.addEventListener('click', () => show(input.type === 'password'))
+  const hadFocus = document.activeElement === input
   input.replaceWith(box)
   box.append(input, button)
-  input.form.addEventListener('submit', () => {
-    input.type = 'password'
-  })
+  if (hadFocus) input.focus()
+  show(false)
+  input.form.addEventListener('submit', () => show(false))
 }
 
 // A second click would only be counted as a second attempt.
