@@ -10,8 +10,9 @@ import {
 } from './errors.ts'
 import { letGo } from './let-go.ts'
 import { hasBody } from './request-body.ts'
-import { clientHead, type ResponseMarks, withoutTrailer } from './response-headers.ts'
+import { clientHead, type ResponseMarks } from './response-headers.ts'
 import type { UpstreamAddress } from './upstream.ts'
+import { isQuotable, type OnStream, quote } from './websocket-refusal.ts'
 import { type LiveSocket, relay, type Side } from './websocket-relay.ts'
 
 const upgrades = new WeakMap<IncomingMessage, Side>()
@@ -97,7 +98,7 @@ export interface ForwardUpgradeOptions {
   readonly onOpen: (socket: LiveSocket) => void
   readonly onClose: (socket: LiveSocket) => void
   /** Is told of an answer that is an event stream, and how to end it; answers what to call when it is over. */
-  readonly onStream: ((end: () => void) => () => void) | undefined
+  readonly onStream: OnStream | undefined
 }
 
 /**
@@ -105,7 +106,7 @@ export interface ForwardUpgradeOptions {
  * chosen subprotocol, the extensions, or the refusal with its status. After that bytes pass unchanged.
  */
 export function forwardUpgrade(options: ForwardUpgradeOptions): void {
-  const { address, request, reply, marks } = options
+  const { address, request, reply, marks, onStream } = options
   const upgrade = upgrades.get(request.raw)
   if (upgrade === undefined) throw new UpstreamFailedError()
   // Some servers would read a body first and others frames: nobody could say where it ends.
@@ -153,10 +154,15 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
   })
   outgoing.on('response', (answer) => {
     settle()
+    if (!isQuotable(answer)) {
+      answer.destroy()
+      reply.send(new UpstreamFailedError())
+      return
+    }
     // It may go on for long, and its client may leave meanwhile; what that still sends is read and dropped.
     socket.once('close', abandon).once('end', abandon).resume()
     reply.hijack()
-    quote(answer, reply.raw, marks(), options.onStream)
+    quote(answer, reply.raw, marks(), onStream)
   })
   outgoing.on('upgrade', (answer, upstream, upstreamHead) => {
     settle()
@@ -169,27 +175,6 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
     options.onOpen(live)
   })
   outgoing.end()
-}
-
-// A server that takes no handshakes answers this one like any other request, with an endless stream perhaps.
-function quote(
-  answer: IncomingMessage,
-  response: ServerResponse,
-  marks: ResponseMarks,
-  onStream: ForwardUpgradeOptions['onStream']
-): void {
-  const head = clientHead(answer.rawHeaders, marks)
-  response.writeHead(answer.statusCode ?? 502, withoutTrailer(head))
-  answer.pipe(response)
-  answer.on('error', () => {
-    if (!response.writableEnded) response.socket?.destroy()
-  })
-  if (onStream === undefined || !head.isEventStream) return
-  const untie = onStream(() => {
-    answer.unpipe(response).destroy()
-    response.end()
-  })
-  response.once('close', untie)
 }
 
 function failure(connected: boolean, cause: Error): Error {

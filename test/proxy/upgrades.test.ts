@@ -14,6 +14,8 @@ const answers: Record<string, string> = {
     'Set-Cookie: better-auth.session_token=x\r\nSet-Cookie: theme=dark\r\n\r\n',
   '/public/hints': 'HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n',
   '/public/garbage': 'what?\r\n\r\n',
+  '/public/no-status': 'HTTP/1.1 000 No\r\nContent-Length: 2\r\n\r\nno',
+  '/public/low-status': 'HTTP/1.1 099 No\r\nContent-Length: 200\r\n\r\nno',
   '/public/half': 'HTTP/1.1 403 No\r\nContent-Length: 10\r\n\r\nab',
   '/public/events': 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: hello\n\n',
   '/me': 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: hello\n\n',
@@ -43,9 +45,11 @@ t.test('an upstream that refuses is quoted, whatever it says beside', async (t) 
 })
 
 t.test('one that breaks off or talks nonsense is 502', async (t) => {
-  const answer = await ask('/public/garbage')
-  t.equal(answer.status, 502)
-  t.match(answer.json(), { code: 'UPSTREAM_FAILED' })
+  for (const path of ['garbage', 'no-status', 'low-status']) {
+    const answer = await ask(`/public/${path}`)
+    t.equal(answer.status, 502, path)
+    t.match(answer.json(), { code: 'UPSTREAM_FAILED' }, path)
+  }
 })
 
 t.test('a handshake carries no hop-by-hop headers and none of BetterAuth’s cookies back', async (t) => {
