@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../test/support/postgres.ts'
+import { freePort } from '../../test/support/ports.ts'
 import { findProgram } from '../os.ts'
 import { listensOn, startProgram, temporaryFolder } from '../processes.ts'
 import { cookieOf } from '../sessions-made.ts'

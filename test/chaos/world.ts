@@ -69,8 +69,6 @@ export async function buildWorld(t: Teardown, options: WorldOptions): Promise<Wo
     socket.on('error', () => {})
   })
   const postgres = await startPostgres(t)
-  // Neon's driver works out SCRAM in 4,096 asynchronous steps where it talks to anybody but Neon: 150 ms a connection.
-  await postgres.query(`set scram_iterations = 1; alter role postgres password 'not-a-secret'`)
   const direct = await postgres.createDatabase('chaos')
   await migrateOnce({ driver: 'pg', url: direct })
 

@@ -22,7 +22,6 @@ for (const workers of ['1', '2']) {
         held.push(() => response.end(' and its end'))
       } else request.on('end', () => response.end('ok'))
     })
-    upstream.server.keepAliveTimeout = 60_000
     const webSockets = new WebSocketServer({ server: upstream.server })
     t.teardown(() => webSockets.close())
     const gateway = await startGatewayProcess(t, {

@@ -9,7 +9,6 @@ import { migratedDatabase } from '../support/workers.ts'
 
 t.test('two replicas are restarted one after the other under load, and no request fails', async (t) => {
   const upstream = await startEchoUpstream(t)
-  upstream.server.keepAliveTimeout = 60_000
   const balancer = await startBalancer(t)
   const publicUrl = `http://localhost:${balancer.port}`
   const database = await migratedDatabase(t)

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { freePort, startPostgres } from '../support/postgres.ts'
+import { freePort } from '../support/ports.ts'
+import { startPostgres } from '../support/postgres.ts'
 import { gatehouse } from './gatehouse.ts'
 
 t.test('migrate, migrate again, check and start on a Postgres of its own', async (t) => {
@@ -20,7 +21,7 @@ t.test('migrate, migrate again, check and start on a Postgres of its own', async
   )
   const ahead = `${env.DATABASE_URL}?options=${encodeURIComponent('-c search_path=ahead,pg_catalog,public')}`
   const { stdout } = await gatehouse(['check'], cwd, { DATABASE_URL: ahead })
-  t.match(stdout, /^warn {2}clock: .* differ by (599|600|601) s/m)
+  t.match(stdout, /^warn {2}clock: .* differ by (59\d|600) s/m)
 })
 
 t.test(

@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { freePort, type Teardown } from './postgres.ts'
+import type { Teardown } from './postgres.ts'
 
 /** Somewhere that connections may go. */
 export interface Backend {
@@ -46,17 +46,25 @@ export async function startBalancer(t: Teardown): Promise<Balancer> {
     }
   })
 
+  const asked = new Set<Backend>()
   const poll = setInterval(() => {
     for (const backend of backends.keys()) {
-      fetch(backend.readyUrl).then(
-        ({ ok }) => backends.has(backend) && backends.set(backend, ok),
-        () => backends.has(backend) && backends.set(backend, false)
-      )
+      // One question at a time, so that no old answer comes after a new one.
+      if (asked.has(backend)) continue
+      asked.add(backend)
+      fetch(backend.readyUrl)
+        .then(
+          ({ ok }) => backends.has(backend) && backends.set(backend, ok),
+          () => backends.has(backend) && backends.set(backend, false)
+        )
+        .finally(() => asked.delete(backend))
     }
   }, pollEveryMs)
 
-  const port = await freePort()
-  await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening))
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const { port } = address
   t.teardown(() => {
     clearInterval(poll)
     for (const socket of sockets) socket.destroy()

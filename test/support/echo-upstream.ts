@@ -48,6 +48,8 @@ export async function startEchoUpstream(
       )
     })
   })
+  // Node's five seconds may pass while a machine stands still, in the moment in which a connection is used again.
+  server.keepAliveTimeout = 60_000
   const port = await new Promise<number>((resolve) => {
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { kill } from './child.ts'
 import type { Teardown } from './postgres.ts'
 import { until } from './until.ts'
 
@@ -14,7 +14,7 @@ export interface GatewayProcess {
   /** What it has printed so far. */
   readonly stdout: () => string
   readonly stderr: () => string
-  /** Resolves to the exit status once it has exited. */
+  /** Resolves to the exit status once it has exited, and all that it printed has been read. */
   exited(): Promise<number | null>
 }
 
@@ -22,7 +22,7 @@ export interface GatewayProcess {
 export async function startGatewayProcess(t: Teardown, env: Record<string, string>): Promise<GatewayProcess> {
   const spawned = spawnGateway(t, env)
   const ready = /^\{.*"msg":"gatehouse ready".*\}$/m
-  await until(() => ready.test(spawned.stdout()) || spawned.child.exitCode !== null, 60_000)
+  await until(() => ready.test(spawned.stdout()) || spawned.child.exitCode !== null, 120_000)
   const line = ready.exec(spawned.stdout())?.[0]
   if (line === undefined) throw new Error(`the gateway did not start: ${spawned.stderr()}`)
   const { publicUrl, adminUrl } = JSON.parse(line) as { publicUrl: string; adminUrl: string }
@@ -46,13 +46,14 @@ export function spawnGateway(
   child.stderr.on('data', (chunk) => {
     stderr += chunk
   })
-  t.teardown(() => child.kill('SIGKILL'))
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  t.teardown(() => kill(child))
   return {
     child,
     stdout: () => stdout,
     stderr: () => stderr,
     async exited() {
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+      await closed
       return child.exitCode
     }
   }

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 
 /** Sends these bytes and resolves to everything that comes back until the other side closes, or `until` matches. */
-export function sendRaw(port: number, bytes: string | Buffer, until?: RegExp, limitMs = 10_000): Promise<string> {
+export function sendRaw(port: number, bytes: string | Buffer, until?: RegExp, limitMs = 30_000): Promise<string> {
   return new Promise((resolve, reject) => {
     let received = ''
     const socket: Socket = connect(port, '127.0.0.1', () => socket.write(bytes))

@@ -1,4 +1,5 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
+import { freePort } from './ports.ts'
 import type { Teardown } from './postgres.ts'
 
 /** One connection through the proxy. */
@@ -51,7 +52,7 @@ export async function startTcpProxy(t: Teardown, targetPort: number): Promise<Tc
   const cut = () => {
     for (const connection of open) connection.cut()
   }
-  let server: Server | undefined = await listen(0, accept)
+  let server: Server | undefined = await listen(await freePort(), accept)
   const { port } = addressOf(server)
   const close = async () => {
     const closing = server

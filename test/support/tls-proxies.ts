@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findProgram } from '../../bench/os.ts'
 import { kill } from './child.ts'
-import { freePort, type Teardown } from './postgres.ts'
+import { freePort } from './ports.ts'
+import type { Teardown } from './postgres.ts'
 import { until } from './until.ts'
 
 const certificate = fileURLToPath(new URL('../proxy/certificates/public.pem', import.meta.url))
@@ -109,7 +110,7 @@ async function run(
     await gone
     clearTimeout(force)
   })
-  await until(async () => child.exitCode !== null || (await listensOn(port)), 20_000)
+  await until(async () => child.exitCode !== null || (await listensOn(port)), 60_000)
   if (child.exitCode !== null) throw new Error(`${name} did not start: ${said}`)
 }
 

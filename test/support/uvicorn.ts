@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { freePort } from './ports.ts'
 import { testPython } from './python.ts'
 
 const exampleApp = fileURLToPath(new URL('../../examples/fastapi', import.meta.url))
@@ -38,7 +39,7 @@ export interface Uvicorn {
   resume(): void
 }
 
-/** Starts uvicorn on a free port and waits until it answers; throws with its output when it does not within 30 s. */
+/** Starts uvicorn on a free port and waits until it answers; throws with its output when it does not within two minutes. */
 export async function startUvicorn(
   t: { teardown(work: () => Promise<void>): void },
   options: UvicornOptions = {}
@@ -46,7 +47,7 @@ export async function startUvicorn(
   const python = await testPython()
   let output = ''
   let child: ChildProcess | undefined
-  let port = 0
+  const port = options.uds === undefined ? await freePort() : 0
 
   async function start(): Promise<void> {
     const started = spawn(python, commandLine(options, port), {
@@ -63,12 +64,16 @@ export async function startUvicorn(
     })
     child = started
     const from = output.length
+    const closed = new Promise((resolve) => started.once('close', resolve))
     for (const stream of [started.stdout, started.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         output += text
       })
     }
-    port = await listening(started, () => output.slice(from))
+    if (await isListening(started, () => output.slice(from))) return
+    signal(started, 'SIGKILL')
+    await closed
+    throw new Error(`uvicorn did not start:\n${output.slice(from)}`)
   }
 
   async function stop(): Promise<void> {
@@ -113,7 +118,9 @@ function commandLine(options: UvicornOptions, port: number): string[] {
   const place = options.uds === undefined ? ['--host', '127.0.0.1', '--port', String(port)] : ['--uds', options.uds]
   const { ssl } = options
   const tls = ssl === undefined ? [] : ['--ssl-keyfile', ssl.keyFile, '--ssl-certfile', ssl.certFile]
-  return ['-m', 'uvicorn', options.app ?? 'main:app', ...place, ...tls, ...(options.args ?? [])]
+  // Its own five seconds may pass while a machine stands still, in the moment in which a connection is used again.
+  const patience = ['--timeout-keep-alive', '60']
+  return ['-m', 'uvicorn', options.app ?? 'main:app', ...place, ...tls, ...patience, ...(options.args ?? [])]
 }
 
 function address(options: UvicornOptions, port: number): string {
@@ -121,16 +128,14 @@ function address(options: UvicornOptions, port: number): string {
   return options.ssl === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`
 }
 
-// uvicorn prints this line, with the port that the system chose, once it listens and the app has started.
-async function listening(child: ChildProcess, output: () => string): Promise<number> {
-  const deadline = Date.now() + 30_000
+// uvicorn prints this line once it listens and the app has started.
+async function isListening(child: ChildProcess, output: () => string): Promise<boolean> {
+  const deadline = Date.now() + 120_000
   while (Date.now() < deadline && !hasExited(child)) {
-    const line = /Uvicorn running on (?:https?:\/\/[^\s:]+:(\d+)|unix socket)/.exec(output())
-    if (line !== null) return Number(line[1] ?? 0)
+    if (/Uvicorn running on (?:https?:\/\/|unix socket)/.test(output())) return true
     await new Promise((done) => setTimeout(done, 20))
   }
-  signal(child, 'SIGKILL')
-  throw new Error(`uvicorn did not start:\n${output()}`)
+  return false
 }
 
 function hasExited(child: ChildProcess): boolean {

@@ -98,13 +98,13 @@ export function openWire(port: number): Promise<Wire> {
       resolve({
         received: () => received,
         write: (bytes) => socket.write(bytes),
-        until: (pattern, limitMs = 5_000) =>
+        until: (pattern, limitMs = 30_000) =>
           settle(() => {
             if (pattern.test(received)) return received
             if (isClosed) throw new Error(`closed before ${pattern}: ${received}`)
             return undefined
           }, limitMs),
-        closed: (limitMs = 5_000) => settle(() => (isClosed ? received : undefined), limitMs),
+        closed: (limitMs = 30_000) => settle(() => (isClosed ? received : undefined), limitMs),
         pause: () => socket.pause(),
         resume: () => socket.resume(),
         destroy: () => socket.destroy()
