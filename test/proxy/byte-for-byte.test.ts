@@ -12,6 +12,9 @@ const skip = await withoutPython()
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const trusted = 'http://localhost:3999'
 
+// Python's gzip writes the time of day into its head (RFC 1952, section 2.3), which may be another a moment later.
+const withoutTime = (body: string) => body.replace(/^(\x1f\x8b\x08.).{4}/s, '$1')
+
 // Said anew for every connection (RFC 9110, section 7.6.1), or different from one second to the next.
 const ofTheHop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'date'])
 
@@ -19,7 +22,7 @@ const ofTheHop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'date
 function essence(answer: WireAnswer) {
   const chunked = answer.all('transfer-encoding').length > 0
   const headers = answer.headers.filter(([name]) => !ofTheHop.has(name.toLowerCase()))
-  return { status: answer.status, chunked, headers, body: answer.body }
+  return { status: answer.status, chunked, headers, body: withoutTime(answer.body) }
 }
 
 t.test('through the gateway and directly, the same requests get the same answers', { skip }, async (t) => {
@@ -42,11 +45,7 @@ t.test('through the gateway and directly, the same requests get the same answers
     const behind = await askRaw(gateway.port, request, [...sent, ...toGateway], body)
     const { headers: got, ...rest } = essence(behind)
     const added = ['x-request-id', ...adds.map((each) => each.split(':')[0]?.toLowerCase())]
-    t.same(
-      rest,
-      { status: direct.status, chunked: essence(direct).chunked, body: direct.body },
-      `${line} ${headers.join(' ')}`
-    )
+    t.same(rest, (({ headers: _, ...rest }) => rest)(essence(direct)), `${line} ${headers.join(' ')}`)
     t.same(
       got.filter(([name]) => !added.includes(name.toLowerCase())),
       essence(direct).headers.filter(([name]) => !added.includes(name.toLowerCase())),
