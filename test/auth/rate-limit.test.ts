@@ -104,10 +104,10 @@ t.test('the wait is said in whole seconds and is never longer than the window', 
 })
 
 t.test('the window ends', async (t) => {
-  const limits = createRateLimits({ failedSignIns: { points: 1, seconds: 0.2 } })
+  const limits = createRateLimits({ failedSignIns: { points: 1, seconds: 1 } })
   t.equal(await signIn(limits, from('a', 'ada'), 401), 401)
   t.equal(await signIn(limits, from('a', 'ada'), 401), 429)
-  const deadline = Date.now() + 5000
+  const deadline = Date.now() + 30_000
   let status = 429
   while (status === 429 && Date.now() < deadline) {
     await setTimeout(20)

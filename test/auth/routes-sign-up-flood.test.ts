@@ -1,23 +1,29 @@
-import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
+import { createTurns } from '../../auth/turns.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { eachDatabase } from '../support/databases.ts'
+import { until } from '../support/until.ts'
 
 await eachDatabase(
   t,
   async (t, { options }) => {
     t.test('many sign-ups at once leave connections for everybody else', async (t) => {
       let hashing = 0
+      let letGo = () => {}
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve
+      })
       const target = await startAuthApp(t, {
-        // Thirty hashes on three connections would take longer than anybody waits for one.
-        database: { ...options, poolSize: 3, connectionTimeoutMs: 400 },
+        database: { ...options, poolSize: 3 },
+        passwordTurns: createTurns({ atOnce: 2 }),
         extension: {
           emailAndPassword: {
             password: {
               verify: async () => true,
               hash: async (password) => {
                 hashing += 1
-                await setTimeout(50)
+                // All hashes but the first take as long as it takes for everybody else to be answered.
+                if (hashing > 1) await held
                 return password
               }
             }
@@ -29,8 +35,9 @@ await eachDatabase(
       const signUps = Array.from({ length: 30 }, (_, n) =>
         new Device(target).post('/sign-up/email', { email: `n${n}@example.org`, password: 'correct horse', name: 'n' })
       )
-      while (hashing < 3) await setTimeout(5)
+      await until(() => hashing === 3)
       for (let n = 0; n < 5; n++) t.equal((await device.fetch('/get-session')).status, 200)
+      letGo()
       const statuses = (await Promise.all(signUps)).map(({ status }) => status)
       t.same(new Set(statuses), new Set([200]))
     })

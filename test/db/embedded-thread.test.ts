@@ -10,6 +10,8 @@ import { until } from '../support/until.ts'
 
 const ann = { id: 'ann', name: 'Ann', email: 'ann@example.com' }
 const endless = sql`select pg_sleep(120)`
+// Far longer than any other statement of these tests takes on a busy machine.
+const statementTimeoutMs = 1_500
 
 async function open(t: Test, options: Partial<DatabaseOptions> = {}): Promise<Database> {
   const dataDir = await makeEmbedded(t)
@@ -38,7 +40,7 @@ t.test('everything else goes on while a statement runs', async (t) => {
 
 t.test('a statement that takes too long is given up, and soon there is another thread', async (t) => {
   const said: boolean[] = []
-  const database = await open(t, { statementTimeoutMs: 300, onAway: (away) => said.push(away) })
+  const database = await open(t, { statementTimeoutMs, onAway: (away) => said.push(away) })
   await database.db.insert(user).values(ann)
   const lost: Error[] = []
   const stop = await database.listen('gatehouse', t.fail, (error) => lost.push(error))
@@ -64,7 +66,7 @@ t.test('a statement that takes too long is given up, and soon there is another t
 })
 
 t.test('a transaction that loses its thread does not go on in the next', async (t) => {
-  const database = await open(t, { statementTimeoutMs: 300 })
+  const database = await open(t, { statementTimeoutMs })
   const torn = database.db.transaction(async (tx) => {
     await tx.insert(user).values(ann)
     await tx.execute(endless).catch(() => {})
@@ -136,7 +138,7 @@ t.test('it closes while a statement runs, and the directory is free', async (t) 
 
 t.test('it closes while its thread is being replaced', async (t) => {
   const dataDir = await makeEmbedded(t)
-  const database = await openDatabase({ driver: 'pglite', dataDir, statementTimeoutMs: 300 })
+  const database = await openDatabase({ driver: 'pglite', dataDir, statementTimeoutMs })
   await t.rejects(database.db.execute(endless))
   await database.close()
   const again = await openDatabase({ driver: 'pglite', dataDir })

@@ -7,7 +7,7 @@ import { eachDatabase } from '../support/databases.ts'
 const ann = { id: 'ann', name: 'Ann', email: 'ann@example.com' }
 
 eachDatabase(t, async (t, { options, postgres }) => {
-  const database = await openDatabase({ ...options, connectionTimeoutMs: 1_000 })
+  const database = await openDatabase(options)
   t.teardown(() => database.close())
   const add = () => database.db.insert(user).values(ann)
 

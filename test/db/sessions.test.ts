@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '../../db/database.ts'
 import { session, user } from '../../db/schema.ts'
@@ -51,7 +52,8 @@ eachDatabase(t, async (t, { options, postgres }) => {
     })
     await database.withDirectClient(async (client) => {
       await client.query(`set timezone to 'Asia/Kolkata'`)
-      t.equal((await client.db.query.session.findFirst())?.expiresAt.getTime(), expiresAt.getTime())
+      const first = await client.db.query.session.findFirst({ where: eq(session.id, 's1') })
+      t.equal(first?.expiresAt.getTime(), expiresAt.getTime())
       await client.query(`set timezone to 'UTC'`)
       for (const column of ['created_at', 'updated_at', 'expires_at']) {
         await client.query(`alter table session alter ${column} type timestamp`)

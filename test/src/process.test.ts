@@ -22,8 +22,9 @@ t.test(
     const gateway = await startGatewayProcess(t, {
       UPSTREAM_URL: upstream.url,
       DATA_DIR: await makeEmbedded(t),
-      DRAIN_DELAY: '1',
-      DRAIN_TIMEOUT: '10'
+      // Time enough for a few requests, however busy the machine.
+      DRAIN_DELAY: '5',
+      DRAIN_TIMEOUT: '60'
     })
     const { adminUrl, publicUrl, child } = gateway
     t.equal((await fetch(`${adminUrl}/healthz`)).status, 200)

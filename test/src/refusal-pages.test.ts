@@ -1,16 +1,8 @@
-import { createServer } from 'node:http'
 import t from 'tap'
 import { Browser } from '../support/browser.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { pageLoad, sendForm } from '../support/pages.ts'
 import { dial } from '../support/websocket.ts'
-
-// Nothing listens there any more.
-const gone = createServer()
-await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve))
-const address = gone.address()
-const deadUrl = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
-await new Promise((resolve) => gone.close(resolve))
 
 const policy = {
   routes: [
@@ -19,7 +11,7 @@ const policy = {
   ],
   brand: { name: 'A house' }
 } as const
-const gateway = await startTestGateway(t, { upstreamUrl: deadUrl, policy })
+const gateway = await startTestGateway(t, { upstreamUrl: 'http://127.0.0.1:1', policy })
 const somebody = () => new Browser(gateway.url, gateway.publicUrl)
 
 t.test('a page load that is refused gets a page with the same status and the request id', async (t) => {

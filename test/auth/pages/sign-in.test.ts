@@ -26,6 +26,7 @@ t.test('form and API share one limit', async (t) => {
     t.equal((await eve.signIn('ada')).status, 429)
     return
   }
+  t.fail('the fourth attempt was not refused')
 })
 
 t.test('a session from the form is remembered only when that was asked for', async (t) => {
