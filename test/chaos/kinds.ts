@@ -12,6 +12,7 @@ const weights = {
   deleteBySql: 8,
   deleteAllBySql: 2,
   deleteUserBySql: 2,
+  banBySql: 3,
   expireBySql: 6,
   extendBySql: 5,
   renameBySql: 4

@@ -80,7 +80,9 @@ export class Lane {
       case 'deleteAllBySql':
         return this.#endBySql(person, person.sessions, 'delete from session where user_id = $1', [userId])
       case 'deleteUserBySql':
-        return this.#deleteUser(place, person)
+        return this.#endUser(place, person, 'delete from "user" where id = $1')
+      case 'banBySql':
+        return this.#endUser(place, person, 'update "user" set banned = true where id = $1')
       case 'expireBySql':
         return this.#options.refreshing
           ? this.#mint(person)
@@ -143,15 +145,16 @@ export class Lane {
       })
     )
     // Whether the password is the old one or the new one nobody knows.
-    if (answer?.status !== 200) return this.#deleteUser(place, person)
+    if (answer?.status !== 200) return this.#endUser(place, person, 'delete from "user" where id = $1')
     this.#options.model.ended(person, before)
     const changed: Person = { ...person, password: newPassword }
     this.#people[place] = changed
     this.#options.model.started(changed, tokenOf(browser.cookieHeader), browser.cookieHeader)
   }
 
-  async #deleteUser(place: number, person: Person): Promise<void> {
-    await this.#endBySql(person, person.sessions, 'delete from "user" where id = $1', [person.userId])
+  /** Somebody else takes the place. */
+  async #endUser(place: number, person: Person, statement: string): Promise<void> {
+    await this.#endBySql(person, person.sessions, statement, [person.userId])
     this.#people[place] = undefined
   }
 

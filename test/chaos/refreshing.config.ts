@@ -1,4 +1,5 @@
 import { defineConfig } from '../../src/policy-file.ts'
+import { withAdmin } from '../support/admin-plugin.ts'
 
 // Every session is due for a refresh a second after the last one.
 export default defineConfig({
@@ -6,5 +7,5 @@ export default defineConfig({
     { path: '/public/*', access: 'public' },
     { path: '/optional/*', access: 'optional' }
   ],
-  auth: { session: { updateAge: 1 } }
+  auth: { ...withAdmin, session: { updateAge: 1 } }
 })

@@ -3,8 +3,10 @@ import { hashPassword } from 'better-auth/crypto'
 import pg from 'pg'
 import { Pool } from 'undici'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { pluginTables } from '../../auth/plugin-tables.ts'
 import { type CookieSigner, createCookieSigner } from '../../auth/session-cookie.ts'
 import { type FuzzedGateway, startFuzzedGateway } from '../fuzz/process.ts'
+import { withAdmin } from '../support/admin-plugin.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { migrateOnce } from '../support/embedded-database.ts'
 import { startNeonBridge } from '../support/neon-bridge.ts'
@@ -70,7 +72,7 @@ export async function buildWorld(t: Teardown, options: WorldOptions): Promise<Wo
   })
   const postgres = await startPostgres(t)
   const direct = await postgres.createDatabase('chaos')
-  await migrateOnce({ driver: 'pg', url: direct })
+  await migrateOnce({ driver: 'pg', url: direct, pluginTables: pluginTables(withAdmin) })
 
   const proxied = new URL(direct)
   const neon: Record<string, string> = {}
