@@ -121,12 +121,19 @@ export class SessionCache<T> {
     }
     try {
       const result = await lookUp(remember)
-      return flight.cancelled ? await lookUp(ignore) : result
+      if (!flight.cancelled) return result
+      // Something may change once more while it is repeated, and whoever asks after that must not be answered by it.
+      this.#land(key, flight)
+      return await lookUp(ignore)
     } finally {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+      this.#land(key, flight)
       const held = this.#entries.has(key) || this.#unknown.has(key) || this.#flights.has(key)
       if (!held) this.#keyOfSession.delete(session)
     }
+  }
+
+  #land(key: string, flight: Cancellable): void {
+    if (this.#flights.get(key) === flight) this.#flights.delete(key)
   }
 
   /** Drops one session's decision and cancels its look-up in flight. */

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { cookie, day, header, sessionWorld, signer } from '../support/session-world.ts'
+import { until } from '../support/until.ts'
 
 t.test('a session that was just read answers at once, without a promise', async (t) => {
   const { ask, world } = sessionWorld()
@@ -68,6 +69,25 @@ t.test('a session that ends while it is looked up is not cached and not let in',
   }
   t.match(await ask(), { outcome: 'anonymous' })
   t.match(await ask(), { outcome: 'anonymous' })
+})
+
+t.test('whoever asks after a user has changed again is not answered by a look-up that is older', async (t) => {
+  const { ask, world, sessions, record } = sessionWorld()
+  const answers: (() => void)[] = []
+  world.beforeAnswer = () => new Promise((resolve) => answers.push(resolve))
+  const reads = (count: number) => until(() => answers.length === count)
+  const first = ask()
+  await reads(1)
+  sessions.userChanged('u1')
+  answers[0]?.()
+  await reads(2)
+  world.row = record({ bannedUntil: Number.POSITIVE_INFINITY })
+  sessions.userChanged('u1')
+  const second = ask()
+  await reads(3)
+  for (const answer of answers) answer()
+  await first
+  t.match(await second, { outcome: 'anonymous' })
 })
 
 t.test('a sign-out is effective at once', async (t) => {
