@@ -47,7 +47,7 @@ export interface Database extends ExtendedSchema {
   readonly db: GatehouseDb
   /** How long a single look-up may take in all, its wait for a turn included, in ms. */
   readonly patienceMs: number
-  /** Whether a statement was answered within the last minute, so that asking now wakes nobody; pglite always is. */
+  /** Whether a statement, `ping` aside, was answered within the last minute, so that asking now wakes nobody; pglite always is. */
   awake(): boolean
   /** Rejects when the database does not answer in time. */
   ping(): Promise<void>

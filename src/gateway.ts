@@ -77,8 +77,10 @@ export async function startGateway(
       }
     })
     cleanUp.push(() => database.close())
+    const mayScaleToZero = config.session.events === 'off'
     const readiness = new Readiness({
       ping: () => database.ping(),
+      mayBeAsleep: () => mayScaleToZero && !database.awake(),
       eventsLost: () => events?.lost === true,
       now: Date.now
     })
@@ -106,7 +108,7 @@ export async function startGateway(
     const events: SessionEvents | undefined =
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
     cleanUp.push(async () => events?.stop())
-    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: config.session.events === 'off' }))
+    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
     const liveSockets = new Set<LiveSocket>()
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 

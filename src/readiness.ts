@@ -8,6 +8,8 @@ export interface ReadinessReport {
 export interface ReadinessOptions {
   /** Rejects when the database does not answer. */
   readonly ping: () => Promise<void>
+  /** Whether the database may have gone to sleep, so that asking would wake it. */
+  readonly mayBeAsleep: () => boolean
   /** Whether sessions that end elsewhere are not heard of, although they should be. */
   readonly eventsLost: () => boolean
   /** Milliseconds since the epoch. */
@@ -56,7 +58,10 @@ export class Readiness {
     this.#draining = true
   }
 
-  /** Asks the database, at most once a second. Never rejects; takes two seconds at most. */
+  /**
+   * Asks the database, at most once a second, and not while it may sleep and was well when it was last asked. Never
+   * rejects; takes two seconds at most.
+   */
   async report(): Promise<ReadinessReport> {
     await this.#ask()
     return {
@@ -66,6 +71,7 @@ export class Readiness {
   }
 
   #ask(): Promise<void> {
+    if (this.#answers && this.#options.mayBeAsleep()) return Promise.resolve()
     const now = this.#options.now()
     if (this.#asked === undefined || now - this.#askedAt >= pingEveryMs) {
       this.#askedAt = now

@@ -26,7 +26,7 @@ export class Gate {
   #inside = 0
   #limit: number
   #away = false
-  #answeredAt = Number.NEGATIVE_INFINITY
+  #usedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -40,9 +40,9 @@ export class Gate {
     return this.#waiting.size
   }
 
-  /** How long ago the last statement was answered, in ms; Infinity before the first. */
+  /** How long ago anybody's statement was answered, in ms; Infinity before the first. */
   get quietMs(): number {
-    return performance.now() - this.#answeredAt
+    return performance.now() - this.#usedAt
   }
 
   /** There is reason to believe that the store is back. Resolves once that is known. */
@@ -74,9 +74,9 @@ export class Gate {
     }
   }
 
-  /** Tells what came of a statement or an attempt to connect. */
-  answered(error?: unknown): void {
-    if (error === undefined) this.#answeredAt = performance.now()
+  /** Tells what came of a statement or an attempt to connect; `used`: whether it was more than a question if it is there. */
+  answered(error?: unknown, used = true): void {
+    if (error === undefined && used) this.#usedAt = performance.now()
     this.#breaker.answered(error)
     if (error === undefined && this.#limit < this.#options.places) this.#limit++
   }

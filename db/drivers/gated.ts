@@ -1,5 +1,7 @@
 import type { Gate } from './gate.ts'
 
+type Door = Pick<Gate, 'enter' | 'answered'>
+
 /** What a pool of node-postgres and one of Neon's driver have in common. */
 interface Pool {
   query(...args: unknown[]): unknown
@@ -10,7 +12,7 @@ interface Pool {
  * The same pool, whose statements and whose lent clients each take a place at the gate, and tell it what came of them.
  * Promises only: called with a callback it throws.
  */
-export function gated<T extends object>(pool: T & Pool, gate: Gate): T {
+export function gated<T extends object>(pool: T & Pool, gate: Door): T {
   async function query(...args: unknown[]): Promise<unknown> {
     refuseCallback(args)
     const leave = await gate.enter()
@@ -48,7 +50,7 @@ interface Lent {
   release(error?: Error | boolean): void
 }
 
-function lent(client: unknown, gate: Gate, leave: () => void): unknown {
+function lent(client: unknown, gate: Door, leave: () => void): unknown {
   if (!isLent(client)) throw new Error('the pool lent no client')
   return new Proxy(client, {
     get(target, key) {
@@ -69,7 +71,7 @@ function isLent(client: unknown): client is Lent {
   return typeof client === 'object' && client !== null && 'release' in client && 'query' in client
 }
 
-async function telling(gate: Gate, work: () => unknown): Promise<unknown> {
+async function telling(gate: Door, work: () => unknown): Promise<unknown> {
   try {
     const result = await work()
     gate.answered()

@@ -84,6 +84,9 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
     onAway: options.onAway
   })
   const pool = watched(gated(wire.pool, gate))
+  const pinged = watched(
+    gated(wire.pool, { enter: () => gate.enter(), answered: (error) => gate.answered(error, false) })
+  )
   const stops = new Set<() => Promise<void>>()
   // A property of the two addresses: shown once, it is not asked again when a lost channel is to be back soon.
   let hearsOthers = false
@@ -117,7 +120,7 @@ export function createPooledDatabase<Client extends WireClient, Pool extends Wir
     patienceMs: connectionTimeoutMs,
     awake: () => gate.quietMs < awakeMs,
     async ping() {
-      await pool.query('select 1')
+      await pinged.query('select 1')
     },
     async withDirectClient(work) {
       assertDirect()

@@ -15,10 +15,12 @@ eachDatabase(t, async (t, { options, postgres }) => {
     return found?.email
   }
 
-  await t.test('it answers', async () => {
+  await t.test('it answers', async (t) => {
     await database.ping()
+    t.equal(database.awake(), postgres === undefined, 'to ask whether it is there is no use of it')
     await database.db.insert(user).values(ann)
     t.equal(await emailOfAnn(), ann.email)
+    t.equal(database.awake(), true)
   })
 
   await t.test('a transaction that fails leaves nothing behind', async (t) => {
