@@ -45,8 +45,13 @@ export async function drain({ server, connections, sockets }: Drained, options: 
   // The way of node:http would close idle connections here and now, and stop watching for slow ones.
   const closed = new Promise<void>((resolve) => Listener.prototype.close.call(server, () => resolve()))
   const stoppedAt = Date.now()
-  for (const socket of sockets) socket.close(goingAway, 'going away')
+  const told = new WeakSet<LiveSocket>()
   const closeIdle = () => {
+    // Again and again: a handshake may still have been under way.
+    for (const socket of sockets) {
+      if (!told.has(socket)) socket.close(goingAway, 'going away')
+      told.add(socket)
+    }
     const now = Date.now()
     // What is idle by now was told to close, or has not been used for as long as the delay lasted.
     if (now >= reusableUntil) server.closeIdleConnections()
