@@ -20,6 +20,7 @@ export default defineConfig({
     { path: '/docs/*', access: 'public' },
     { path: '/openapi.json', access: 'public' },
 
+    { path: '/', access: 'optional', methods: ['GET'] },
     { path: '/feed/*', access: 'optional', methods: ['GET'] },
 
     { path: '/internal/*', access: 'deny' }

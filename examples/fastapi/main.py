@@ -7,10 +7,11 @@ gateway's policy file, gatehouse.config.ts. A route that the policy does not nam
 import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
+from html import escape
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response, UploadFile, WebSocket, WebSocketDisconnect
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from identity import CurrentUser, OptionalUser, ThroughGateway, User, VerifiedUser
@@ -59,6 +60,34 @@ async def echo(websocket: WebSocket) -> None:
 
 
 # Optional: for everyone, better with a name
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Behind Gatehouse</title>
+<h1>Hello, {who}</h1>
+<p>{links}</p>
+</html>
+"""
+FOR_STRANGERS = {"/auth/sign-in?next=/": "Sign in", "/me": "A page for members", "/docs": "What this app answers"}
+FOR_MEMBERS = {
+    "/me": "Who this app takes you for",
+    "/docs": "What it answers",
+    "/auth/account": "Your account",
+    "/auth/sign-out?next=/": "Sign out",
+}
+
+
+@routes.get("/", response_class=HTMLResponse)
+def home(user: OptionalUser) -> str:
+    links = (FOR_MEMBERS if user else FOR_STRANGERS).items()
+    return PAGE.format(
+        # What people type is text, not markup.
+        who=escape(user.email) if user else "stranger",
+        links=" · ".join(f'<a href="{address}">{label}</a>' for address, label in links),
+    )
 
 
 @routes.get("/feed")

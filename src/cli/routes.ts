@@ -13,6 +13,17 @@ export interface RouteLine {
   needs?: readonly string[]
   /** The upstream that the rule names. */
   upstream?: string
+  /** On the line that no rule wrote: it holds for every request that none of them names. */
+  default?: true
+}
+
+const meanings: Readonly<Record<RouteLine['access'], string>> = {
+  gateway: 'answered by the gateway itself',
+  public: 'everybody; nobody is told who asks',
+  optional: 'everybody; who is signed in is known',
+  session: 'whoever is signed in',
+  deny: 'nobody: 404',
+  refused: 'nobody: refused'
 }
 
 /** Who may reach what: what the gateway answers itself, the policy file's rules, and the default that closes the rest. */
@@ -23,7 +34,7 @@ export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy
   })
   const rules = policy.routes.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
   const closed = policy.routes.some(({ path, methods }) => path === defaultRule.path && methods === undefined)
-  return [...own, ...[...rules, ...(closed ? [] : [defaultRule])].map(lineOf)]
+  return [...own, ...rules.map(lineOf), ...(closed ? [] : [{ ...lineOf(defaultRule), default: true as const }])]
 }
 
 /** The rule as a line of that table. */
@@ -44,19 +55,24 @@ export function whereOf({ path, needs }: RouteLine): string {
   return needs === undefined ? path : `${path} (${needs.join(', ')})`
 }
 
-/** The lines as a table for a terminal. */
+/** The lines as a table for a terminal: access, methods, path, upstream where one is named, and what all that means. */
 export function routeTable(lines: readonly RouteLine[]): string[] {
+  const elsewhere = lines.some(({ upstream }) => upstream !== undefined)
   const cells = lines.map((line) => {
-    const { methods, access, upstream } = line
-    const row = [access, methods === 'any' ? 'any' : methods.join(','), whereOf(line)]
-    return upstream === undefined ? row : [...row, `-> ${upstream}`]
+    const { path, methods, access, upstream } = line
+    const to = upstream === undefined ? '' : `-> ${upstream}`
+    return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaningOf(line)]
   })
-  const width = (column: number) => Math.max(...cells.map((row) => row[column]?.length ?? 0))
-  const widths = [width(0), width(1), width(2)]
+  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
   return cells.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
   )
+}
+
+function meaningOf({ access, needs, default: rest }: RouteLine): string {
+  const who = needs === undefined ? meanings[access] : `${meanings[access]} (${needs.join(', ')})`
+  return rest === true ? `${who}, for all that no rule names` : who
 }

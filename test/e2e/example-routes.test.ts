@@ -13,6 +13,14 @@ t.test('the example app does what its README says', { skip }, async (t) => {
   const call = (path: string, init: RequestInit = {}) =>
     fetch(app.url + path, { ...init, headers: { ...ada, ...init.headers }, redirect: 'manual' })
 
+  t.test('its first page greets whoever opens it, by what they may have typed', async (t) => {
+    const stranger = await fetch(`${app.url}/`)
+    t.match(stranger.headers.get('content-type'), /^text\/html/)
+    t.match(await stranger.text(), /<h1>Hello, stranger<\/h1>[\s\S]*href="\/auth\/sign-in\?next=\/"/)
+    const odd = await call('/', { headers: { 'x-user-email': '"<b>"@example.com' } })
+    t.match(await odd.text(), /<h1>Hello, &quot;&lt;b&gt;&quot;@example.com<\/h1>[\s\S]*href="\/auth\/account"/)
+  })
+
   t.test('an upload is measured', async (t) => {
     const data = randomBytes(3 << 20)
     const body = new FormData()

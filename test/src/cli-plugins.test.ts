@@ -20,7 +20,7 @@ t.test('migrate adds what the plugins of the policy file need, and check finds i
 t.test('routes and explain say what is asked for beyond a session', async (t) => {
   const cwd = t.testdir(files)
   const { stdout: routes } = await gatehouse(['routes'], cwd)
-  t.match(routes, /^session +any +\/admin\/\* \(role admin, signed in within 60 s\)$/m)
+  t.match(routes, /^session +any +\/admin\/\* +whoever is signed in \(role admin, signed in within 60 s\)$/m)
   const { stdout: explained } = await gatehouse(['explain', 'GET', '/admin/x'], cwd)
   t.match(explained, /^needs {3}role admin; otherwise 403\nneeds {3}signed in within 60 s; otherwise 403$/m)
 })

@@ -70,16 +70,16 @@ t.test('routes prints who may reach what, closed at the end', async (t) => {
     stdout
       .trim()
       .split('\n')
-      .map((line) => line.split(/ +/)),
+      .map((line) => line.split(/ {2,}/)),
     [
-      ['gateway', 'any', '/api/auth/*'],
-      ['gateway', 'any', '/auth/*'],
-      ['public', 'any', '/docs'],
-      ['optional', 'GET', '/feed/*'],
-      ['deny', 'any', '/internal/*'],
-      ['session', 'any', '/users/:id'],
-      ['public', 'any', '/users/me@home'],
-      ['session', 'any', '/*']
+      ['gateway', 'any', '/api/auth/*', 'answered by the gateway itself'],
+      ['gateway', 'any', '/auth/*', 'answered by the gateway itself'],
+      ['public', 'any', '/docs', 'everybody; nobody is told who asks'],
+      ['optional', 'GET', '/feed/*', 'everybody; who is signed in is known'],
+      ['deny', 'any', '/internal/*', 'nobody: 404'],
+      ['session', 'any', '/users/:id', 'whoever is signed in'],
+      ['public', 'any', '/users/me@home', 'everybody; nobody is told who asks'],
+      ['session', 'any', '/*', 'whoever is signed in, for all that no rule names']
     ]
   )
 })

@@ -124,8 +124,8 @@ t.test('routes, explain and check name the upstreams', async (t) => {
     }`
   })
   const routes = await gatehouse(['routes'], cwd)
-  t.match(routes.stdout, /^session +any +\/members\/\* +-> site$/m)
-  t.match(routes.stdout, /^public +any +\/hello$/m)
+  t.match(routes.stdout, /^session +any +\/members\/\* +-> site +whoever is signed in$/m)
+  t.match(routes.stdout, /^public +any +\/hello +everybody; nobody is told who asks$/m)
   const asked = await gatehouse(['routes', '--json'], cwd)
   t.match(JSON.parse(asked.stdout), [{}, {}, { path: '/hello' }, { path: '/members/*', upstream: 'site' }])
   t.match((await gatehouse(['explain', 'GET', '/members/x'], cwd)).stdout, /^goes to site$/m)
