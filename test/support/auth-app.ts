@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { createAskAuth } from '../../auth/ask.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { AuthExtension } from '../../auth/extension.ts'
+import type { SessionChanges } from '../../auth/hooks.ts'
 import { createPasswordTurns } from '../../auth/passwords.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
@@ -21,6 +22,8 @@ export interface AuthAppOptions {
   limits?: RateLimitOptions
   maxBodyBytes?: number
   passwordTurns?: Turns
+  /** Who is told of what ends; by default it is noted. */
+  changes?: SessionChanges
   /** A migrated one; by default an embedded one of its own. */
   database?: DatabaseOptions
 }
@@ -69,7 +72,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     limits,
     passwordTurns,
     log: app.log,
-    changes: {
+    changes: options.changes ?? {
       sessionChanged: (token) => sessionsChanged.push(token),
       userChanged: (userId) => usersChanged.push(userId)
     },
