@@ -66,7 +66,7 @@ export const NotificationQueueFullError = createError(
 /** Whoever listens hears nothing of what others announce. */
 export const NotificationsNotHeardError = createError(
   'NOTIFICATIONS_NOT_HEARD',
-  'What one connection announces does not reach the other that listens: the address is that of a pooler, or DATABASE_URL_UNPOOLED is that of another database.'
+  'What one connection announces does not reach another that listens: either the address is that of a pooler, or DATABASE_URL_UNPOOLED is that of another database. Set DATABASE_URL_UNPOOLED to the direct address of the same database, or SESSION_EVENTS=off.'
 )
 
 /** The database was asked a moment ago and did not answer. */

@@ -1,5 +1,6 @@
 import { readClock } from '../../db/clock.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
+import { PooledConnectionError } from '../../db/errors.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
 import type { Config } from '../config.ts'
 import { databaseOptions } from '../database-options.ts'
@@ -47,7 +48,8 @@ async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
     const clock = await checkClock(database)
     const { pending, adoptable, differences, obstacles } = await inspectMigrations(database)
     const answers = [ok('database', `answers (${database.driver})`), clock]
-    if (pending.length === 0) return [...answers, ok('migrations', 'up to date')]
+    if (pending.length === 0)
+      return [...answers, ok('migrations', 'up to date'), ...(await checkEvents(database, settings.config))]
     if (obstacles.length > 0)
       return [
         ...answers,
@@ -71,6 +73,22 @@ async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
     return [fail('database', describeDatabaseFailure(error).lines.join(' '))]
   } finally {
     await database.close()
+  }
+}
+
+async function checkEvents(database: Database, { session }: Config): Promise<CheckResult[]> {
+  if (session.events === 'off' || database.driver === 'pglite') return []
+  const nobody = () => {}
+  try {
+    const stop = await database.listen('gatehouse', nobody, nobody)
+    await stop()
+    return [ok('session events', 'are heard')]
+  } catch (error) {
+    // Of which the configuration has warned.
+    if (error instanceof PooledConnectionError) return []
+    const verdict = session.events === 'listen' ? 'FAIL' : 'warn'
+    const [sentence = ''] = describeDatabaseFailure(error).lines
+    return [{ verdict, subject: 'session events', sentence: `are not heard. ${sentence}` }]
   }
 }
 

@@ -10,7 +10,18 @@ t.test('migrate, migrate again, check and start on a Postgres of its own', async
   t.match(await gatehouse(['check'], cwd, env), { status: 1, stdout: /^FAIL {2}migrations: .*run migrate$/m })
   t.match(await gatehouse(['migrate'], cwd, env), { status: 0, stdout: /0000_/ })
   t.match(await gatehouse(['migrate'], cwd, env), { status: 0 })
-  t.match(await gatehouse(['check'], cwd, env), { stdout: /^ok {4}clock: .*\nok {4}migrations: up to date$/m })
+  t.match(await gatehouse(['check'], cwd, env), {
+    stdout: /^ok {4}clock: .*\nok {4}migrations: up to date\nok {4}session events: are heard$/m
+  })
+
+  const elsewhere = { ...env, DATABASE_URL_UNPOOLED: postgres.url }
+  t.match(
+    (await gatehouse(['check'], cwd, elsewhere)).stdout,
+    /^warn {2}session events: are not heard\. .*another database/m
+  )
+  const listen = { ...elsewhere, SESSION_EVENTS: 'listen' }
+  t.match((await gatehouse(['check'], cwd, listen)).stdout, /^FAIL {2}session events: /m)
+  t.notMatch((await gatehouse(['check'], cwd, { ...elsewhere, SESSION_EVENTS: 'off' })).stdout, /session events/)
 
   // A database whose clock is ten minutes ahead, as far as anybody who asks it can tell.
   await postgres.query('create schema ahead', env.DATABASE_URL)
