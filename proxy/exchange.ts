@@ -16,6 +16,7 @@ import {
   type ResponseMarks,
   withoutTrailer
 } from './response-headers.ts'
+import { AnswerMemory } from './spent-memory.ts'
 
 export interface ExchangeOptions {
   readonly dispatcher: Dispatcher
@@ -34,6 +35,10 @@ export interface ExchangeOptions {
 // Bytes of a body that is held until it is known to be all, which it is in the same turn of the event loop.
 const wholeAtMost = 16_384
 
+// Bytes that may wait for the client before the upstream has to: two pieces as Node reads them. With one it would have
+// to after every piece, since a piece waits until the end of the turn even where the client is fast.
+const waitingAtMost = 131_072
+
 // What an upstream that closes an idle connection looks like to the request that was just being sent on it.
 const closedConnection = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
@@ -51,6 +56,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #length: number | undefined
   /** All of a small body that came in one piece. */
   #whole: Buffer | undefined
+  /** Where the parts of a larger one lie. */
+  #memory: AnswerMemory | undefined
   #abandoned = false
   #ended = false
 
@@ -118,7 +125,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#whole = chunk
       return
     }
-    if (raw.write(chunk)) return
+    // What undici's parser makes of going on after a pause.
+    if (chunk.length === 0) return
+    this.#memory ??= new AnswerMemory()
+    if (raw.write(chunk, this.#memory.beforeWrite(chunk))) return
+    if (raw.writableLength < waitingAtMost && !raw.destroyed) return
     controller.pause()
     raw.once('drain', () => controller.resume())
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Transform, type TransformCallback } from 'node:stream'
+import { Readable } from 'node:stream'
 import { BodyTooLargeError, RequestTimeoutError } from './errors.ts'
+import { giveBackUnwritten, mayGoOnceWritten } from './spent-memory.ts'
 
 export interface BodyLimits {
   /** Bytes; one more is BODY_TOO_LARGE. */
@@ -11,6 +12,7 @@ export interface BodyLimits {
 
 const awaitingContinue = new WeakSet<IncomingMessage>()
 const discarded = new WeakSet<IncomingMessage>()
+const bodies = new WeakMap<IncomingMessage, LimitedBody>()
 
 /** Remembers that this client waits for `100 Continue` (RFC 9110, section 10.1.1) before it sends its body. */
 export function expectsContinue(request: IncomingMessage): void {
@@ -30,7 +32,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 export function limitedBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): LimitedBody {
   if (Number(request.headers['content-length'] ?? 0) > limits.maxBytes) throw new BodyTooLargeError()
   if (awaitingContinue.delete(request)) response.writeContinue()
-  const body = new LimitedBody(limits)
+  const body = new LimitedBody(request, limits)
+  bodies.set(request, body)
   // Whoever refuses a request never listens to its body, and an error that nobody hears would end the process.
   body.on('error', () => {})
   request.on('error', (error) => body.destroy(error))
@@ -40,7 +43,6 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
     body.destroy()
     discardBody(request, limits)
   })
-  request.pipe(body)
   return body
 }
 
@@ -51,7 +53,7 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
 export function discardBody(request: IncomingMessage, limits: BodyLimits): void {
   if (!hasBody(request) || request.complete || request.destroyed || discarded.has(request)) return
   discarded.add(request)
-  request.unpipe()
+  bodies.get(request)?.letGo()
   const cut = () => request.socket.destroy()
   const timer = setTimeout(cut, limits.idleMs)
   timer.unref()
@@ -59,6 +61,7 @@ export function discardBody(request: IncomingMessage, limits: BodyLimits): void 
   request.on('data', (chunk: Buffer) => {
     timer.refresh()
     left -= chunk.length
+    giveBackUnwritten(chunk)
     if (left < 0) cut()
   })
   request.once('close', () => clearTimeout(timer))
@@ -66,39 +69,65 @@ export function discardBody(request: IncomingMessage, limits: BodyLimits): void 
 }
 
 /** Passes bytes through, counts them, and watches the client's pace. */
-export class LimitedBody extends Transform {
+export class LimitedBody extends Readable {
+  readonly #request: IncomingMessage
   readonly #limits: BodyLimits
   readonly #timer: NodeJS.Timeout
+  /** The client has to wait for whoever reads. */
+  #full = false
   /** Bytes that have arrived. Fastify compares it with the declared length. */
   receivedEncodedLength = 0
 
-  constructor(limits: BodyLimits) {
+  constructor(request: IncomingMessage, limits: BodyLimits) {
     super()
+    this.#request = request
     this.#limits = limits
     this.#timer = setTimeout(() => this.#onIdle(), limits.idleMs)
     this.#timer.unref()
+    request.on('data', this.#onData)
+    request.on('end', this.#onEnd)
+  }
+
+  /** Leaves what is still to come to somebody else. */
+  letGo(): void {
+    this.#request.off('data', this.#onData)
+    this.#request.off('end', this.#onEnd)
+    this.#request.pause()
   }
 
   #onIdle(): void {
     // A client that may not send, because whoever reads is slow, is not idle.
-    if (this.writableNeedDrain || this.readableLength > 0) this.#timer.refresh()
+    if (this.#full || this.readableLength > 0) this.#timer.refresh()
     else this.destroy(new RequestTimeoutError())
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+  readonly #onData = (chunk: Buffer): void => {
     this.#timer.refresh()
     this.receivedEncodedLength += chunk.length
-    if (this.receivedEncodedLength > this.#limits.maxBytes) done(new BodyTooLargeError())
-    else done(null, chunk)
+    if (this.receivedEncodedLength > this.#limits.maxBytes) {
+      this.destroy(new BodyTooLargeError())
+      return
+    }
+    mayGoOnceWritten(chunk)
+    if (this.push(chunk)) return
+    this.#full = true
+    this.#request.pause()
   }
 
-  override _flush(done: TransformCallback): void {
+  readonly #onEnd = (): void => {
     clearTimeout(this.#timer)
-    done()
+    this.push(null)
+  }
+
+  override _read(): void {
+    if (!this.#full) return
+    this.#full = false
+    this.#request.resume()
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     clearTimeout(this.#timer)
+    if (!discarded.has(this.#request)) this.letGo()
     done(error)
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
+import { giveBackMemoryOf } from './spent-memory.ts'
 
 /** Where FastAPI is. `url`: `http://host:port`, `https://host:port` or `unix:/path`. */
 export interface UpstreamOptions {
@@ -93,7 +94,10 @@ export function createUpstreamPool(
     connect(target, done) {
       // Undici would hold the certificate against the `Host` that it sends, which names the public origin.
       const { servername: _publicName, ...upstream } = target
-      connect(upstream, done)
+      connect(upstream, (...result) => {
+        if (result[0] === null) giveBackMemoryOf(result[1])
+        done(...result)
+      })
     }
   })
 }
