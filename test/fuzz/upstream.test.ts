@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { noDatabase } from '../support/processes.ts'
 import { until } from '../support/until.ts'
@@ -17,7 +17,10 @@ t.test('broken answers of an upstream leave the gateway as it was', async (t) =>
   t.setTimeout((seconds + 60) * 1_000)
   t.comment(`FUZZ_SEED=${seed} FUZZ_SECONDS=${seconds}`)
   const latest: string[] = []
+  const sockets = new Set<Socket>()
   const upstream = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
     socket.on('data', (request) => {
       if (request.includes('/public/clean')) {
@@ -36,7 +39,10 @@ t.test('broken answers of an upstream leave the gateway as it was', async (t) =>
     })
   })
   await once(upstream.listen(0, '127.0.0.1'), 'listening')
-  t.teardown(() => upstream.close())
+  t.teardown(() => {
+    upstream.close()
+    for (const socket of sockets) socket.destroy()
+  })
   const address = upstream.address()
   const folder = t.testdir({
     'policy.ts': "export default { routes: [{ path: '/public/*', access: 'public' }], auth: {} }\n"
