@@ -60,6 +60,9 @@ export function clientHead(raw: readonly (Buffer | string)[], marks: ResponseMar
       case 'cors':
         if (marks.cors.length > 0) continue
         break
+      case 'for-caches':
+        if (marks.setCookies.length > 0) continue
+        break
       case 'vary':
         vary.push(value)
         continue
@@ -109,8 +112,11 @@ const special = [
 
 interface Disposition {
   readonly lower: string
-  readonly kind: 'pass' | 'drop' | 'cors' | (typeof special)[number]
+  readonly kind: 'pass' | 'drop' | 'cors' | 'for-caches' | (typeof special)[number]
 }
+
+// What outranks `Cache-Control` for the caches that it is meant for (RFC 9213).
+const forCaches = /(?:^|-)cdn-cache-control$|^surrogate-control$/
 
 const dispositions = new Map<string, Disposition>()
 const dispositionsKept = 512
@@ -124,7 +130,7 @@ function dispositionOf(name: string): Disposition {
     ? 'drop'
     : lower.startsWith('access-control-')
       ? 'cors'
-      : (special.find((each) => each === lower) ?? 'pass')
+      : (special.find((each) => each === lower) ?? (forCaches.test(lower) ? 'for-caches' : 'pass'))
   const disposition: Disposition = { lower, kind }
   if (dispositions.size < dispositionsKept) dispositions.set(name, disposition)
   return disposition

@@ -57,9 +57,12 @@ const mayStore = (entry: Stored) =>
   !listOf(entry.headers['cache-control']).some((item) => /^(no-store|private)/.test(item)) &&
   !varyOf(entry).includes('*')
 
+// RFC 9213, and what is older than it: the caches meant go by these, whatever `Cache-Control` says.
+const targeted = ['cdn-cache-control', 'example-cdn-cache-control', 'surrogate-control']
 // It says of everything that it may be shared, and names who asked.
 const upstream = await startEchoUpstream(t, (asked, response) => {
   if (asked.url?.includes('silent') === false) response.setHeader('cache-control', 'public, max-age=3600')
+  for (const name of targeted) response.setHeader(name, 'max-age=3600')
   if (asked.url?.includes('cookie') === true) response.setHeader('set-cookie', 'seen=1')
   response.end(`for ${asked.headers['x-user-email'] ?? 'nobody'}`)
 })
@@ -93,6 +96,8 @@ t.test('a shared cache in front never hands one person the answer for another', 
 
   const [[ada] = []] = people
   if (ada === undefined) throw new Error('nobody is there')
+  const { headers } = await ada.ask('/me')
+  for (const name of targeted) t.ok(name in headers, `${name} is FastAPI's to say, where no cookie of the gateway's is`)
   await ada.signOut()
   for (const path of paths.filter((each) => each.startsWith('/me'))) {
     t.equal((await ada.ask(path)).status, 401, `${path} after signing out`)
@@ -114,6 +119,7 @@ t.test('nor the cookie that refreshes a session', async (t) => {
       t.match([headers['set-cookie']].flat().join(), /better-auth\.session_token=/, `${path} refreshes`)
       t.equal(headers['cache-control'], 'private, no-store', path)
       t.notOk('x-from' in headers)
+      for (const name of targeted) t.notOk(name in headers, name)
     }
   }
   t.equal(cache.hits(), 0)
