@@ -34,6 +34,6 @@ export function refreshOf(page: string): string | undefined {
 }
 
 /** The text that a piece of HTML stands for. */
-function unescaped(text: string): string {
+export function unescaped(text: string): string {
   return text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)))
 }
