@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { withoutChromium } from '../support/chromium.ts'
-import { signIn, signUp, startHouse } from './house.ts'
+import { becomes, signIn, signUp, startHouse } from './house.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
@@ -11,6 +11,8 @@ const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 /** What axe finds wrong with the page that is open, in both schemes. */
 async function findings(page: Page): Promise<string[]> {
   const found: string[] = []
+  // Behind a form the page is only on its way, and may have none of its colours yet.
+  await page.waitForLoadState()
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
     await page.evaluate(axe)
@@ -75,6 +77,7 @@ t.test(
     const house = await startHouse(t)
     const page = await (await house.device()).newPage()
     await page.goto(house.at('/auth/sign-in'))
+    await becomes(page, 'document.activeElement.name', 'email')
     const reached: unknown[] = []
     for (let steps = 0; steps < 6; steps++) {
       reached.push(await page.evaluate('document.activeElement.name || document.activeElement.textContent.trim()'))

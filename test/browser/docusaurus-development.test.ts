@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startChromium, withoutChromium } from '../support/chromium.ts'
 import { makeSite, siteEnvironment, withoutSite } from '../support/docusaurus.ts'
 import { startTestGateway } from '../support/gateway.ts'
+import { freePort } from '../support/ports.ts'
 import { withoutPython } from '../support/python.ts'
 import { until } from '../support/until.ts'
 import { startUvicorn } from '../support/uvicorn.ts'
-import { signUp } from './house.ts'
+import { becomes, signUp } from './house.ts'
 
 const skip = withoutChromium() || (await withoutSite()) || (await withoutPython())
 
@@ -32,10 +32,12 @@ t.test('Docusaurus’ development server on another port', { skip }, async (t) =
   await startDevelopmentServer(t, port, gateway.publicUrl)
   const chromium = await startChromium(t)
   const context = await chromium.newContext({ extraHTTPHeaders: { 'X-Forwarded-For': '10.79.0.1' } })
-  context.setDefaultTimeout(30_000)
+  context.setDefaultTimeout(60_000)
   const page = await context.newPage()
   const answer = page.getByRole('status', { name: 'Answer' })
   const ask = async (path: string, expected: RegExp) => {
+    // A button that is there before its script is does nothing.
+    await becomes(page, 'document.documentElement.dataset.hasHydrated', 'true')
     await page.getByRole('button', { name: `GET ${path}` }).click()
     await answer.filter({ hasText: expected }).waitFor()
   }
@@ -94,16 +96,6 @@ async function startDevelopmentServer(t: Test, port: number, gatewayUrl: string)
     if (child.exitCode === null && child.kill('SIGKILL')) await gone
     await rm(join(site, generated), { recursive: true, force: true })
   })
-  await until(() => /compiled successfully/i.test(output) || child.exitCode !== null, 100_000)
+  await until(() => /compiled successfully/i.test(output) || child.exitCode !== null, 240_000)
   if (child.exitCode !== null) throw new Error(`the development server ended: ${output}`)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('the server has no port')
-  return address.port
 }

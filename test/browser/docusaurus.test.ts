@@ -10,7 +10,7 @@ import { makeSite, withoutSite } from '../support/docusaurus.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { withoutPython } from '../support/python.ts'
 import { startUvicorn } from '../support/uvicorn.ts'
-import { signIn, signUp } from './house.ts'
+import { becomes, signIn, signUp } from './house.ts'
 
 // Words of the members' pages that stand nowhere else.
 const secrets = /moonberries|sparrow feather/
@@ -51,6 +51,7 @@ t.test('a Docusaurus site on the origin of the gateway', { skip }, async (t) => 
   t.test('a stranger reads, signs up on the way to the members’ pages, is known there, and leaves', async (t) => {
     const chromium = await startChromium(t)
     const page = await chromium.newPage({ extraHTTPHeaders: { 'X-Forwarded-For': '10.78.0.1' } })
+    page.setDefaultTimeout(60_000)
     const complaints = complaintsOf(page)
     await page.goto(at('/'))
     await page.getByRole('link', { name: 'Sign in' }).waitFor()
@@ -110,6 +111,8 @@ function complaintsOf(page: Page): string[] {
 }
 
 async function ask(page: Page, path: string, answer: RegExp): Promise<void> {
+  // A button that is there before its script is does nothing.
+  await becomes(page, 'document.documentElement.dataset.hasHydrated', 'true')
   await page.getByRole('button', { name: `GET ${path}` }).click()
   await page.getByRole('status', { name: 'Answer' }).filter({ hasText: answer }).waitFor()
 }

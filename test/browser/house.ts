@@ -5,6 +5,7 @@ import type { PolicyConfig } from '../../src/policy-file.ts'
 import { startChromium } from '../support/chromium.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import type { Teardown } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
 
 export const password = 'correct horse battery'
 
@@ -49,7 +50,7 @@ export async function startHouse(t: Teardown, options: HouseOptions = {}): Promi
         ...contextOptions,
         extraHTTPHeaders: { 'X-Forwarded-For': `10.77.${devices >> 8}.${devices & 255}` }
       })
-      context.setDefaultTimeout(10_000)
+      context.setDefaultTimeout(60_000)
       context.on('weberror', (error) => complaints.push(error.error().message))
       context.on('console', (message) => {
         if (message.type() === 'error' && /Content Security Policy|Trusted/.test(message.text()))
@@ -58,6 +59,11 @@ export async function startHouse(t: Teardown, options: HouseOptions = {}): Promi
       return context
     }
   }
+}
+
+/** Waits until an expression has this value in the page: what has the focus, say, comes a moment after the page. */
+export function becomes(page: Page, expression: string, value: unknown): Promise<void> {
+  return until(async () => (await page.evaluate(expression)) === value)
 }
 
 /** Fills in the sign-up page that is open, and waits for where it leads. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { withoutChromium } from '../support/chromium.ts'
-import { type House, password, signIn, signUp, startHouse } from './house.ts'
+import { becomes, type House, password, signIn, signUp, startHouse } from './house.ts'
 
 t.test('people and the pages', { skip: withoutChromium() }, async (t) => {
   const house: House = await startHouse(t)
@@ -47,7 +47,8 @@ t.test('people and the pages', { skip: withoutChromium() }, async (t) => {
     await signIn(page, 'ada', 'not the password')
     t.match(await page.getByRole('alert').textContent(), /do not belong together/)
     t.same(answers, [401])
-    t.equal(await page.evaluate('document.activeElement.getAttribute("role")'), 'alert', 'it is read out first')
+    await becomes(page, 'document.activeElement.getAttribute("role")', 'alert')
+    t.pass('it is read out first')
     t.equal(await page.getByLabel('Email address').inputValue(), 'ada@example.com')
     t.equal(await page.getByLabel('Password', { exact: true }).inputValue(), '')
     await signIn(page, 'ada')

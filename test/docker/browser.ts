@@ -43,7 +43,7 @@ export class Browser {
       method,
       path,
       agent: false,
-      timeout: 10_000,
+      timeout: 60_000,
       headers: {
         host: new URL(this.#origin).host,
         origin: this.#origin,

@@ -177,8 +177,15 @@ except urllib.error.HTTPError as error: print(error.code)`
       const signedIn = browser.copy()
       t.equal((await browser.post('/api/auth/sign-out')).status, 200)
       t.equal((await signedIn.get('/me')).status, 401, 'the one that did it refuses at once')
+      const endedAt = performance.now()
       signedIn.port = second
-      t.equal(await answered(signedIn, '/me', 401, cacheTtlSeconds + 1), 401)
+      for (let seen = 200; seen !== 401; await pause(100)) {
+        const sentAt = performance.now()
+        seen = (await signedIn.get('/me')).status
+        if (seen !== 401) t.ok(sentAt - endedAt < cacheTtlSeconds * 1_000, `${seen} after ${sentAt - endedAt} ms`)
+        if (sentAt - endedAt > 60_000) return
+      }
+      t.pass('the other one, too')
     }
   )
 

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { freePort } from '../support/ports.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -92,15 +91,6 @@ export async function prepareStack(t: Test): Promise<Stack> {
   }
   t.teardown(() => stack.compose('down', '--volumes', '--remove-orphans', '--rmi', 'local', '--timeout', '10'))
   return stack
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  if (address === null || typeof address === 'string') throw new Error('no port is free')
-  return address.port
 }
 
 function succeeded(what: string, { code, stdout, stderr }: Ended): string {
