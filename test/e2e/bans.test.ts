@@ -73,7 +73,7 @@ await eachDatabase(
       await becomes(b, 401)
       await ban(`ban_expires = now() - interval '1 second'`)
       await becomes(b, 200)
-      await ban(`banned = true, ban_expires = now() + interval '1 second'`)
+      await ban(`banned = true, ban_expires = now() + interval '3 seconds'`)
       await becomes(a, 401)
       // Nobody announces that time has passed, and the refusal could be remembered for ten minutes.
       await becomes(a, 200)

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { isAlive } from '../support/processes.ts'
 import { withoutPython } from '../support/python.ts'
+import { until } from '../support/until.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -13,12 +15,12 @@ const skip = await withoutPython()
 // One folder for all: what the first run installs, the later ones find. The space is there to be quoted.
 const dataDir = join(t.testdir(), 'data dir')
 
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 interface Running {
   child: ChildProcess
   output(): string
-  /** Waits until it has printed this; throws with its output when it ends first or takes over two minutes. */
+  /** Waits until it has printed this; throws with its output when it ends first or takes over four minutes. */
   printed(text: string): Promise<void>
   ended: Promise<number | null>
 }
@@ -47,7 +49,7 @@ function start(t: Test, command: string[], env: Record<string, string> = {}): Ru
     ended,
     output: () => output,
     async printed(text) {
-      const deadline = Date.now() + 120_000
+      const deadline = Date.now() + 240_000
       while (!output.includes(text)) {
         if (child.exitCode !== null || Date.now() > deadline) throw new Error(`never printed ${text}:\n${output}`)
         await new Promise((done) => setTimeout(done, 50))
@@ -76,16 +78,12 @@ async function descendants(pid: number | undefined): Promise<Map<number, string>
   return found
 }
 
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
+/** Waits until none of them is there any more: the last may still be on its way out. */
+function areGone(processes: ReadonlyMap<number, string>): Promise<void> {
+  return until(() => ![...processes.keys()].some(isAlive))
 }
 
-t.test('the demo works as it says, and leaves nothing behind', { skip, timeout: 240_000 }, async (t) => {
+t.test('the demo works as it says, and leaves nothing behind', { skip, timeout: 400_000 }, async (t) => {
   const running = demo(t)
   await running.printed('Ctrl-C stops everything.')
   t.match(running.output(), 'Installing FastAPI', 'says what takes so long')
@@ -109,10 +107,10 @@ t.test('the demo works as it says, and leaves nothing behind', { skip, timeout: 
   t.match([...processes.values()].join('\n'), /src\/main\.ts/)
   running.child.kill('SIGINT')
   t.equal(await running.ended, 0, running.output())
-  t.same([...processes.keys()].filter(alive), [])
+  await areGone(processes)
 })
 
-t.test('a second run installs nothing, and Ctrl-C under npm stops it too', { skip, timeout: 120_000 }, async (t) => {
+t.test('a second run installs nothing, and Ctrl-C under npm stops it too', { skip, timeout: 300_000 }, async (t) => {
   const running = start(t, ['npm', 'run', 'demo'])
   await running.printed('Ctrl-C stops everything.')
   t.notMatch(running.output(), 'Installing')
@@ -121,10 +119,10 @@ t.test('a second run installs nothing, and Ctrl-C under npm stops it too', { ski
   // What a terminal does: the signal goes to the whole group in the foreground.
   process.kill(-(running.child.pid ?? Number.NaN), 'SIGINT')
   await running.ended
-  t.same([...processes.keys()].filter(alive), [])
+  await areGone(processes)
 })
 
-t.test('when the app dies the demo says so and stops', { skip, timeout: 120_000 }, async (t) => {
+t.test('when the app dies the demo says so and stops', { skip, timeout: 300_000 }, async (t) => {
   const running = demo(t)
   await running.printed('Ctrl-C stops everything.')
   const processes = await descendants(running.child.pid)
@@ -132,12 +130,12 @@ t.test('when the app dies the demo says so and stops', { skip, timeout: 120_000 
   process.kill(uvicorn, 'SIGKILL')
   t.equal(await running.ended, 1)
   t.match(running.output(), 'The example app stopped (SIGKILL).')
-  t.same([...processes.keys()].filter(alive), [])
+  await areGone(processes)
 })
 
 t.test(
   'of the shell’s settings the demo takes the policy and the trusted origins',
-  { skip, timeout: 120_000 },
+  { skip, timeout: 300_000 },
   async (t) => {
     const env = {
       GATEHOUSE_CONFIG: 'nowhere.ts',

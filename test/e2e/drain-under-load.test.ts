@@ -29,8 +29,8 @@ for (const workers of ['1', '2']) {
       DATABASE_URL: database,
       DATA_DIR: t.testdir(),
       UPSTREAM_URL: upstream.url,
-      DRAIN_DELAY: '3',
-      DRAIN_TIMEOUT: '20'
+      DRAIN_DELAY: '5',
+      DRAIN_TIMEOUT: '60'
     })
     const { publicUrl, adminUrl } = gateway
     const ada = new Browser(publicUrl, publicUrl)

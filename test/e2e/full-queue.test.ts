@@ -29,7 +29,7 @@ await eachFaultyDatabase(
     t.test('when notifications pile up the gateways say that they hear nothing', async (t) => {
       await fill(40)
       for (const gateway of gateways) {
-        await until(async () => (await degraded(gateway)).join() === 'session-events', 10_000)
+        await until(async () => (await degraded(gateway)).join() === 'session-events')
       }
       const ada = await database.signUp(here, 'ada')
       t.equal((await ada.ask('/me')).status, 200)
@@ -69,7 +69,7 @@ await eachFaultyDatabase(
       )
 
       await careless.query('commit')
-      for (const gateway of gateways) await until(async () => (await degraded(gateway)).length === 0, 10_000)
+      for (const gateway of gateways) await until(async () => (await degraded(gateway)).length === 0)
       await until(async () => (await late.ask()).status === 401)
     })
 

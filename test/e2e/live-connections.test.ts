@@ -141,7 +141,7 @@ await eachDatabase(
       await karen.signOut()
       await karen.signIn('karen', undefined, { rememberMe: false })
       const brief = await start({ SESSION_CACHE_TTL: '1' })
-      await sql(`update session set expires_at = now() + interval '3 seconds'
+      await sql(`update session set expires_at = now() + interval '6 seconds'
                  where user_id = (select id from "user" where email = 'karen@example.com')`)
       const connection = await connect(karen, brief)
       t.equal(await connection.says('not yet'), 'not yet')

@@ -13,8 +13,7 @@ t.test('while the database is away people are told so, and nobody is sent to sig
   const upstream = await startEchoUpstream(t)
   const gateway = await startTestGateway(t, {
     upstreamUrl: upstream.url,
-    env: { DATABASE_URL: url, SESSION_CACHE_TTL: '0' },
-    database: { connectionTimeoutMs: 500 }
+    env: { DATABASE_URL: url, SESSION_CACHE_TTL: '0' }
   })
   const ada = new Browser(gateway.url, gateway.publicUrl)
   await ada.signUp('ada')

@@ -5,7 +5,9 @@ import { eachFaultyDatabase } from '../support/faults.ts'
 import type { TestGateway } from '../support/gateway.ts'
 import { until } from '../support/until.ts'
 
-const longest = 30_000
+const longest = 120_000
+// Nothing is wrong with the database here, however slow the machine is.
+const patience = { connectionTimeoutMs: 20_000, statementTimeoutMs: 20_000 }
 const lasting = { SESSION_CACHE_TTL: '600' }
 
 /** Asks on and on, and notes when each request began and what came of it. */
@@ -32,8 +34,8 @@ function keepAsking(t: Test, gateway: TestGateway, browsers: readonly Browser[])
 
 await eachFaultyDatabase(t, async (t, database) => {
   // Nothing but events and BetterAuth's own word ends a decision here.
-  const here = await database.startGateway(lasting)
-  const there = await database.startGateway(lasting)
+  const here = await database.startGateway(lasting, patience)
+  const there = await database.startGateway(lasting, patience)
 
   const revokeAll = async (t: Test, browsers: readonly Browser[]) => {
     const [first] = browsers

@@ -20,7 +20,7 @@ t.test('two replicas are restarted one after the other under load, and no reques
       BETTER_AUTH_SECRET: 'one secret for both of the replicas',
       BETTER_AUTH_URL: publicUrl,
       UPSTREAM_URL: upstream.url,
-      DRAIN_DELAY: '1.5'
+      DRAIN_DELAY: '4'
     })
     const port = Number(/"port":(\d+)/.exec(gateway.stdout())?.[1])
     return { gateway, backend: { port, readyUrl: `${gateway.adminUrl}/readyz` } }

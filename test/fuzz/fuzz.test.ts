@@ -3,7 +3,7 @@ import { withoutPython } from '../support/python.ts'
 import { fuzz } from './run.ts'
 
 t.test('ten seconds of broken requests leave the gateway as it was', { skip: await withoutPython() }, async (t) => {
-  t.setTimeout(100_000)
+  t.setTimeout(280_000)
   const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() & 0x7fffffff)
   t.comment(`FUZZ_SEED=${seed}`)
   const { findings, ...report } = await fuzz(t, { seconds: 10, most: 100_000, seed })

@@ -5,7 +5,7 @@ const minutes = Number(process.env['FC_MINUTES'] ?? 0)
 
 /** Lets a test, and each that it is part of, take as long as `FC_MINUTES` asks for. */
 export function allowTime(...tests: readonly Pick<Test, 'setTimeout'>[]): void {
-  for (const test of tests) test.setTimeout((minutes + 2) * 60_000)
+  for (const test of tests) test.setTimeout((minutes + 8) * 60_000)
 }
 
 /**
@@ -33,7 +33,7 @@ export async function holds<T>(
     // A failure says which request it was; shrinking the hundreds around it takes minutes.
     endOnFailure: true,
     // However slow the machine, a test has its time.
-    interruptAfterTimeLimit: minutes > 0 ? minutes * 60_000 : 20_000
+    interruptAfterTimeLimit: minutes > 0 ? minutes * 60_000 : 120_000
   })
   for (const problem of problems.slice(0, 5)) t.comment(JSON.stringify(problem))
   const error = outcome.errorInstance instanceof Error ? (outcome.errorInstance.stack ?? '') : ''

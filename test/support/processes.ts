@@ -26,6 +26,16 @@ export function startOpenGatewayProcess(
   })
 }
 
+/** Whether a process is there. Linux only. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
 /** Resident memory of a process in bytes, as the kernel counts it. Linux only; throws elsewhere. */
 export function residentBytes(pid: number | undefined): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))

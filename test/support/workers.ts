@@ -46,16 +46,6 @@ export function childrenOf(pid: number | undefined): number[] {
   }
 }
 
-/** Whether a process is there. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
-
 /** Which worker answered the request of this id, as the log says. */
 export async function workerOf({ stdout }: Pick<GatewayProcess, 'stdout'>, requestId: unknown): Promise<number> {
   const line = new RegExp(`^.*"worker":(\\d+),"requestId":"${String(requestId)}".*$`, 'm')

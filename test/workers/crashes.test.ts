@@ -4,9 +4,10 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { pauseBefore } from '../../src/workers/crew.ts'
 import { Browser } from '../support/browser.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
+import { isAlive } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { message, mustDial } from '../support/websocket.ts'
-import { childrenOf, isAlive, lineToEach, startTwoWorkers } from '../support/workers.ts'
+import { childrenOf, lineToEach, startTwoWorkers } from '../support/workers.ts'
 
 t.test('a worker that crashes costs the others nothing, and is replaced', async (t) => {
   const upstream = await startEchoUpstream(t)
@@ -41,7 +42,7 @@ t.test('a worker that crashes costs the others nothing, and is replaced', async 
   const answers = await Promise.allSettled(lines.map((line) => line.ask('/me', { headers })))
   t.ok(answers.some((answer) => answer.status === 'fulfilled' && answer.value.status === 200))
 
-  await until(() => served() === 1, 20_000)
+  await until(() => served() === 1, 90_000)
   await isWhole()
   const after = childrenOf(child.pid)
   t.equal(after.length, 2)
@@ -57,7 +58,7 @@ t.test('a worker that crashes costs the others nothing, and is replaced', async 
       return response.status === 503
     })
     t.match(said, /"degraded":\["workers"\]/)
-    await until(() => served() === 3, 30_000)
+    await until(() => served() === 3, 90_000)
     await isWhole()
     t.equal((await new Browser(publicUrl, publicUrl).ask('/me', { headers })).status, 200)
     t.equal(childrenOf(child.pid).length, 2)
@@ -88,12 +89,12 @@ t.test('an error that nobody caught ends its worker when what is in flight there
   const slow = (await lineToEach(t, gateway)).map((line) => line.ask('/public/slow'))
   await until(() => held.length === 2)
   await new Browser(publicUrl, publicUrl).post('/api/auth/request-password-reset', { email: 'ada@example.com' })
-  await until(() => gateway.stdout().includes('a worker serves in place of another'), 30_000)
+  await until(() => gateway.stdout().includes('a worker serves in place of another'), 90_000)
   t.match(gateway.stdout(), /"msg":"a worker failed"/)
   t.notMatch(gateway.stdout(), /canary/)
   for (const answer of held) answer()
   for (const { status, text } of await Promise.all(slow)) t.same([status, text], [200, 'done'])
-  await until(() => childrenOf(gateway.child.pid).length === 2, 15_000)
+  await until(() => childrenOf(gateway.child.pid).length === 2, 90_000)
 })
 
 t.test('the pauses before a replacement grow, and stop growing', async (t) => {

@@ -6,16 +6,16 @@ import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'
 import { spawnGateway, startGatewayProcess } from '../support/gateway-process.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { noDatabase } from '../support/processes.ts'
+import { isAlive, noDatabase } from '../support/processes.ts'
 import { until } from '../support/until.ts'
-import { childrenOf, isAlive, startTwoWorkers } from '../support/workers.ts'
+import { childrenOf, startTwoWorkers } from '../support/workers.ts'
 
 t.test('SIGTERM to the whole process group drains them as one to the primary does', async (t) => {
   let answerSlowly: (() => void) | undefined
   const upstream = await startEchoUpstream(t, (_request, response) => {
     answerSlowly = () => response.end('done')
   })
-  const gateway = await startTwoWorkers(t, upstream.url, { DRAIN_DELAY: '0.2', DRAIN_TIMEOUT: '10' })
+  const gateway = await startTwoWorkers(t, upstream.url, { DRAIN_DELAY: '0.2', DRAIN_TIMEOUT: '60' })
   const pids = childrenOf(gateway.child.pid)
   const ada = new Browser(gateway.publicUrl, gateway.publicUrl)
   await ada.signUp('ada')
