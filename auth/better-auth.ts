@@ -68,8 +68,13 @@ export function createAuth(options: AuthOptions) {
     rateLimit: {
       enabled: true,
       customStorage: limits.storage,
-      // An office behind one address must be able to look up its sessions and to leave.
-      customRules: { '/get-session': false, '/sign-out': false }
+      customRules: {
+        // An office behind one address must be able to look up its sessions and to leave.
+        '/get-session': false,
+        '/sign-out': false,
+        // It says whether a password is the right one, as /change-password does, and had thirty times as many tries.
+        '/delete-user': { window: 10, max: 3 }
+      }
     },
     logger: createAuthLogger(options.log),
     telemetry: { enabled: false },

@@ -62,6 +62,16 @@ t.test('sign-in and sign-up over HTTP', async (t) => {
     t.same(statuses, [401, 401, 401, 429])
   })
 
+  t.test('who has a session may not guess its password by deleting the account', async (t) => {
+    const device = new Device(target)
+    await device.signUp('grace@example.org')
+    const guess = { password: 'not the password' }
+    for (let n = 0; n < 3; n++) t.equal((await device.post('/delete-user', guess)).status, 400)
+    const before = hashed
+    await isRateLimited(t, await device.post('/delete-user', guess), 10)
+    t.equal(hashed, before)
+  })
+
   t.test('looking up a session and signing out are not limited', async (t) => {
     const device = new Device(target)
     const statuses = await Promise.all(Array.from({ length: 120 }, () => device.fetch('/get-session')))
