@@ -12,7 +12,7 @@ export interface LiveSessionsOptions {
   readonly readExpiries: (tokens: readonly string[]) => Promise<ReadonlyMap<string, number>>
   /** Whether endings are announced, so that only expiry has to be looked for. */
   readonly hearing: () => boolean
-  /** How often to look, in ms. */
+  /** How often all of them are read where endings are not announced, in ms. */
   readonly sweepMs: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -25,24 +25,29 @@ interface Live {
 }
 
 const batch = 500
+// Until an expiry is noticed, and a reading that failed is tried again; looking costs nothing.
+const lookEveryMs = 10_000
 
 /**
  * The connections that stay open (WebSockets, event streams), by their session and user. What is said about a session
  * is a hint: it is read again, many in one query, and its connections are ended when that reading says that it is over.
- * A store that cannot answer ends nothing; the next sweep asks again.
+ * A store that cannot answer ends nothing and is asked again.
  */
 export class LiveSessions {
   readonly #options: LiveSessionsOptions
   readonly #bySession = new Map<string, Live>()
   readonly #byUser = new Map<string, Set<Live>>()
   readonly #doubtful = new Set<Live>()
-  readonly #sweep: NodeJS.Timeout
+  readonly #timer: NodeJS.Timeout
+  readonly #looksEach: number
+  #looks = 0
   #reading = false
 
   constructor(options: LiveSessionsOptions) {
     this.#options = options
-    this.#sweep = setInterval(() => this.sweep(), options.sweepMs)
-    this.#sweep.unref()
+    this.#looksEach = Math.ceil(options.sweepMs / lookEveryMs)
+    this.#timer = setInterval(() => this.#look(), options.sweepMs / this.#looksEach)
+    this.#timer.unref()
   }
 
   /** Ties a connection to its session, `end` being how to close it; answers how to untie it when it closes by itself. */
@@ -74,15 +79,15 @@ export class LiveSessions {
     this.#doubt(this.#bySession.values())
   }
 
-  /** Reads again what is past its expiry, and all of it where endings are not announced. */
-  sweep(): void {
-    const now = this.#options.now()
-    const hearing = this.#options.hearing()
-    this.#doubt([...this.#bySession.values()].filter((live) => !hearing || live.expiresAt <= now))
+  stop(): void {
+    clearInterval(this.#timer)
   }
 
-  stop(): void {
-    clearInterval(this.#sweep)
+  // What is past its expiry, and now and then all of it where endings are not announced.
+  #look(): void {
+    const now = this.#options.now()
+    const all = ++this.#looks % this.#looksEach === 0 && !this.#options.hearing()
+    this.#doubt([...this.#bySession.values()].filter((live) => all || live.expiresAt <= now))
   }
 
   #doubt(lives: Iterable<Live>): void {
@@ -103,7 +108,7 @@ export class LiveSessions {
     for (const live of lives) this.#doubtful.delete(live)
     const expiries = await this.#options.readExpiries(lives.map(({ reference }) => reference.token)).catch(() => null)
     if (expiries === null) {
-      // Past their last known expiry, so that the next sweep asks whether anybody listens or not.
+      // Past their last known expiry, so that the next look asks again.
       for (const live of lives) live.expiresAt = 0
       return
     }

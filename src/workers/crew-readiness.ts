@@ -34,7 +34,7 @@ export class CrewReadiness {
     const reports = await Promise.all([...this.#members()].map((member) => member.report()))
     const ready = reports.filter((report) => report?.ready === true).length
     const degraded = new Set(reports.flatMap((report) => report?.degraded ?? []))
-    if (ready < this.#size) degraded.add('workers')
+    if (ready < this.#size && !this.#draining) degraded.add('workers')
     return { ready: this.#started && !this.#draining && ready > 0, degraded: [...degraded] }
   }
 }

@@ -24,6 +24,8 @@ t.test('SIGTERM to the whole process group drains them as one to the primary doe
   for (const pid of pids) process.kill(pid, 'SIGTERM')
   gateway.child.kill('SIGTERM')
   await until(async () => (await fetch(`${gateway.adminUrl}/readyz`)).status === 503)
+  const report = await (await fetch(`${gateway.adminUrl}/readyz`)).json()
+  t.same(report, { status: 'draining', degraded: [] }, 'that they leave is what was asked for')
   // Its listener closes, and the request is still waited for.
   await until(() =>
     fetch(gateway.publicUrl).then(
