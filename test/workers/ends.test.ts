@@ -12,8 +12,9 @@ import { childrenOf, startTwoWorkers } from '../support/workers.ts'
 
 t.test('SIGTERM to the whole process group drains them as one to the primary does', async (t) => {
   let answerSlowly: (() => void) | undefined
-  const upstream = await startEchoUpstream(t, (_request, response) => {
-    answerSlowly = () => response.end('done')
+  const upstream = await startEchoUpstream(t, (request, response) => {
+    if (request.url === '/slow') answerSlowly = () => response.end('done')
+    else response.end('ok')
   })
   const gateway = await startTwoWorkers(t, upstream.url, { DRAIN_DELAY: '0.2', DRAIN_TIMEOUT: '60' })
   const pids = childrenOf(gateway.child.pid)
