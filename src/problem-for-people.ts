@@ -48,7 +48,7 @@ const personal: Partial<Record<ProblemCode, Personal>> = {
   UPSTREAM_FAILED: ['Not available right now', 'The application broke off. Try again in a moment.', tryAgain],
   SESSION_STORE_UNAVAILABLE: [
     'Not available right now',
-    'We cannot check who you are at the moment. You are still signed in: try again in a moment.',
+    'We cannot check who is signed in at the moment. Nobody was signed out: try again in a moment.',
     tryAgain
   ],
   UPSTREAM_TIMEOUT: ['Too slow', 'The application did not answer in time. Try again in a moment.', tryAgain]

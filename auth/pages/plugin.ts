@@ -73,7 +73,10 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   app.all('/auth', function openAccount(request, reply) {
     return request.method === 'GET' ? goTo(reply, '/auth/account') : noPage()
   })
-  app.all('/auth/*', noPage)
+  app.all('/auth/*', function withoutSlash(request, reply) {
+    const { pathname, search } = new URL(request.url, publicUrl)
+    return request.method === 'GET' && pathname.endsWith('/') ? goTo(reply, pathname.slice(0, -1) + search) : noPage()
+  })
 }
 
 // Only of loopback: a proxy in front may well ask under a name that is not the public one.

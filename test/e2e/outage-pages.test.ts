@@ -30,7 +30,7 @@ t.test('while the database is away people are told so, and nobody is sent to sig
   for (const { status, headers, text } of asked) {
     t.equal(status, 503)
     t.match(headers['retry-after'], /^\d+$/)
-    t.match(text, /You are still signed in/)
+    t.match(text, /Nobody was signed out: try again/)
     t.equal(headers['set-cookie'], undefined)
   }
   const stranger = new Browser(gateway.url, gateway.publicUrl)

@@ -56,6 +56,20 @@ t.test('a provider is a button, and leads there by a page, not by the form', asy
   t.equal(unknown.status, 400)
 })
 
+t.test('with a slash at its end an address leads to the page', async (t) => {
+  for (const [path, to] of [
+    ['/auth/', '/auth'],
+    ['/auth/sign-in/?next=/private/', '/auth/sign-in?next=/private/'],
+    ['/auth/none/', '/auth/none']
+  ] as const) {
+    const { status, headers } = await somebody().ask(path, { headers: pageLoad })
+    t.equal(status, 303, path)
+    t.equal(headers['location'], to)
+  }
+  t.equal((await somebody().ask('/auth/none', { headers: pageLoad })).status, 404)
+  t.equal((await sendForm(somebody(), '/auth/sign-in/', wrong)).status, 404, 'a form is not sent on')
+})
+
 t.test('a wrong password says nothing about whether there is such an account', async (t) => {
   const known = await sendForm(somebody(), '/auth/sign-in', wrong)
   const unknown = await sendForm(somebody(), '/auth/sign-in', { ...wrong, email: 'nobody@example.com' })
