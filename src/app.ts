@@ -16,6 +16,7 @@ import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket.ts'
 import { hangUp } from './hang-up.ts'
 import { createResponseLog } from './logging.ts'
+import { createAwaitTurn } from './pipelining.ts'
 import { rawProblem, refuse } from './problem.ts'
 import type { Readiness } from './readiness.ts'
 import { createRefusal } from './refusal.ts'
@@ -63,14 +64,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorateRequest('identity', null)
   app.setErrorHandler(options.pages === undefined ? refuse : createRefusal(options.pages))
 
-  // 1. One reading of the request, or none.
+  // 1. One request of a connection at a time, and one reading of it, or none.
+  app.addHook('onRequest', createAwaitTurn())
   app.addHook('onRequest', createAdmission({ publicUrl: proxy.publicUrl, allowedHosts: options.allowedHosts }))
-  app.addHook('onRequest', function awaitTurn(_request, reply, done) {
-    // Pipelined requests are answered in their order, and worked on in it: all at once, a single connection could have
-    // the upstream work on thousands.
-    if (reply.raw.socket === null) reply.raw.once('socket', () => done())
-    else done()
-  })
   app.addHook('onRequest', function endKeepAliveWhenDraining(_request, reply, done) {
     if (readiness.draining) reply.raw.shouldKeepAlive = false
     done()
