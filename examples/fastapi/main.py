@@ -67,6 +67,8 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Behind Gatehouse</title>
+<link rel="icon" href="data:,">
+<style>body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1rem }}</style>
 <h1>Hello, {who}</h1>
 <p>{links}</p>
 </html>
