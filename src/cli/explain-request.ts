@@ -1,4 +1,5 @@
 import type { Access } from '../../proxy/route-policy.ts'
+import { ConfigError } from '../config.ts'
 import type { Settings } from '../settings.ts'
 import { decide, explanation, outranked } from './explain.ts'
 import { type Asker, receivedLines } from './received.ts'
@@ -13,14 +14,19 @@ const askers: Readonly<Record<Access, Asker | undefined>> = {
 
 /**
  * Says in lines which rule decides a request and over which others, what it comes to with the cookies of a jar, and what
- * the server behind the gateway receives. Throws a ConfigError when the jar cannot be read.
+ * the server behind the gateway receives. Of a whole address the path counts. Throws a ConfigError when there is no path
+ * or the jar cannot be read.
  */
 export async function explain(
   method: string,
-  target: string,
+  given: string,
   settings: Settings,
   cookieJar: string | undefined
 ): Promise<string[]> {
+  // Not by a URL parser, which would resolve the dots that the gateway refuses.
+  const target = given.replace(/^https?:\/\/[^/?#]+/i, '') || '/'
+  if (given === '' || !target.startsWith('/'))
+    throw new ConfigError(['PATH: must begin with "/", as in /users/7?tab=posts'])
   const decision = await decide(method, target, settings)
   if (decision.kind !== 'rule') return explanation(decision)
   const { rule } = decision

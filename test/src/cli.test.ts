@@ -106,6 +106,9 @@ const explained: readonly (readonly [method: string, path: string, ...expected: 
   ['DELETE', '/internal/x/y', /access {2}deny/, /404 NOT_FOUND/],
   ['GET', '/docs/../internal', /400 PATH_AMBIGUOUS/],
   ['GET', '/a%2fb', /400 PATH_AMBIGUOUS/],
+  ['GET', 'http://localhost:8080/feed/7?page=2', /rule {4}\/feed\/\* \(GET\)/],
+  ['GET', 'https://app.example.com/docs/../internal', /400 PATH_AMBIGUOUS/],
+  ['GET', 'https://app.example.com', /none names it, so it needs a session/],
   ['TRACE', '/docs', /405 METHOD_NOT_ALLOWED/],
   ['POST', '/api/auth/sign-in/email', /by the gateway itself, under \/api\/auth/]
 ]
@@ -118,3 +121,13 @@ for (const [method, path, ...expected] of explained) {
     for (const pattern of expected) t.match(stdout, pattern)
   })
 }
+
+t.test('explain of what is no path says so', async (t) => {
+  const cwd = t.testdir({ 'gatehouse.config.ts': policy })
+  for (const path of ['docs', '', '*', 'localhost:8080/docs'])
+    t.match(await gatehouse(['explain', 'GET', path], cwd), {
+      status: 2,
+      stdout: '',
+      stderr: /^PATH: must begin with "\/"/
+    })
+})
