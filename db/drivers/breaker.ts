@@ -18,14 +18,16 @@ export type BreakerState = 'closed' | 'doubtful' | 'open'
 const failuresUntilDoubt = 3
 const pauseMs = 500
 const quickProbes = 3
+const quickShare = 0.3
+const mute = 'the database did not answer'
 // The server gave these itself, and is still of no use: connection, sign-in, database, resources, intervention, system.
 const awayClasses = new Set(['08', '28', '3D', '53', '57', '58', 'XX'])
 
 /**
  * Whether the store can be asked. Failures in a row, or silence, only raise a doubt, which the next answer to anything
  * dispels and a failed probe confirms: nothing that merely one statement suffers from opens the breaker, nor does a
- * process that is too busy to keep up. One probe is out at a time; while the breaker is open the next follows half a
- * second after the last, whether anybody asks or not.
+ * process that is too busy to keep up. While the breaker is open a probe follows half a second after the last, whether
+ * anybody asks or not. One is out at a time, but beside a patient one, which may be stuck, short ones go on.
  */
 export class Breaker {
   readonly #options: BreakerOptions
@@ -87,11 +89,10 @@ export class Breaker {
   }
 
   async #probe(): Promise<void> {
-    const { probe, cut } = this.#options
     clearTimeout(this.#timer)
     this.#probing = true
     try {
-      await within(this.#probeMs(), probe(), 'the database did not answer')
+      await this.#ask()
       if (this.#stopped) return
       this.#failures = 0
       this.#answers++
@@ -103,7 +104,7 @@ export class Breaker {
       if (this.#state === 'closed') return
       this.#change('open')
       // Where the server itself said no, the connections that it has accepted may be as good as ever.
-      if (sqlState(error) === undefined) cut()
+      if (sqlState(error) === undefined) this.#options.cut()
       this.#timer = setTimeout(() => void this.#probe(), pauseMs).unref()
     } finally {
       this.#probing = false
@@ -111,9 +112,15 @@ export class Breaker {
   }
 
   // Short, so that one that got stuck does not hold up the return; now and then long, for a store that is merely slow.
-  #probeMs(): number {
-    const { patienceMs } = this.#options
-    return this.#probes++ % (quickProbes + 1) === quickProbes ? patienceMs : patienceMs * 0.3
+  #ask(): Promise<unknown> {
+    const { probe, patienceMs } = this.#options
+    const quickMs = patienceMs * quickShare
+    const quick = () => within(quickMs, probe(), mute)
+    if (this.#probes++ % (quickProbes + 1) !== quickProbes) return quick()
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    within(patienceMs, probe(), mute).then(resolve, reject)
+    const beside = setInterval(() => quick().then(resolve, () => {}), quickMs + pauseMs)
+    return promise.finally(() => clearInterval(beside))
   }
 
   #change(state: BreakerState): void {

@@ -167,3 +167,33 @@ t.test('where the server itself says no, its connections are kept', async (t) =>
   t.equal(store.cuts, 0)
   gate.close()
 })
+
+t.test('a probe that is patient and stuck does not keep a store away that is back', async (t) => {
+  const { store, gate, fail } = setUp({
+    patienceMs: 1_200,
+    probe: () => (++store.probes <= 4 ? new Promise(() => {}) : Promise.resolve())
+  })
+  fail()
+  await until(() => store.away.length === 2, 15_000)
+  t.equal(store.probes, 5)
+  t.equal(store.cuts, 3, 'the fourth was still waited for')
+  gate.close()
+})
+
+t.test('one that is patient finds a store that is merely slow', async (t) => {
+  let answer = () => {}
+  const { store, gate, fail } = setUp({
+    patienceMs: 1_200,
+    probe() {
+      store.probes++
+      return new Promise<void>((resolve) => {
+        if (store.probes === 4) answer = resolve
+        if (store.probes === 5) answer()
+      })
+    }
+  })
+  fail()
+  await until(() => store.away.length === 2, 15_000)
+  t.equal(store.probes, 5)
+  gate.close()
+})
