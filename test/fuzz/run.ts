@@ -151,7 +151,7 @@ export async function fuzz(t: Teardown, { seconds, most, seed }: FuzzOptions): P
       after = await gateway.holdings()
       return after !== undefined && after.descriptors <= before.descriptors + grownDescriptors
     }
-    await until(isIdle, 20_000).catch(() => find(`descriptors: ${before.descriptors}, then ${after?.descriptors}`))
+    await until(isIdle, 60_000).catch(() => find(`descriptors: ${before.descriptors}, then ${after?.descriptors}`))
     if ((after?.residentMb ?? 0) > before.residentMb + grownMb)
       find(`MiB: ${before.residentMb}, then ${after?.residentMb}`)
   }

@@ -14,7 +14,7 @@ const random = createRandom(seed)
 const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n'
 
 t.test('broken answers of an upstream leave the gateway as it was', async (t) => {
-  t.setTimeout((seconds + 60) * 1_000)
+  t.setTimeout((seconds + 270) * 1_000)
   t.comment(`FUZZ_SEED=${seed} FUZZ_SECONDS=${seconds}`)
   const latest: string[] = []
   const sockets = new Set<Socket>()
@@ -65,7 +65,7 @@ t.test('broken answers of an upstream leave the gateway as it was', async (t) =>
   let asked = 0
   await Promise.all(
     Array.from({ length: 8 }, async () => {
-      while (Date.now() < deadline && gateway.isAlive()) {
+      while ((Date.now() < deadline || asked <= 100) && gateway.isAlive()) {
         asked++
         const method = random.pick(['GET', 'GET', 'HEAD', 'POST'])
         const more = method === 'GET' && random.chance(0.4) ? upgrade : method === 'POST' ? 'Content-Length: 3\r\n' : ''
@@ -83,7 +83,7 @@ t.test('broken answers of an upstream leave the gateway as it was', async (t) =>
     await until(async () => {
       const after = await gateway.holdings()
       return before === undefined || after === undefined || after.descriptors <= before.descriptors + 10
-    }, 20_000)
+    }, 60_000)
     t.equal(await gateway.stop(), 0)
   }
   t.same(gateway.complaints, [])
