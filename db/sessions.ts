@@ -1,6 +1,7 @@
 import { eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { within } from './drivers/within.ts'
+import { sqlState } from './failure-scope.ts'
 import { readInstant } from './instant.ts'
 import { session, user } from './schema.ts'
 
@@ -31,6 +32,10 @@ export interface AdminColumns {
   readonly defaultRole: string
 }
 
+// A statement of this name is there already, or is not. That is how it is where a pooler lends connections by the
+// transaction: whoever prepared it may not be who asks for it.
+const misnamed = new Set(['42P05', '26000'])
+
 /**
  * The one hot query, with the admin plugin's columns where it is switched on. The reader answers null for an unknown
  * token and for a user who is gone, and rejects when the database cannot answer within its `patienceMs`. What it rejects
@@ -40,7 +45,7 @@ export function createSessionReader(
   database: Database,
   admin?: AdminColumns
 ): (token: string) => Promise<SessionRecord | null> {
-  const query = database.db
+  const select = database.db
     .select({
       token: session.token,
       sessionId: session.id,
@@ -56,10 +61,22 @@ export function createSessionReader(
     .innerJoin(user, eq(user.id, session.userId))
     .where(eq(session.token, sql.placeholder('token')))
     .limit(1)
-    .prepare('gatehouse_session')
+  const unnamed = select.prepare('')
+  let query = select.prepare('gatehouse_session')
+
+  async function look(token: string) {
+    const asked = query
+    try {
+      return await asked.execute({ token })
+    } catch (error) {
+      if (asked === unnamed || !misnamed.has(sqlState(error) ?? '')) throw error
+      query = unnamed
+      return await unnamed.execute({ token })
+    }
+  }
 
   return async function readSession(token) {
-    const looked = query.execute({ token }).catch(throwWithoutParameters)
+    const looked = look(token).catch(throwWithoutParameters)
     const [row] = await within(database.patienceMs, looked, 'the session was not read in time')
     if (row === undefined) return null
     const { banned, banExpires, ...found } = row

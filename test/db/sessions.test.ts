@@ -72,6 +72,21 @@ eachDatabase(t, async (t, { options, postgres }) => {
       t.match(statements[0], /^select .* from "session" inner join "user"/)
     })
 
+    await t.test('it reads on where a pooler has lost or mixed up what was prepared', async (t) => {
+      // One connection, which forgets what it was told by this name, or has been told it by somebody else.
+      const mixUps = { 'deallocate all': true, 'prepare gatehouse_session as select 1': false }
+      for (const [mixUp, isPrepared] of Object.entries(mixUps)) {
+        const small = await openDatabase({ ...options, poolSize: 1 })
+        t.teardown(() => small.close())
+        const read = createSessionReader(small)
+        if (isPrepared) t.same(await read('token-1'), record)
+        await small.db.execute(mixUp)
+        t.same(await read('token-1'), record, mixUp)
+        const statements = await postgres.statementsDuring(() => read('token-1'))
+        t.equal(statements.length, 1, 'and tries no more what failed')
+      }
+    })
+
     await t.test('it rejects when the database cannot answer, without showing the token', async (t) => {
       await postgres.stop()
       const error = await readSession('token-1').then(() => t.fail('it answered'), String)
