@@ -8,6 +8,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const scripts = Object.keys(JSON.parse(read('package.json')).scripts)
 const commands = [...read('src/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(([, name = '']) => name)
 const problems = [...read('src/problem.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \[/gm)].map(([, code = '']) => code)
+const databaseProblems = [...read('db/errors.ts').matchAll(/^ {2}'([A-Z][A-Z_]+)',$/gm)].map(([, code = '']) => code)
 
 // Names in capitals that belong to somebody else.
 const foreign = [
@@ -32,7 +33,10 @@ for (const { path, text } of pages.filter((page) => page.path !== 'docs/upstream
 
     const named = text.matchAll(/(?:`|^|\s|')([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?==|`|')/gm)
     for (const [, name = ''] of named)
-      t.ok([...variableNames, ...problems, ...foreign].includes(name), `${name} is a variable or a code`)
+      t.ok(
+        [...variableNames, ...problems, ...databaseProblems, ...foreign].includes(name),
+        `${name} is a variable or a code`
+      )
     t.pass('every name was looked up')
   })
 }
