@@ -6,6 +6,7 @@ import { getSession, getSessionCookieCache } from '../contenders/get-session.ts'
 import { haproxy } from '../contenders/haproxy.ts'
 import { httpProxy, httpProxyUvicorn } from '../contenders/http-proxy.ts'
 import { nginx, nginxAuthRequest, nginxAuthRequestCached } from '../contenders/nginx.ts'
+import { nodeUndici } from '../contenders/node-undici.ts'
 import { interleave, measureSlice, type Rounds, ratios, warmUp } from '../measure.ts'
 import { findProgram } from '../os.ts'
 import { cpuOf, perSecond, rawOf, sliceTable } from '../report/slices.ts'
@@ -19,6 +20,7 @@ const everyone: readonly Contender[] = [
   nginxAuthRequestCached,
   nginxAuthRequest,
   caddy,
+  nodeUndici,
   httpProxy,
   getSessionCookieCache,
   getSession,
@@ -28,7 +30,7 @@ const everyone: readonly Contender[] = [
   publicRoute
 ]
 // Whose ratio to each other has a goal so near 1 that five rounds do not tell.
-const near: readonly Contender[] = [warm, publicRoute, httpProxy]
+const near: readonly Contender[] = [warm, publicRoute, httpProxy, nodeUndici]
 const beforeUvicorn: readonly Contender[] = [directUvicorn, httpProxyUvicorn, warmUvicorn]
 
 type Runner = Contender & { readonly running: Running }
@@ -68,11 +70,13 @@ export const warmSection: Section = {
       const rounds = await run(title, everyone, connections, [1, 5], context.quick || connections === 128 ? 1 : 2)
       tables.push(tableOf(title, rounds))
       const close = context.quick ? rounds : await run(`${title}, near`, near, connections, [1, 20])
+      if (!context.quick) tables.push(nearTable(`${title}, more rounds`, close))
       Object.assign(figures, figuresOf(rounds, close, connections))
     }
-    const single = await run('1 connection', [direct, httpProxy, warm], 1, [1, 10])
+    const single = await run('1 connection', [direct, nodeUndici, httpProxy, warm], 1, [1, 10])
     tables.push(tableOf('1 connection', single))
-    figures['added-p50'] = ratioOfAdded(single)
+    figures['added-p50'] = ratioOfAdded(single, warm.name)
+    figures['added-p50-node-undici'] = ratioOfAdded(single, nodeUndici.name)
     const uvicorn = await run('uvicorn', beforeUvicorn, 32, [1, 20])
     tables.push(tableOf('One uvicorn worker as the upstream, 32 connections', uvicorn, directUvicorn.name))
     figures['uvicorn-kept'] = ratios(uvicorn, warmUvicorn.name, directUvicorn.name, perSecond)
@@ -114,6 +118,10 @@ function tableOf(title: string, rounds: Rounds, reference = direct.name): Table 
   return sliceTable(title, rounds, { cpu: [bare, 'http-proxy'], rate: [reference, 'direct'] })
 }
 
+function nearTable(title: string, rounds: Rounds): Table {
+  return sliceTable(title, rounds, { cpu: [httpProxy.name, 'http-proxy'], rate: [httpProxy.name, 'http-proxy'] })
+}
+
 function figuresOf(rounds: Rounds, close: Rounds, connections: number): Figures {
   return {
     [`warm-cpu-to-http-proxy@${connections}`]: ratios(close, warm.name, httpProxy.name, cpuOf),
@@ -126,10 +134,10 @@ function figuresOf(rounds: Rounds, close: Rounds, connections: number): Figures 
 }
 
 // What stands between adds to the upstream's own time; the two additions are set against each other.
-function ratioOfAdded(rounds: Rounds): number[] {
+function ratioOfAdded(rounds: Rounds, of: string): number[] {
   const base = rounds.get(direct.name) ?? []
   const bare = rounds.get(httpProxy.name) ?? []
-  return (rounds.get(warm.name) ?? []).flatMap(({ p50 }, round) => {
+  return (rounds.get(of) ?? []).flatMap(({ p50 }, round) => {
     const [without, other] = [base[round]?.p50, bare[round]?.p50]
     return without === undefined || other === undefined ? [] : [(p50 - without) / (other - without)]
   })
