@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 
 /** What the name of every cookie of BetterAuth's begins with, up to the dot: `__Host-` on https. */
 export function cookiePrefix(publicUrl: string | undefined): string {
@@ -21,6 +22,9 @@ const absent: CookieReading = Object.freeze({ kind: 'absent' })
 const ambiguous: CookieReading = Object.freeze({ kind: 'ambiguous' })
 const signatureBytes = 32
 const signatureLength = 44
+// Of what is no longer than any real one, so that strangers fill no more than this times a few hundred bytes.
+const forgeriesKept = 1_000
+const longestKept = 256
 
 /**
  * Reads one cookie out of a `Cookie` header (RFC 6265, section 5.4), without decoding it. The same value twice is one
@@ -71,18 +75,23 @@ export function withTokenNames(header: string): string {
 export interface CookieSigner {
   /** The value BetterAuth would send for this token. */
   sign(token: string): string
-  /** The token, when the signature holds; otherwise null. Constant time in the signature, no store is asked. */
+  /**
+   * The token, when the signature holds; otherwise null. Constant time in the signature, no store is asked. What was
+   * found forged stays forged, so a flood of one cookie, or a crowd whose secret was changed, costs one HMAC each.
+   */
   verify(value: string): VerifiedCookie | null
 }
 
 export function createCookieSigner(secret: string): CookieSigner {
   const hmac = (token: string) => createHmac('sha256', secret).update(token).digest()
+  const forgeries = new LRUCache<string, true>({ max: forgeriesKept })
   const spell = (token: string, signature: Buffer) => encodeURIComponent(`${token}.${signature.toString('base64')}`)
 
   return {
     sign: (token) => spell(token, hmac(token)),
 
     verify(value) {
+      if (forgeries.get(value) === true) return null
       const decoded = decode(value)
       if (decoded === null) return null
       const dot = decoded.lastIndexOf('.')
@@ -94,7 +103,11 @@ export function createCookieSigner(secret: string): CookieSigner {
       // counts: otherwise one session would sit in the cache four times and an eviction would leave three behind.
       if (given.length !== signatureBytes || given.toString('base64') !== spelled) return null
       const expected = hmac(token)
-      if (!timingSafeEqual(given, expected)) return null
+      if (!timingSafeEqual(given, expected)) {
+        // A copy: as the part of a header that it is, it would keep all of it.
+        if (value.length <= longestKept) forgeries.set(Buffer.from(value, 'latin1').toString('latin1'), true)
+        return null
+      }
       return { token, key: spell(token, expected) }
     }
   }
