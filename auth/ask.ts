@@ -10,17 +10,18 @@ export interface AskOptions {
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
   readonly passwordTurns: Turns
+  readonly log: Pick<AuthLog, 'error'>
 }
 
 /**
- * Puts one request to BetterAuth, under the gateway's limits. What BetterAuth refuses is a response; a coded error is
+ * Puts one request to BetterAuth, under the gateway's limits; `requestId` is what a failure is logged under. What BetterAuth refuses is a response; a coded error is
  * thrown for too many attempts, for a store that cannot answer, and for what broke inside.
  */
-export type AskAuth = (question: Request, log: AuthLog) => Promise<Response>
+export type AskAuth = (question: Request, requestId: string) => Promise<Response>
 
 /** The one way to BetterAuth, shared by whoever asks it, so that limits and turns count for all of them together. */
-export function createAskAuth({ auth, limits, passwordTurns }: AskOptions): AskAuth {
-  return function askAuth(question, log) {
+export function createAskAuth({ auth, limits, passwordTurns, log }: AskOptions): AskAuth {
+  return function askAuth(question, requestId) {
     const asking = () => limits.run(ask)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty sign-ups at once held every
     // connection for seconds, and sessions could not be looked up meanwhile. So they wait before it begins.
@@ -32,7 +33,7 @@ export function createAskAuth({ auth, limits, passwordTurns }: AskOptions): AskA
       if (asked.storeFailed) throw new SessionStoreUnavailableError()
       if (asked.ok) return refuseIfLimited(asked.result)
       if (asked.error instanceof RateLimitedError) throw asked.error
-      log.error({ failure: describeError(asked.error) }, 'auth: a request failed')
+      log.error({ requestId, failure: describeError(asked.error) }, 'auth: a request failed')
       throw new AuthFailedError()
     }
   }

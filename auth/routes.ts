@@ -39,10 +39,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       bodyLimit: maxBodyBytes,
       exposeHeadRoute: false,
       handler: async function answer(request, reply) {
-        return sendFetchResponse(
-          await ask(toFetchRequest(request, publicUrl), request.log.child({ requestId: request.id })),
-          reply
-        )
+        return sendFetchResponse(await ask(toFetchRequest(request, publicUrl), request.id), reply)
       }
     })
   }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
 import type { Cors } from './cors.ts'
 import { createForward, mountRule } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
@@ -20,6 +21,7 @@ export interface ProxyOptions {
   readonly limits: BodyLimits
   /** The WebSockets that are open; whoever closes the gateway says goodbye to them. */
   readonly liveSockets: Set<LiveSocket>
+  readonly log: Pick<Logger, 'warn'>
 }
 
 /** The scope of everything that is proxied: no body is parsed, every route has the guard in front of it. */
@@ -34,7 +36,7 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
   const guardFor = createGuard(options.guard)
   const mountOn = (upstream: ServerUpstream | FolderUpstream) => {
     if (upstream.kind === 'folder') {
-      const serve = createFileHandler(upstream, { cors, limits })
+      const serve = createFileHandler(upstream, { cors, limits, log: options.log })
       return (route: PolicyRoute) => mountFolder(scope, route, guardFor(route.rule), serve)
     }
     const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pipeline, Readable } from 'node:stream'
 import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { Logger } from 'pino'
 import type { Cors } from './cors.ts'
 import { MethodNotAllowedError, NotFoundError, UpgradeUnsupportedError } from './errors.ts'
 import { ignoreContentType } from './forward.ts'
@@ -16,6 +17,7 @@ import { isUpgrade } from './websocket.ts'
 export interface FileOptions {
   readonly cors: Cors
   readonly limits: BodyLimits
+  readonly log: Pick<Logger, 'warn'>
 }
 
 type FileHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
@@ -47,7 +49,7 @@ export function mountFolder(
  * no link, no other spelling that the file system takes for the same. A path with "/" at its end is the `index.html`
  * below it. Ranges and revalidation are `@fastify/send`'s.
  */
-export function createFileHandler({ directory }: FolderUpstream, { cors, limits }: FileOptions): FileHandler {
+export function createFileHandler({ directory }: FolderUpstream, { cors, limits, log }: FileOptions): FileHandler {
   return async function serveFile(request, reply) {
     // The router's target: decoded once, spelled in one way, without dot segments.
     const [target = '/', ...query] = request.url.split('?')
@@ -87,7 +89,7 @@ export function createFileHandler({ directory }: FolderUpstream, { cors, limits 
     discardBody(request.raw, limits)
     pipeline(answer.stream, reply.raw, (err) => {
       if (err && err.code !== 'ERR_STREAM_PREMATURE_CLOSE')
-        request.log.warn({ requestId: request.id, err }, 'a file could not be read')
+        log.warn({ requestId: request.id, err }, 'a file could not be read')
     })
   }
 }

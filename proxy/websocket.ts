@@ -57,12 +57,14 @@ export function isUpgrade(request: IncomingMessage): boolean {
 
 /**
  * Lets upgrades walk through the same router, hooks and refusals as every other request. An `Upgrade` to anything but
- * a WebSocket is ignored (RFC 9110, section 7.8); `refuse` is called where its body is already lost.
+ * a WebSocket is ignored (RFC 9110, section 7.8); `refuse` is called where its body is already lost, `onFinish` once an
+ * answer that is no handshake is out.
  */
 export function routeUpgrades(
   server: Server,
   route: (request: IncomingMessage, response: ServerResponse) => void,
-  refuse: (socket: Duplex) => void
+  refuse: (socket: Duplex) => void,
+  onFinish: (request: IncomingMessage, response: ServerResponse) => void
 ): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
@@ -80,7 +82,10 @@ export function routeUpgrades(
     response.shouldKeepAlive = false
     // Node's own server does the same for every other request; an upgrade's response is ours to attach.
     response.assignSocket(request.socket)
-    response.on('finish', () => letGo(socket))
+    response.on('finish', () => {
+      onFinish(request, response)
+      letGo(socket)
+    })
     route(request, response)
   })
 }

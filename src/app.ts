@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyInstance, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/plugin.ts'
 import { type AuthRoutesOptions, authRoutes } from '../auth/routes.ts'
@@ -15,11 +15,12 @@ import { expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket.ts'
 import { hangUp } from './hang-up.ts'
-import { createResponseLog } from './logging.ts'
+import { createNaming } from './named-request.ts'
 import { createAwaitTurn } from './pipelining.ts'
-import { rawProblem, refuse } from './problem.ts'
+import { createRefuse, rawProblem } from './problem.ts'
 import type { Readiness } from './readiness.ts'
 import { createRefusal } from './refusal.ts'
+import { createResponseLog, followResponses } from './response-log.ts'
 import { trustedProxies } from './trusted-proxies.ts'
 
 export interface AppOptions {
@@ -40,21 +41,19 @@ export interface AppOptions {
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { server, readiness, proxy } = options
+  const { server, log, readiness, proxy } = options
   const cors = createCors(options.trustedOrigins)
   const isTrusted = trustedProxies(options.trustedProxies)
-  const loggerInstance: FastifyBaseLogger = options.log
+  const logResponse = createResponseLog(log)
 
   const app = fastify({
     serverFactory(handler) {
       server.on('request', handler)
       return server
     },
-    loggerInstance,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    // Fastify would make one for every request, for the few that are logged: those name their request themselves.
-    childLoggerFactory: (logger) => logger,
-    genReqId: (request) => requestId(request, isTrusted),
+    // Its own would have a logger and two listeners for every request, for the few that have something to say.
+    logger: false,
+    genReqId: createNaming(isTrusted),
     trustProxy: options.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
     rewriteUrl,
     exposeHeadRoutes: false,
@@ -62,7 +61,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: refuseConnection
   })
   app.decorateRequest('identity', null)
-  app.setErrorHandler(options.pages === undefined ? refuse : createRefusal(options.pages))
+  const unfollow = followResponses(server, logResponse)
+  app.setErrorHandler(options.pages === undefined ? createRefuse(log) : createRefusal(options.pages, log))
 
   // 1. One request of a connection at a time, and one reading of it, or none.
   app.addHook('onRequest', createAwaitTurn())
@@ -86,7 +86,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     }
     done(null, payload)
   })
-  app.addHook('onResponse', createResponseLog(options.log))
+  app.addHook('onClose', async () => unfollow())
 
   // 2. What a platform asks that can reach only one port.
   if (options.publicHealthPath !== undefined) {
@@ -136,18 +136,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   routeUpgrades(
     server,
     (request, response) => app.routing(request, response),
-    (socket) => refuseRaw(socket, 'UPGRADE_UNSUPPORTED')
+    (socket) => refuseRaw(socket, 'UPGRADE_UNSUPPORTED'),
+    logResponse
   )
   await app.ready()
   return app
-}
-
-const believableId = /^[A-Za-z0-9._-]{1,128}$/
-
-function requestId(request: IncomingMessage, isTrusted: (address: string | undefined) => boolean): string {
-  const given = request.headers['x-request-id']
-  const believed = typeof given === 'string' && believableId.test(given) && isTrusted(request.socket.remoteAddress)
-  return believed ? given : randomUUID()
 }
 
 function refuseRaw(socket: Duplex, code: Parameters<typeof rawProblem>[0]): void {

@@ -112,7 +112,7 @@ export async function startGateway(
     const liveSockets = new Set<LiveSocket>()
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 
-    const ask = createAskAuth({ auth, limits, passwordTurns })
+    const ask = createAskAuth({ auth, limits, passwordTurns, log })
     const app = await createApp({
       server,
       log,
@@ -142,7 +142,8 @@ export async function startGateway(
         routes,
         upstreams,
         limits: bodyLimits,
-        liveSockets
+        liveSockets,
+        log
       }
     })
     cleanUp.push(() => app.close())

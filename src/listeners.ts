@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { isTakeableUpgrade } from '../proxy/websocket.ts'
+import { NamedRequest } from './named-request.ts'
 
 const headersWithinMs = 15_000
 const keepAliveMs = 72_000
@@ -9,6 +10,7 @@ const sweepEveryMs = 1_000
 /** The public listener, not yet bound. */
 export function createPublicServer(): Server {
   const options = {
+    IncomingMessage: NamedRequest,
     headersTimeout: headersWithinMs,
     // A body may take as long as it keeps coming; its pace is watched where it is read.
     requestTimeout: 0,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
 import { describeFailure, type Failure } from './failure.ts'
 import type { Gateway } from './gateway.ts'
+import { createLineWriter } from './log-lines.ts'
 import { createLogger } from './logging.ts'
 import { loadSettings } from './settings.ts'
 import { workerCount } from './workers/count.ts'
@@ -16,15 +17,16 @@ import { work } from './workers/work.ts'
  * starting. With WORKERS this process starts others like it, which come through here as well.
  */
 export async function start(env: Record<string, string | undefined>): Promise<void> {
+  const lines = createLineWriter((write) => process.once('exit', write))
   if (cluster.worker !== undefined) {
     // A terminal and some supervisors signal the whole group; what follows from that is the primary's to say.
     for (const signal of groupSignals) process.on(signal, () => {})
-    await work(cluster.worker, () => loadSettings(env, process.cwd()), process.exit)
+    await work(cluster.worker, () => loadSettings(env, process.cwd()), lines, process.exit)
     return
   }
   const settings = await loadSettings(env, process.cwd())
   const { drainDelayMs, drainTimeoutMs, logLevel, workers } = settings.config
-  const log = createLogger(logLevel)
+  const log = createLogger(logLevel, lines)
   let gateway: Gateway | undefined
   const grace = closeWithGrace(
     { delay: drainDelayMs + drainTimeoutMs + 10_000, logger: false },

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
 
 interface Wording {
   readonly status: number
@@ -142,24 +143,33 @@ export function problemHeaders(code: ProblemCode, retryAfter?: number): Record<s
 }
 
 /** Fastify's error handler: every failure leaves as a problem, and what nobody foresaw as INTERNAL_ERROR, logged. */
-export function refuse(
-  error: FastifyError & { retryAfter?: number },
-  request: FastifyRequest,
-  reply: FastifyReply
-): void {
-  const code = problemCodeOf(error)
-  const problem = problemOf(code, request.id)
-  reportProblem(problem, error, request)
-  reply
-    .code(problem.status)
-    .headers(problemHeaders(code, error.retryAfter))
-    .send(Buffer.from(JSON.stringify(problem)))
+export function createRefuse(log: Logger) {
+  return function refuse(
+    error: FastifyError & { retryAfter?: number },
+    request: FastifyRequest,
+    reply: FastifyReply
+  ): void {
+    const code = problemCodeOf(error)
+    const problem = problemOf(code, request.id)
+    reportProblem(problem, error, log)
+    reply
+      .code(problem.status)
+      .headers(problemHeaders(code, error.retryAfter))
+      // A text that is sent as it is: without this Fastify adds a charset, which JSON has none of; bytes instead of a text
+      // would be written apart from the head.
+      .serializer(asItIs)
+      .send(JSON.stringify(problem))
+  }
+}
+
+function asItIs(text: string): string {
+  return text
 }
 
 /** Logs what an operator has to know of a refusal: what failed, and what nobody foresaw. */
-export function reportProblem({ code, status }: Problem, error: FastifyError, request: FastifyRequest): void {
-  if (code === 'INTERNAL_ERROR') request.log.error({ requestId: request.id, err: error }, 'request failed')
-  else if (status >= 500) request.log.warn({ requestId: request.id, code, err: error.cause }, 'request refused')
+export function reportProblem({ code, status, requestId }: Problem, error: FastifyError, log: Logger): void {
+  if (code === 'INTERNAL_ERROR') log.error({ requestId, err: error }, 'request failed')
+  else if (status >= 500) log.warn({ requestId, code, err: error.cause }, 'request refused')
 }
 
 /** A whole HTTP/1.1 response for a connection that has no request Fastify could answer. */

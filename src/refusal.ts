@@ -1,10 +1,11 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
 import { refusalHeaders } from '../auth/pages/headers.ts'
 import { type Refusal, refusalPage } from '../auth/pages/refusal.ts'
 import { returnAddress, signInAddress, withNext } from '../auth/pages/return-address.ts'
 import type { Theme } from '../auth/pages/theme.ts'
 import { isPageLoad } from './page-load.ts'
-import { type Problem, problemCodeOf, problemHeaders, problemOf, refuse, reportProblem } from './problem.ts'
+import { createRefuse, type Problem, problemCodeOf, problemHeaders, problemOf, reportProblem } from './problem.ts'
 import { personalWording } from './problem-for-people.ts'
 
 export interface RefusalOptions {
@@ -18,7 +19,8 @@ type Refused = FastifyError & { retryAfter?: number }
  * Fastify's error handler where the built-in pages are on: who loads a page gets one, or is sent to sign in; everybody
  * else gets the problem. It asks neither the database nor the upstream, which may be what is away.
  */
-export function createRefusal({ publicUrl, theme }: RefusalOptions) {
+export function createRefusal({ publicUrl, theme }: RefusalOptions, log: Logger) {
+  const refuse = createRefuse(log)
   const pageHeaders = refusalHeaders(publicUrl)
 
   return function refuseAsAsked(error: Refused, request: FastifyRequest, reply: FastifyReply): void {
@@ -36,7 +38,7 @@ export function createRefusal({ publicUrl, theme }: RefusalOptions) {
         .send()
       return
     }
-    reportProblem(problem, error, request)
+    reportProblem(problem, error, log)
     reply
       .code(problem.status)
       .headers({ ...problemHeaders(code, error.retryAfter), ...pageHeaders })

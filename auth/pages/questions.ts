@@ -33,7 +33,7 @@ export function createPutQuestion(ask: AskAuth, publicUrl: string): PutQuestion 
       body: JSON.stringify(body)
     })
     try {
-      const response = await ask(question, request.log.child({ requestId: request.id }))
+      const response = await ask(question, request.id)
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
       return await outcomeOf(response)
     } catch (error) {

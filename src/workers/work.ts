@@ -1,5 +1,6 @@
 import type { Worker } from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
+import type { DestinationStream } from 'pino'
 import { describeFailure } from '../failure.ts'
 import type { Gateway } from '../gateway.ts'
 import { createLogger } from '../logging.ts'
@@ -17,6 +18,7 @@ const closingMs = 10_000
 export async function work(
   worker: Worker,
   loadSettings: () => Promise<Settings>,
+  lines: DestinationStream,
   exit: (status: number) => void
 ): Promise<void> {
   const membership = createMembership(worker)
@@ -28,7 +30,7 @@ export async function work(
   try {
     const settings = await loadSettings()
     const { logLevel, drainTimeoutMs } = settings.config
-    const log = createLogger(logLevel).child({ worker: worker.id })
+    const log = createLogger(logLevel, lines).child({ worker: worker.id })
     let gateway: Gateway | undefined
 
     closeWithGrace(

@@ -12,7 +12,8 @@ import { authRoutes } from '../../auth/routes.ts'
 import type { Turns } from '../../auth/turns.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
-import { refuse } from '../../src/problem.ts'
+import { createLogger } from '../../src/logging.ts'
+import { createRefuse } from '../../src/problem.ts'
 import { makeEmbedded } from './embedded-database.ts'
 
 export interface AuthAppOptions {
@@ -55,7 +56,8 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const write = (text: string) => {
     logged += text
   }
-  const app = fastify({ logger: { level: 'debug', stream: { write } }, trustProxy: true, disableRequestLogging: true })
+  const log = createLogger('debug', { write })
+  const app = fastify({ trustProxy: true })
   t.teardown(() => app.close())
   const sessionsChanged: string[] = []
   const usersChanged: string[] = []
@@ -71,16 +73,16 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     extension: options.extension ?? {},
     limits,
     passwordTurns,
-    log: app.log,
+    log,
     changes: options.changes ?? {
       sessionChanged: (token) => sessionsChanged.push(token),
       userChanged: (userId) => usersChanged.push(userId)
     },
     background: (task) => background.push(task)
   })
-  app.setErrorHandler(refuse)
+  app.setErrorHandler(createRefuse(log))
   await app.register(authRoutes, {
-    ask: createAskAuth({ auth, limits, passwordTurns }),
+    ask: createAskAuth({ auth, limits, passwordTurns, log }),
     publicUrl,
     maxBodyBytes: options.maxBodyBytes
   })
