@@ -174,7 +174,7 @@ t.test('a probe that is patient and stuck does not keep a store away that is bac
     probe: () => (++store.probes <= 4 ? new Promise(() => {}) : Promise.resolve())
   })
   fail()
-  await until(() => store.away.length === 2, 15_000)
+  await until(() => store.away.length === 2, 60_000)
   t.equal(store.probes, 5)
   t.equal(store.cuts, 3, 'the fourth was still waited for')
   gate.close()
@@ -193,7 +193,7 @@ t.test('one that is patient finds a store that is merely slow', async (t) => {
     }
   })
   fail()
-  await until(() => store.away.length === 2, 15_000)
+  await until(() => store.away.length === 2, 60_000)
   t.equal(store.probes, 5)
   gate.close()
 })

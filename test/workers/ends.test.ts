@@ -63,11 +63,11 @@ t.test('a worker that is just starting in place of another holds up no shutdown'
   const [victim = 0, survivor = 0] = childrenOf(gateway.child.pid)
   await writeFile(`${folder}/hold`, '')
   process.kill(victim, 'SIGKILL')
-  await until(() => existsSync(`${folder}/held`), 20_000)
+  await until(() => existsSync(`${folder}/held`), 90_000)
   gateway.child.kill('SIGTERM')
   await until(() => !isAlive(survivor))
   await rm(`${folder}/hold`)
-  await until(() => gateway.child.exitCode !== null, 20_000)
+  await until(() => gateway.child.exitCode !== null, 90_000)
   t.equal(gateway.child.exitCode, 0)
 })
 
