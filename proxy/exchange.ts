@@ -114,7 +114,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
       )
     // What came together leaves together; an event stream may be silent for long, and its client waits for the headers.
     queueMicrotask(() => {
-      if (!this.#begun) raw.flushHeaders()
+      if (this.#begun || raw.writableEnded) return
+      // Not by `flushHeaders`, which encodes in UTF-8 what is one byte a character here. Where no body may be, nothing
+      // else writes them.
+      if (request.raw.method === 'HEAD' || status === 204 || status === 304) raw.flushHeaders()
+      else raw.write('', 'latin1')
     })
   }
 

@@ -3,7 +3,7 @@ import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { startRawUpstream } from '../support/raw-upstream.ts'
-import { askRaw } from '../support/wire.ts'
+import { askRaw, openWire } from '../support/wire.ts'
 
 const answers: Record<string, string> = {
   '/public/set-cookies':
@@ -27,14 +27,17 @@ const answers: Record<string, string> = {
   '/public/hints':
     'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel="preload stylesheet"; as=style, </b>; rel=preload\r\nSet-Cookie: better-auth.session_token=x\r\n\r\n' +
     'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+  '/public/late': 'HTTP/1.1 200 OK\r\nX-Latin: caf\xe9\r\nContent-Length: 2\r\n\r\n',
   '/public/close': 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end',
   '/public/odd-status': 'HTTP/1.1 599\r\nContent-Length: 0\r\n\r\n',
   '/public/odd-headers': 'HTTP/1.1 200 OK\r\nX-Bell: a\x07b\r\nX-Fine: 1\r\nContent-Length: 0\r\n\r\n'
 }
+let sayTheRest = () => {}
 const upstream = await startRawUpstream(t, ({ socket }, head) => {
   const path = head.split(' ')[1] ?? ''
   socket.write(answers[path] ?? 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', 'latin1')
   if (path === '/public/close') socket.end()
+  if (path === '/public/late') sayTheRest = () => socket.write('ok')
 })
 const echo = await startEchoUpstream(t)
 const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
@@ -67,6 +70,15 @@ t.test('response headers keep their spelling, order, number and bytes', async (t
       ['Content-Length', '2']
     ]
   )
+})
+
+t.test('so they do when they come before the body', async (t) => {
+  const wire = await openWire(gateway.port)
+  wire.write(`GET /public/late HTTP/1.1\r\n${host(gateway.publicUrl)}\r\n\r\n`)
+  t.match(await wire.until(/\r\n\r\n/), /^HTTP\/1\.1 200 OK\r\n[\s\S]*X-Latin: caf\xe9\r\n/)
+  sayTheRest()
+  await wire.until(/\r\n\r\nok$/)
+  wire.destroy()
 })
 
 t.test('response headers of one hop stay on it', async (t) => {
