@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { within } from './drivers/within.ts'
@@ -62,7 +63,9 @@ export function createSessionReader(
     .where(eq(session.token, sql.placeholder('token')))
     .limit(1)
   const unnamed = select.prepare('')
-  let query = select.prepare('gatehouse_session')
+  // By its text: behind such a pooler another version of this gateway may have left a statement that says something else.
+  const name = `gatehouse_session_${createHash('sha256').update(select.toSQL().sql).digest('hex').slice(0, 12)}`
+  let query = select.prepare(name)
 
   async function look(token: string) {
     const asked = query

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { openDatabase } from '../../db/database.ts'
+import { type Database, openDatabase } from '../../db/database.ts'
 import { session, user } from '../../db/schema.ts'
 import { createSessionReader } from '../../db/sessions.ts'
 import { eachDatabase } from '../support/databases.ts'
@@ -74,7 +74,8 @@ eachDatabase(t, async (t, { options, postgres }) => {
 
     await t.test('it reads on where a pooler has lost or mixed up what was prepared', async (t) => {
       // One connection, which forgets what it was told by this name, or has been told it by somebody else.
-      const mixUps = { 'deallocate all': true, 'prepare gatehouse_session as select 1': false }
+      const name = await nameOfStatement(createSessionReader)
+      const mixUps = { 'deallocate all': true, [`prepare ${name} as select 1`]: false }
       for (const [mixUp, isPrepared] of Object.entries(mixUps)) {
         const small = await openDatabase({ ...options, poolSize: 1 })
         t.teardown(() => small.close())
@@ -86,6 +87,30 @@ eachDatabase(t, async (t, { options, postgres }) => {
         t.equal(statements.length, 1, 'and tries no more what failed')
       }
     })
+
+    await t.test('a statement of another text has another name', async (t) => {
+      const plain = await nameOfStatement(createSessionReader)
+      const other = await nameOfStatement((small) =>
+        createSessionReader(small, {
+          role: 'email',
+          banned: 'email_verified',
+          banExpires: 'created_at',
+          impersonatedBy: 'token',
+          defaultRole: 'user'
+        })
+      )
+      t.match(plain, /^gatehouse_session_[0-9a-f]{12}$/)
+      t.not(other, plain)
+    })
+
+    async function nameOfStatement(reader: (small: Database) => (token: string) => Promise<unknown>): Promise<string> {
+      const small = await openDatabase({ ...options, poolSize: 1 })
+      t.teardown(() => small.close())
+      await reader(small)('token-1')
+      const found: unknown = await small.db.execute('select name from pg_prepared_statements')
+      const rows = typeof found === 'object' && found !== null && 'rows' in found ? found.rows : []
+      return Array.isArray(rows) ? String(rows[0]?.name) : ''
+    }
 
     await t.test('it rejects when the database cannot answer, without showing the token', async (t) => {
       await postgres.stop()
