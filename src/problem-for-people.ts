@@ -32,6 +32,11 @@ const personal: Partial<Record<ProblemCode, Personal>> = {
     'This came from another site, so nothing was done. Open the page here and send it from there.',
     goHome
   ],
+  // Without a way there: who asks by a number or a name of their own need not learn ours.
+  HOST_UNKNOWN: [
+    'Not at this address',
+    'Nothing is served under this address. Ask for the right one where you have it from.'
+  ],
   NOT_FOUND: ['Page not found', 'There is nothing at this address. Check it for mistakes.', goHome],
   BODY_TOO_LARGE: ['Too large', 'What you sent is larger than this site accepts. Send less at once.'],
   RATE_LIMITED: ['Too many attempts', 'There were too many attempts.', tryAgain],

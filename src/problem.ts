@@ -101,7 +101,7 @@ const wordings = {
   SESSION_STORE_UNAVAILABLE: [
     503,
     'Session store unavailable',
-    'Sessions cannot be checked right now. You are still signed in: try again after the seconds in the Retry-After header.'
+    'Sessions cannot be checked right now. Nobody was signed out: try again after the seconds in the Retry-After header.'
   ],
   UPSTREAM_TIMEOUT: [
     504,

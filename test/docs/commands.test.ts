@@ -13,6 +13,7 @@ const databaseProblems = [...read('db/errors.ts').matchAll(/^ {2}'([A-Z][A-Z_]+)
 // Names in capitals that belong to somebody else.
 const foreign = [
   'NODE_ENV',
+  'NODE_OPTIONS',
   'CHROMIUM_PATH', // the tests'
   'FORWARDED_ALLOW_IPS', // uvicorn
   'GATEWAY_URL', // the example site's
