@@ -51,7 +51,9 @@ function dispositionOf(name: string): Disposition {
       : isHopByHop(lower) || dropped.has(folded) || reservedPrefixes.some((prefix) => folded.startsWith(prefix))
         ? 'drop'
         : 'pass'
-  if (dispositions.size < dispositionsKept) dispositions.set(name, disposition)
+  // Begun anew, and not left as it is: whoever came first with made-up names would slow all others down for good.
+  if (dispositions.size >= dispositionsKept) dispositions.clear()
+  dispositions.set(name, disposition)
   return disposition
 }
 

@@ -132,7 +132,9 @@ function dispositionOf(name: string): Disposition {
       ? 'cors'
       : (special.find((each) => each === lower) ?? (forCaches.test(lower) ? 'for-caches' : 'pass'))
   const disposition: Disposition = { lower, kind }
-  if (dispositions.size < dispositionsKept) dispositions.set(name, disposition)
+  // Begun anew, and not left as it is: whoever came first with made-up names would slow all others down for good.
+  if (dispositions.size >= dispositionsKept) dispositions.clear()
+  dispositions.set(name, disposition)
   return disposition
 }
 
