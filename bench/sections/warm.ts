@@ -67,7 +67,7 @@ export const warmSection: Section = {
     for (const connections of [32, 128]) {
       const title = `${connections} connections`
       if (connections === 128 && context.quick) continue
-      const rounds = await run(title, everyone, connections, [1, 5], context.quick || connections === 128 ? 1 : 2)
+      const rounds = await run(title, everyone, connections, [1, 9], context.quick || connections === 128 ? 1 : 2)
       tables.push(tableOf(title, rounds))
       const close = context.quick ? rounds : await run(`${title}, near`, near, connections, [1, 20])
       if (!context.quick) tables.push(nearTable(`${title}, more rounds`, close))
