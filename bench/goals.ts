@@ -14,7 +14,21 @@ export interface Goal {
   readonly unit?: string
   /** Whether it is the same every time, so that once is enough: counts, and memory that is held. */
   readonly once?: true
+  /** Whether it is a count, which no machine is too slow for: over it the benchmark fails. */
+  readonly count?: true
 }
+
+const count = (figure: string, title: string, most: number, unit: string): Goal => ({
+  section: 'counts',
+  figure,
+  title,
+  sense: 'most',
+  goal: most,
+  beyond: most,
+  unit,
+  once: true,
+  count: true
+})
 
 const at = (connections: number): Goal[] => [
   {
@@ -103,26 +117,11 @@ export const goals: readonly Goal[] = [
     goal: 1 / 4,
     beyond: 1 / 8
   },
-  {
-    section: 'counts',
-    figure: 'miss-queries',
-    title: 'queries of a miss on node-postgres',
-    sense: 'most',
-    goal: 1,
-    beyond: 1,
-    unit: 'queries',
-    once: true
-  },
-  {
-    section: 'counts',
-    figure: 'forged-queries',
-    title: 'queries of a forged cookie',
-    sense: 'most',
-    goal: 0,
-    beyond: 0,
-    unit: 'queries',
-    once: true
-  },
+  count('warm-queries', 'queries of a warm request', 0, 'queries'),
+  count('miss-queries', 'queries of a miss on node-postgres', 1, 'queries'),
+  count('forged-queries', 'queries of a forged cookie', 0, 'queries'),
+  count('warm-promises', 'promises created by a warm request', 0, 'promises'),
+  count('warm-header-collections', 'header collections made by a warm request', 2, 'collections'),
   {
     section: 'idle',
     figure: 'stream-memory',

@@ -5,7 +5,7 @@ import { readArguments } from './arguments.ts'
 import { Cleanup } from './cleanup.ts'
 import { createLoadGenerator } from './load/load.ts'
 import { chart } from './report/chart.ts'
-import { goalTable } from './report/goal-table.ts'
+import { countsMissed, goalTable } from './report/goal-table.ts'
 import { fillPage } from './report/page.ts'
 import { asJson, machine, type Results, readResults, type SectionResult, versions } from './report/results.ts'
 import { asText } from './report/text.ts'
@@ -19,6 +19,9 @@ const usage = `npm run bench -- [--quick] [--write] [section …]
 Sections: ${sections.map(({ name }) => name).join(', ')}; all of them when none is named.
 --quick   few rounds and short slices, under two minutes in all
 --write   keep the figures: docs/performance.json, docs/performance.md and the chart
+
+Exit status: 0 when everything was measured, whatever came of it; 1 when something could not be; 3 when a count (queries,
+promises, header collections) is over its number.
 `
 
 const finished = new Cleanup()
@@ -47,6 +50,9 @@ async function bench(): Promise<void> {
     if (write) keep({ ...readResults(json), [section.name]: results[section.name] ?? never() })
   }
   say(`\n${asText(goalTable(results, asked))}`)
+  const missed = countsMissed(results)
+  for (const sentence of missed) process.stderr.write(`${sentence}\n`)
+  if (missed.length > 0) process.exitCode = 3
   const latest = place('bench/results/latest.json')
   mkdirSync(place('bench/results'), { recursive: true })
   writeFileSync(latest, asJson(results))

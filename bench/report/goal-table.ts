@@ -2,7 +2,7 @@ import { type Goal, goals } from '../goals.ts'
 import { judge } from '../judge.ts'
 import type { Table } from '../sections/section.ts'
 import { digits } from './numbers.ts'
-import type { Results } from './results.ts'
+import type { Results, SectionResult } from './results.ts'
 
 /** Every goal, what came of it, and how sure that is. With `sections`, only those that these measure. */
 export function goalTable(results: Results, sections?: readonly string[]): Table {
@@ -12,6 +12,15 @@ export function goalTable(results: Results, sections?: readonly string[]): Table
     columns: ['what', 'goal', 'beyond it', 'median', '95 % interval', 'rounds', 'verdict'],
     rows: shown.map((goal) => rowOf(goal, results))
   }
+}
+
+/** The counts that were taken and are over their number, in words. */
+export function countsMissed(results: Readonly<Record<string, Pick<SectionResult, 'figures'>>>): string[] {
+  return goals
+    .filter(({ count, section, figure }) => count === true && results[section]?.figures[figure] !== undefined)
+    .map((goal) => ({ goal, ...judge(goal, results[goal.section]?.figures[goal.figure]) }))
+    .filter(({ verdict }) => verdict === 'missed' || verdict === 'not measured')
+    .map(({ goal, median }) => `${goal.title}: ${median}, and ${goal.goal} at most`)
 }
 
 function rowOf(goal: Goal, results: Results): string[] {

@@ -20,7 +20,13 @@ export const countsSection: Section = {
           ]
         }
       ],
-      figures: { 'miss-queries': [counts.queriesMiss], 'forged-queries': [counts.queriesForged] },
+      figures: {
+        'warm-queries': [counts.queriesWarm],
+        'miss-queries': [counts.queriesMiss],
+        'forged-queries': [counts.queriesForged],
+        'warm-promises': [counts.promisesWarm],
+        'warm-header-collections': [counts.headerCollectionsWarm]
+      },
       leftOut: [],
       raw: counts
     }

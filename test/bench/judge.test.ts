@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Goal } from '../../bench/goals.ts'
 import { judge } from '../../bench/judge.ts'
+import { countsMissed } from '../../bench/report/goal-table.ts'
 import { median, medianInterval, quantile } from '../../bench/statistics.ts'
 
 const most: Goal = { section: 's', figure: 'f', title: 'a ratio', sense: 'most', goal: 1, beyond: 0.8 }
@@ -28,6 +29,19 @@ t.test('few rounds resolve nothing, a count does', async (t) => {
 t.test('what was not measured is not judged', async (t) => {
   t.equal(judge(most, undefined).verdict, 'not measured')
   t.equal(judge(most, [Number.NaN, Number.NaN]).verdict, 'not measured')
+})
+
+t.test('a count over its number is named, and nothing that a machine may be too slow for', async (t) => {
+  const figures = { 'warm-queries': [0], 'miss-queries': [2], 'forged-queries': [0], 'warm-promises': [0] }
+  t.same(countsMissed({ counts: { figures }, startup: { figures: { startup: [60] } } }), [
+    'queries of a miss on node-postgres: 2, and 1 at most'
+  ])
+  t.same(
+    countsMissed({ counts: { figures: { 'warm-promises': [Number.NaN] } } }).length,
+    1,
+    'nor one that was not taken'
+  )
+  t.same(countsMissed({}), [])
 })
 
 t.test('the middle, and how sure it is', async (t) => {
