@@ -10,6 +10,7 @@ export function isBetterAuthCookie(pair: string): boolean {
 
 /** A `Cookie` header without BetterAuth's cookies; the others keep their bytes and order. Null when none is left. */
 export function withoutBetterAuthCookies(header: string): string | null {
+  if (!header.includes(';')) return isBetterAuthCookie(header) ? null : header
   if (!/better-auth\./i.test(header)) return header
   const left = header.split(';').filter((pair) => !isBetterAuthCookie(pair))
   const rest = left.join(';').trimStart()

@@ -1,4 +1,5 @@
 import { isBetterAuthCookie, withoutCookieClearing } from './cookies.ts'
+import { HeaderNames } from './header-names.ts'
 import { isHopByHop, listedInConnection } from './hop-by-hop.ts'
 
 /** What the gateway adds to an upstream's response, and what it therefore takes out of it. */
@@ -35,17 +36,22 @@ export interface ClientHead {
  * cookie of BetterAuth's, then the gateway's own.
  */
 export function clientHead(raw: readonly (Buffer | string)[], marks: ResponseMarks): ClientHead {
-  const listed = listedInConnection(connectionOf(raw))
   const headers: string[] = ['X-Request-Id', marks.requestId]
   const vary: string[] = []
   const cacheControl: string[] = []
   let length: number | undefined
   let isEventStream = false
   let announcesTrailers = false
+  let connection: string | undefined
   for (let i = 0; i < raw.length; i += 2) {
-    const name = latin1(raw[i])
-    const { kind, lower } = dispositionOf(name)
-    if (kind === 'drop' || listed?.has(lower)) continue
+    const {
+      name,
+      about: { kind, lower }
+    } = names.of(raw[i] ?? '')
+    if (kind === 'drop') {
+      if (lower === 'connection') connection = joined(connection, latin1(raw[i + 1]))
+      continue
+    }
     const value = latin1(raw[i + 1])
     if (invalidValue.test(value)) continue
     switch (kind) {
@@ -81,6 +87,9 @@ export function clientHead(raw: readonly (Buffer | string)[], marks: ResponseMar
     }
     headers.push(name, value)
   }
+  const listed = listedInConnection(connection)
+  // Rarely: it may have come after what it lists.
+  if (listed !== null) return clientHead(withoutListed(raw, listed), marks)
   for (const cookie of marks.setCookies) headers.push('Set-Cookie', cookie)
   headers.push(...marks.cors)
 
@@ -118,12 +127,7 @@ interface Disposition {
 // What outranks `Cache-Control` for the caches that it is meant for (RFC 9213).
 const forCaches = /(?:^|-)cdn-cache-control$|^surrogate-control$/
 
-const dispositions = new Map<string, Disposition>()
-const dispositionsKept = 512
-
-function dispositionOf(name: string): Disposition {
-  const known = dispositions.get(name)
-  if (known !== undefined) return known
+const names = new HeaderNames<Disposition>(function dispositionOf(name) {
   const lower = name.toLowerCase()
   const dropped = name === '' || invalidName.test(name) || isHopByHop(lower) || lower === 'x-request-id'
   const kind = dropped
@@ -131,12 +135,8 @@ function dispositionOf(name: string): Disposition {
     : lower.startsWith('access-control-')
       ? 'cors'
       : (special.find((each) => each === lower) ?? (forCaches.test(lower) ? 'for-caches' : 'pass'))
-  const disposition: Disposition = { lower, kind }
-  // Begun anew, and not left as it is: whoever came first with made-up names would slow all others down for good.
-  if (dispositions.size >= dispositionsKept) dispositions.clear()
-  dispositions.set(name, disposition)
-  return disposition
-}
+  return { lower, kind }
+})
 
 // What a trailer may not say, because it comes too late (RFC 9110, section 6.5.1).
 const notInTrailers = new Set([
@@ -185,15 +185,15 @@ function addToList(values: string[], name: string): void {
   values.push(last === undefined || last.trim() === '' ? name : `${last}, ${name}`)
 }
 
-function connectionOf(raw: readonly (Buffer | string)[]): string | undefined {
-  let connection: string | undefined
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i]
-    if (name?.length !== 10 || latin1(name).toLowerCase() !== 'connection') continue
-    const value = latin1(raw[i + 1])
-    connection = connection === undefined ? value : `${connection}, ${value}`
-  }
-  return connection
+function joined(list: string | undefined, more: string): string {
+  return list === undefined ? more : `${list}, ${more}`
+}
+
+function withoutListed(raw: readonly (Buffer | string)[], listed: ReadonlySet<string>): (Buffer | string)[] {
+  return raw.filter((_, i) => {
+    const { lower } = names.of(raw[i - (i % 2)] ?? '').about
+    return lower !== 'connection' && !listed.has(lower)
+  })
 }
 
 function latin1(value: Buffer | string | undefined): string {
