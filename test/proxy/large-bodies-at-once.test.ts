@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { request } from 'undici'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
-import { residentBytes, startOpenGatewayProcess } from '../support/processes.ts'
+import { startOpenGatewayProcess, watchMemory } from '../support/processes.ts'
 
 const skip = existsSync('/proc/self/status') ? false : 'there is no /proc to read the memory of a process from'
 const size = 10_000_000
@@ -42,15 +42,9 @@ t.test('a gigabyte that passes in bodies, eight at a time, stays nowhere', { ski
 
   // Warmed by small ones: the code is compiled and the heap has its working size.
   await times(3_000, 1_000)
-  const before = residentBytes(pid)
-  let most = before
-  const watch = setInterval(() => {
-    most = Math.max(most, residentBytes(pid))
-  }, 20)
-  t.teardown(() => clearInterval(watch))
+  const memory = watchMemory(t, pid)
   await times(50, size)
-  clearInterval(watch)
-  const grown = Math.max(most, residentBytes(pid)) - before
-  t.comment(`${Math.round(before / 1e6)} MB before, ${Math.round(grown / 1e5) / 10} MB more at most`)
+  const grown = memory.grown()
+  t.comment(`${Math.round(memory.before / 1e6)} MB before, ${Math.round(grown / 1e5) / 10} MB more at most`)
   t.ok(grown < limit, `${grown} bytes more at most`)
 })

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { request } from 'undici'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
-import { residentBytes, startOpenGatewayProcess } from '../support/processes.ts'
+import { startOpenGatewayProcess, watchMemory } from '../support/processes.ts'
 
 const skip = existsSync('/proc/self/status') ? false : 'there is no /proc to read the memory of a process from'
 const size = 100_000_000
@@ -53,19 +53,13 @@ t.test('a hundred megabytes go up and down, and the gateway stays as small as it
   // Warmed: the code is compiled and the heap has its working size.
   const warm = 20_000_000
   for (let i = 0; i < 2; i++) await Promise.all([up(warm), down(warm), down(warm, '&chunked')])
-  const before = residentBytes(pid)
-  let most = before
-  const watch = setInterval(() => {
-    most = Math.max(most, residentBytes(pid))
-  }, 20)
-  t.teardown(() => clearInterval(watch))
+  const memory = watchMemory(t, pid)
 
   t.equal(await up(size, { 'content-length': String(size) }), expected, 'up, with a length')
   t.equal(await up(size), expected, 'up, chunked')
   t.equal(await down(size), expected, 'down, with a length')
   t.equal(await down(size, '&chunked'), expected, 'down, chunked')
-  clearInterval(watch)
-  const grown = most - before
-  t.comment(`${Math.round(before / 1e6)} MB before, ${Math.round(grown / 1e5) / 10} MB more at most`)
+  const grown = memory.grown()
+  t.comment(`${Math.round(memory.before / 1e6)} MB before, ${Math.round(grown / 1e5) / 10} MB more at most`)
   t.ok(grown < limit, `${grown} bytes more at most`)
 })

@@ -42,3 +42,28 @@ export function residentBytes(pid: number | undefined): number {
   if (line === null) throw new Error('the process is gone')
   return Number(line[1]) * 1024
 }
+
+/**
+ * Watches the resident memory of a process from now on. `grown` stops watching and answers how many bytes more it had at
+ * most; `before` is what it has now.
+ */
+export function watchMemory(
+  t: { teardown(work: () => void): void },
+  pid: number | undefined
+): { readonly before: number; grown(): number } {
+  const before = residentBytes(pid)
+  let most = before
+  const look = () => {
+    most = Math.max(most, residentBytes(pid))
+  }
+  const watch = setInterval(look, 20)
+  t.teardown(() => clearInterval(watch))
+  return {
+    before,
+    grown() {
+      clearInterval(watch)
+      look()
+      return most - before
+    }
+  }
+}
