@@ -1,15 +1,25 @@
+import { Doubts } from './doubts.ts'
+
 /** The session behind a connection that stays open. `session` and `user` are what events call them. */
 export interface SessionReference {
   readonly token: string
+  readonly userId: string
   readonly session: string
   readonly user: string
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
 }
 
+export interface TieOptions {
+  /** The connection outlasts its session, however that ends, and is ended only when its user is banned or deleted. */
+  readonly keepOpen?: boolean
+}
+
 export interface LiveSessionsOptions {
   /** When each of these sessions expires, by token; without those that are over. Rejects when the store cannot answer. */
   readonly readExpiries: (tokens: readonly string[]) => Promise<ReadonlyMap<string, number>>
+  /** Those of these user ids that exist and are not banned. Rejects when the store cannot answer. */
+  readonly readUsers: (userIds: readonly string[]) => Promise<ReadonlySet<string>>
   /** Whether endings are announced, so that only expiry has to be looked for. */
   readonly hearing: () => boolean
   /** How often all of them are read where endings are not announced, in ms. */
@@ -18,30 +28,39 @@ export interface LiveSessionsOptions {
   readonly now: () => number
 }
 
+/** A session with the connections that end with it. */
 interface Live {
   readonly reference: SessionReference
   readonly connections: Set<() => void>
   expiresAt: number
 }
 
-const batch = 500
+/** A user with the connections that outlast their session. */
+interface Kept {
+  readonly reference: Pick<SessionReference, 'user' | 'userId'>
+  readonly connections: Set<() => void>
+  /** The store could not be asked about the user. */
+  unread: boolean
+}
+
 // Until an expiry is noticed, and a reading that failed is tried again; looking costs nothing.
 const lookEveryMs = 10_000
 
 /**
- * The connections that stay open (WebSockets, event streams), by their session and user. What is said about a session
- * is a hint: it is read again, many in one query, and its connections are ended when that reading says that it is over.
- * A store that cannot answer ends nothing and is asked again.
+ * The connections that stay open, by their session and user. What is said about either is a hint: it is read again, many
+ * in one query, and connections are ended when that reading says that the session is over, or, for those that outlast
+ * it, that the user is gone or banned. A store that cannot answer ends nothing and is asked again.
  */
 export class LiveSessions {
   readonly #options: LiveSessionsOptions
   readonly #bySession = new Map<string, Live>()
   readonly #byUser = new Map<string, Set<Live>>()
-  readonly #doubtful = new Set<Live>()
+  readonly #keptByUser = new Map<string, Kept>()
+  readonly #doubtfulSessions = new Doubts<Live>((lives) => this.#readSessions(lives))
+  readonly #doubtfulUsers = new Doubts<Kept>((kept) => this.#readUsers(kept))
   readonly #timer: NodeJS.Timeout
   readonly #looksEach: number
   #looks = 0
-  #reading = false
 
   constructor(options: LiveSessionsOptions) {
     this.#options = options
@@ -50,62 +69,70 @@ export class LiveSessions {
     this.#timer.unref()
   }
 
-  /** Ties a connection to its session, `end` being how to close it; answers how to untie it when it closes by itself. */
-  tie(reference: SessionReference, end: () => void): () => void {
+  /**
+   * Ties a connection to its session, `end` being how to close it; answers how to untie it when it closes by itself.
+   * `end` is called once at most: when the session is over, or with `keepOpen` when the user is gone or banned, be it
+   * before this call or long after the session's own end.
+   */
+  tie(reference: SessionReference, end: () => void, { keepOpen = false }: TieOptions = {}): () => void {
+    return keepOpen ? this.#tieToUser(reference, end) : this.#tieToSession(reference, end)
+  }
+
+  #tieToSession(reference: SessionReference, end: () => void): () => void {
     const { session, user, expiresAt } = reference
     const live: Live = this.#bySession.get(session) ?? { reference, connections: new Set(), expiresAt }
     live.connections.add(end)
     this.#bySession.set(session, live)
     this.#byUser.set(user, (this.#byUser.get(user) ?? new Set()).add(live))
     // It may have ended since it was looked up, before anybody could know that it has a connection.
-    this.#doubt([live])
+    this.#doubtfulSessions.add([live])
     return () => {
       live.connections.delete(end)
-      if (live.connections.size === 0) this.#drop(live)
+      if (live.connections.size === 0) this.#dropSession(live)
+    }
+  }
+
+  #tieToUser({ user, userId }: SessionReference, end: () => void): () => void {
+    const kept = this.#keptByUser.get(user) ?? { reference: { user, userId }, connections: new Set(), unread: false }
+    kept.connections.add(end)
+    this.#keptByUser.set(user, kept)
+    this.#doubtfulUsers.add([kept])
+    return () => {
+      kept.connections.delete(end)
+      if (kept.connections.size === 0) this.#dropUser(kept)
     }
   }
 
   sessionChanged(session: string): void {
     const live = this.#bySession.get(session)
-    if (live !== undefined) this.#doubt([live])
+    if (live !== undefined) this.#doubtfulSessions.add([live])
   }
 
   userChanged(user: string): void {
-    this.#doubt(this.#byUser.get(user) ?? [])
+    this.#doubtfulSessions.add(this.#byUser.get(user) ?? [])
+    const kept = this.#keptByUser.get(user)
+    if (kept !== undefined) this.#doubtfulUsers.add([kept])
   }
 
   /** Everything is read again. */
   anythingChanged(): void {
-    this.#doubt(this.#bySession.values())
+    this.#doubtfulSessions.add(this.#bySession.values())
+    this.#doubtfulUsers.add(this.#keptByUser.values())
   }
 
   stop(): void {
     clearInterval(this.#timer)
   }
 
-  // What is past its expiry, and now and then all of it where endings are not announced.
+  // What is past its expiry or could not be read, and now and then all of it where endings are not announced.
   #look(): void {
     const now = this.#options.now()
     const all = ++this.#looks % this.#looksEach === 0 && !this.#options.hearing()
-    this.#doubt([...this.#bySession.values()].filter((live) => all || live.expiresAt <= now))
+    this.#doubtfulSessions.add([...this.#bySession.values()].filter((live) => all || live.expiresAt <= now))
+    this.#doubtfulUsers.add([...this.#keptByUser.values()].filter((kept) => all || kept.unread))
   }
 
-  #doubt(lives: Iterable<Live>): void {
-    for (const live of lives) this.#doubtful.add(live)
-    if (this.#doubtful.size === 0 || this.#reading) return
-    this.#reading = true
-    // What is said in one go is read in one go.
-    setImmediate(() => this.#read().finally(() => this.#settle()))
-  }
-
-  #settle(): void {
-    this.#reading = false
-    this.#doubt([])
-  }
-
-  async #read(): Promise<void> {
-    const lives = [...this.#doubtful].slice(0, batch)
-    for (const live of lives) this.#doubtful.delete(live)
+  async #readSessions(lives: readonly Live[]): Promise<void> {
     const expiries = await this.#options.readExpiries(lives.map(({ reference }) => reference.token)).catch(() => null)
     if (expiries === null) {
       // Past their last known expiry, so that the next look asks again.
@@ -115,22 +142,37 @@ export class LiveSessions {
     for (const live of lives) {
       const expiresAt = expiries.get(live.reference.token)
       if (expiresAt !== undefined && expiresAt > this.#options.now()) live.expiresAt = expiresAt
-      else this.#end(live)
+      else {
+        this.#dropSession(live)
+        for (const end of live.connections) end()
+      }
     }
   }
 
-  #end(live: Live): void {
-    this.#drop(live)
-    for (const end of live.connections) end()
+  async #readUsers(all: readonly Kept[]): Promise<void> {
+    const admitted = await this.#options.readUsers(all.map(({ reference }) => reference.userId)).catch(() => null)
+    for (const kept of all) {
+      kept.unread = admitted === null
+      if (admitted === null || admitted.has(kept.reference.userId)) continue
+      this.#dropUser(kept)
+      for (const end of kept.connections) end()
+    }
   }
 
-  #drop(live: Live): void {
+  #dropSession(live: Live): void {
     const { session, user } = live.reference
     if (this.#bySession.get(session) !== live) return
     this.#bySession.delete(session)
-    this.#doubtful.delete(live)
+    this.#doubtfulSessions.forget(live)
     const others = this.#byUser.get(user)
     others?.delete(live)
     if (others?.size === 0) this.#byUser.delete(user)
+  }
+
+  #dropUser(kept: Kept): void {
+    const { user } = kept.reference
+    if (this.#keptByUser.get(user) !== kept) return
+    this.#keptByUser.delete(user)
+    this.#doubtfulUsers.forget(kept)
   }
 }

@@ -91,7 +91,7 @@ export function decide(
   }
   const { token, userId, expiresAt } = record
   const identity = identityOf(record)
-  references.set(identity, { token, session: subjectOf(token), user: user ?? subjectOf(userId), expiresAt })
+  references.set(identity, { token, userId, session: subjectOf(token), user: user ?? subjectOf(userId), expiresAt })
   remember({ identity, user, readAt, endsAt })
   return identified(identity, setCookies)
 }

@@ -1,6 +1,6 @@
 import type { SessionRecord } from '../db/sessions.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
-import type { LiveSessions } from './live-sessions.ts'
+import type { LiveSessions, TieOptions } from './live-sessions.ts'
 import { type Held, SessionCache } from './session-cache.ts'
 import { type CookieSigner, readCookie } from './session-cookie.ts'
 import {
@@ -39,10 +39,10 @@ export interface SessionResolver {
   /** `cookieValue` is the session cookie's raw value, `cookieHeader` all of the header. Never rejects. */
   resolve(cookieValue: string, cookieHeader: string): SessionVerdict | Promise<SessionVerdict>
   /**
-   * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over.
-   * Answers how to untie it.
+   * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over,
+   * and with `keepOpen` not then, but when the user is banned or gone. Answers how to untie it.
    */
-  tie(identity: Identity, end: () => void): () => void
+  tie(identity: Identity, end: () => void, options?: TieOptions): () => void
   /** The session of this token changed or ended: the next request reads it again. Never throws. */
   sessionChanged(token: string): void
   /** The user changed or is gone: all of the user's sessions are read again. Never throws. */
@@ -164,9 +164,9 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
       const setCookies: string[] = []
       return cache.share(key, subjectOf(token), (remember) => lookUp(token, key, cookieHeader, setCookies, remember))
     },
-    tie(identity, end) {
+    tie(identity, end, options) {
       const reference = referenceOf(identity)
-      return reference === undefined ? untied : live.tie(reference, end)
+      return reference === undefined ? untied : live.tie(reference, end, options)
     },
     sessionChanged: (token) => evictSession(subjectOf(token)),
     userChanged: (userId) => evictUser(subjectOf(userId)),

@@ -143,6 +143,25 @@ export function createExpiryReader(
   }
 }
 
+/**
+ * Those of these users, by id, that exist and are not banned: one query. Rejects when the database cannot answer.
+ */
+export function createUserReader(
+  database: Database,
+  admin?: AdminColumns,
+  now: () => number = Date.now
+): (userIds: readonly string[]) => Promise<Set<string>> {
+  return async function readUsers(userIds) {
+    const rows = await database.db
+      .select({ id: user.id, ...(admin === undefined ? {} : banOf(admin)) })
+      .from(user)
+      .where(inArray(user.id, [...userIds]))
+      .catch(throwWithoutParameters)
+    const admitted = rows.filter(({ banned, banExpires }) => !isBanned(endOfBan(banned, banExpires), now()))
+    return new Set(admitted.map(({ id }) => id))
+  }
+}
+
 // Drizzle's error prints the parameters of the statement, and this one's is a live session token.
 function throwWithoutParameters(error: unknown): never {
   throw error instanceof Error && error.cause instanceof Error ? error.cause : error

@@ -15,6 +15,11 @@ export interface RouteRule extends Demands {
   readonly methods?: readonly Method[]
   /** The name of one of the policy's upstreams. Without: `UPSTREAM_URL`. */
   readonly upstream?: string
+  /**
+   * Responses outlast the session that asked for them. WebSockets and event streams do not, and nothing outlasts a user
+   * who is banned or deleted. Only where sessions are looked up: with access `session` or `optional`.
+   */
+  readonly keepOpen?: boolean
 }
 
 /** A rule as the router knows it: one pattern, the methods for which this rule is the most specific of that pattern. */
@@ -63,7 +68,7 @@ export function compileRules(
   const urls = new Map<string, string>()
 
   for (const rule of rules) {
-    const problem = pathProblem(rule.path, reserved) ?? demandProblem(rule)
+    const problem = pathProblem(rule.path, reserved) ?? demandProblem(rule) ?? keepOpenProblem(rule)
     if (problem !== null) {
       problems.push(`routes: ${JSON.stringify(rule.path)} ${problem}`)
       continue
@@ -101,13 +106,18 @@ export function compileRules(
 
 // Demands in words are the same for the same demands.
 function sayingOf(rule: RouteRule): string {
-  const saying = [rule.access, ...demandsInWords(rule)].join(', ')
+  const saying = [rule.access, ...demandsInWords(rule), ...(rule.keepOpen === true ? ['kept open'] : [])].join(', ')
   return rule.upstream === undefined ? saying : `${saying} on ${rule.upstream}`
 }
 
 function demandProblem(rule: RouteRule): string | null {
   if (rule.access === 'session' || demandsInWords(rule).length === 0) return null
   return `asks for more than a session (${demandsInWords(rule).join(', ')}), which only access "session" can`
+}
+
+function keepOpenProblem({ access, keepOpen }: RouteRule): string | null {
+  if (keepOpen !== true || access === 'session' || access === 'optional') return null
+  return `says keepOpen, which only access "session" or "optional" can: no session is looked up here`
 }
 
 function methodsOf(rule: RouteRule): Map<Method, number> {

@@ -20,18 +20,20 @@ export const ruleShape = z
         .min(1, 'must name a role; leave it out for everybody with a session')
         .optional(),
       verified: z.literal(true, 'must be true, or be left out').optional(),
-      freshWithin: z.number('must be a number of seconds').positive('must be above 0 seconds').optional()
+      freshWithin: z.number('must be a number of seconds').positive('must be above 0 seconds').optional(),
+      keepOpen: z.boolean('must be true or false').optional()
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with path and access' : undefined) }
   )
   .transform(
-    ({ methods, upstream, roles, verified, freshWithin, ...rule }): RouteRule => ({
+    ({ methods, upstream, roles, verified, freshWithin, keepOpen, ...rule }): RouteRule => ({
       ...rule,
       ...(methods === undefined ? {} : { methods }),
       ...(upstream === undefined ? {} : { upstream }),
       ...(roles === undefined ? {} : { roles }),
       ...(verified === undefined ? {} : { verified }),
-      ...(freshWithin === undefined ? {} : { freshWithin })
+      ...(freshWithin === undefined ? {} : { freshWithin }),
+      ...(keepOpen === undefined ? {} : { keepOpen })
     })
   )
 

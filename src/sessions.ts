@@ -10,7 +10,7 @@ import { createSessionResolver, type SessionResolver } from '../auth/session-res
 import type { Turns } from '../auth/turns.ts'
 import type { Database } from '../db/database.ts'
 import { within } from '../db/drivers/within.ts'
-import { createExpiryReader, createSessionReader } from '../db/sessions.ts'
+import { createExpiryReader, createSessionReader, createUserReader } from '../db/sessions.ts'
 import type { Background } from './background.ts'
 import { ConfigError } from './config.ts'
 import type { Settings } from './settings.ts'
@@ -70,6 +70,7 @@ export async function createSessions(
   const admin = adminColumns(parts.policy.auth)
   const live = new LiveSessions({
     readExpiries: createExpiryReader(database, admin),
+    readUsers: createUserReader(database, admin),
     hearing: parts.hearing,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
     now: Date.now

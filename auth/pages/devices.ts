@@ -46,7 +46,7 @@ function shortAddress(address: string): string | undefined {
 
 /** The session of a device, as live connections are tied to it. */
 export function referenceOf({ token, expiresAt }: Device, userId: string): SessionReference {
-  return { token, session: subjectOf(token), user: subjectOf(userId), expiresAt: expiresAt.getTime() }
+  return { token, userId, session: subjectOf(token), user: subjectOf(userId), expiresAt: expiresAt.getTime() }
 }
 
 const unknownDevice = 'Unknown device'

@@ -115,6 +115,9 @@ export function explanation(decision: Decision, losers: readonly RouteRule[] = [
     ...losers.map((loser) => `over    ${nameOf(loser)}, which names it less precisely`),
     `access  ${rule.access}`,
     ...demandsInWords(rule).map((demand) => `needs   ${demand}; otherwise 403`),
+    ...(rule.keepOpen === true
+      ? ['lasts   its response outlasts the session, but not a ban or the end of the user']
+      : []),
     ...(rule.upstream === undefined ? [] : [`goes to ${rule.upstream}`]),
     `answer  ${meanings[rule.access]}`
   ]

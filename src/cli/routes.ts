@@ -13,6 +13,8 @@ export interface RouteLine {
   needs?: readonly string[]
   /** The upstream that the rule names. */
   upstream?: string
+  /** Where responses outlast the session that asked for them. */
+  keepOpen?: true
   /** On the line that no rule wrote: it holds for every request that none of them names. */
   default?: true
 }
@@ -39,14 +41,15 @@ export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy
 
 /** The rule as a line of that table. */
 export function lineOf(rule: RouteRule): RouteLine {
-  const { path, methods, access, upstream } = rule
+  const { path, methods, access, upstream, keepOpen } = rule
   const needs = demandsInWords(rule)
   return {
     path,
     methods: methods ?? 'any',
     access,
     ...(needs.length === 0 ? {} : { needs }),
-    ...(upstream === undefined ? {} : { upstream })
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(keepOpen === true ? { keepOpen } : {})
   }
 }
 
@@ -72,7 +75,8 @@ export function routeTable(lines: readonly RouteLine[]): string[] {
   )
 }
 
-function meaningOf({ access, needs, default: rest }: RouteLine): string {
-  const who = needs === undefined ? meanings[access] : `${meanings[access]} (${needs.join(', ')})`
+function meaningOf({ access, needs, keepOpen, default: rest }: RouteLine): string {
+  const lasting = keepOpen === true ? '; responses outlast the session' : ''
+  const who = `${meanings[access]}${needs === undefined ? '' : ` (${needs.join(', ')})`}${lasting}`
   return rest === true ? `${who}, for all that no rule names` : who
 }

@@ -9,24 +9,38 @@ const minute = 60_000
 function setUp(hearing: boolean) {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
-  const world = { now: 1_000_000, reads: 0, down: false, expiresAt: 1_000_000 + 60 * minute, ended: 0 }
+  const world = {
+    now: 1_000_000,
+    reads: 0,
+    userReads: [] as number[],
+    down: false,
+    expiresAt: 1_000_000 + 60 * minute,
+    ended: 0,
+    gone: new Set<string>()
+  }
   const live = new LiveSessions({
     async readExpiries(tokens) {
       world.reads++
       if (world.down) throw new Error('down')
       return new Map(tokens.map((token) => [token, world.expiresAt]))
     },
+    async readUsers(userIds) {
+      world.userReads.push(userIds.length)
+      if (world.down) throw new Error('down')
+      return new Set(userIds.filter((id) => !world.gone.has(id)))
+    },
     hearing: () => hearing,
     sweepMs: 10 * minute,
     now: () => world.now
   })
-  live.tie({ token: 't', session: 's', user: 'u', expiresAt: world.expiresAt }, () => world.ended++)
+  const reference = { token: 't', userId: 'id', session: 's', user: 'u', expiresAt: world.expiresAt }
+  live.tie(reference, () => world.ended++)
   const pass = async (ms: number) => {
     world.now += ms
     mock.timers.tick(ms)
     for (let n = 0; n < 3; n++) await turn()
   }
-  return { world, live, pass }
+  return { world, live, pass, reference }
 }
 
 t.afterEach(() => mock.timers.reset())
@@ -61,5 +75,104 @@ t.test('where endings are not announced all are read as often as decisions last,
   t.equal(world.reads, 1)
   await pass(1)
   t.equal(world.reads, 2)
+  live.stop()
+})
+
+t.test('what is kept open outlasts its session, and ends once when its user is gone', async (t) => {
+  const { world, live, pass, reference } = setUp(true)
+  let kept = 0
+  live.tie(reference, () => kept++, { keepOpen: true })
+  await pass(1)
+  world.expiresAt = 0
+  live.sessionChanged('s')
+  await pass(1)
+  t.same([world.ended, kept], [1, 0])
+  live.userChanged('u')
+  await pass(1)
+  t.equal(kept, 0, 'the user changed, and is still there')
+  world.gone.add('id')
+  live.userChanged('u')
+  await pass(1)
+  t.equal(kept, 1)
+  live.userChanged('u')
+  live.anythingChanged()
+  await pass(10 * minute)
+  t.same([world.ended, kept], [1, 1])
+  live.stop()
+})
+
+t.test('a user who is gone before it is tied ends what would be kept open', async (t) => {
+  const { world, live, pass, reference } = setUp(true)
+  world.gone.add('id')
+  let kept = 0
+  live.tie(reference, () => kept++, { keepOpen: true })
+  await pass(1)
+  t.equal(kept, 1)
+  live.stop()
+})
+
+t.test(
+  'a store that cannot say whether a user is gone ends nothing, and is asked again within ten seconds',
+  async (t) => {
+    const { world, live, pass, reference } = setUp(true)
+    let kept = 0
+    world.down = true
+    live.tie(reference, () => kept++, { keepOpen: true })
+    await pass(1)
+    await pass(10_000)
+    t.same(world.userReads, [1, 1])
+    t.equal(kept, 0)
+    world.down = false
+    await pass(10_000)
+    await pass(10_000)
+    t.same(world.userReads, [1, 1, 1], 'and not once more when it has answered')
+    world.gone.add('id')
+    live.userChanged('u')
+    await pass(1)
+    t.equal(kept, 1)
+    live.stop()
+  }
+)
+
+t.test('where endings are not announced, users of what is kept open are read as often as decisions last', async (t) => {
+  const { world, live, pass, reference } = setUp(false)
+  let kept = 0
+  live.tie(reference, () => kept++, { keepOpen: true })
+  await pass(1)
+  world.gone.add('id')
+  await pass(10 * minute - 2)
+  t.equal(kept, 0)
+  await pass(1)
+  t.equal(kept, 1)
+  live.stop()
+})
+
+t.test('what was untied is not ended and not read', async (t) => {
+  const { world, live, pass, reference } = setUp(true)
+  let kept = 0
+  const untie = live.tie(reference, () => kept++, { keepOpen: true })
+  await pass(1)
+  untie()
+  untie()
+  world.gone.add('id')
+  live.userChanged('u')
+  live.anythingChanged()
+  await pass(10 * minute)
+  t.equal(kept, 0)
+  t.same(world.userReads, [1])
+  live.stop()
+})
+
+t.test('however many users are in doubt, five hundred are read at once, and all of them', async (t) => {
+  const { world, live, pass, reference } = setUp(true)
+  let kept = 0
+  for (let i = 0; i < 1_201; i++) {
+    live.tie({ ...reference, user: `u${i}`, userId: `id${i}` }, () => kept++, { keepOpen: true })
+    if (i > 0) world.gone.add(`id${i}`)
+  }
+  await pass(1)
+  await pass(1)
+  t.same(world.userReads, [500, 500, 201])
+  t.equal(kept, 1_200)
   live.stop()
 })

@@ -56,6 +56,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
       sliding: { expiresInMs: sessionConfig.expiresIn * 1000, updateAgeMs: sessionConfig.updateAge * 1000 },
       live: new LiveSessions({
         readExpiries: async () => new Map(),
+        readUsers: async () => new Set(),
         hearing: () => true,
         sweepMs: 60_000,
         now: Date.now

@@ -46,6 +46,8 @@ t.test('two rules that ask for different things of the same requests are a probl
   t.equal(clash({ verified: true }, {}).length, 1)
   t.equal(clash({ freshWithin: 60 }, { freshWithin: 61 }).length, 1)
   t.equal(clash({ roles: ['a'] }, { roles: ['a', 'b'] }).length, 1)
+  t.equal(clash({ keepOpen: true }, {}).length, 1)
+  t.same(clash({ keepOpen: false }, {}), [])
   t.same(clash({ roles: ['a', 'b'], verified: true }, { verified: true, roles: ['b', 'a'] }), [])
 })
 
@@ -61,4 +63,13 @@ t.test('only access "session" can ask for more than a session', async (t) => {
     'verified email',
     'signed in within 60 s'
   ])
+})
+
+t.test('only where sessions are looked up can responses be kept open', async (t) => {
+  for (const access of ['session', 'optional', 'public', 'deny'] as const) {
+    const { problems } = compileRules([{ path: '/x', access, keepOpen: true }])
+    t.equal(problems.length, access === 'session' || access === 'optional' ? 0 : 1, access)
+    for (const problem of problems)
+      t.match(problem, /"\/x" says keepOpen, which only access "session" or "optional" can/)
+  }
 })

@@ -119,13 +119,13 @@ for (const [index, [name, source, ...expected]] of bad.entries()) {
 t.test('a rule can ask for more than a session, and FastAPI can be told more', async (t) => {
   const dir = t.testdir({
     'policy.ts': `export default {
-      routes: [{ path: '/x', access: 'session', roles: ['admin'], verified: true, freshWithin: 300 }],
+      routes: [{ path: '/x', access: 'session', roles: ['admin'], verified: true, freshWithin: 300, keepOpen: true }],
       auth: { plugins: [{ id: 'admin', schema: { user: { fields: { role: { type: 'string' } } } } }] },
       principalHeaders: ['name', 'role']
     }`
   })
   t.match(await loadPolicy(named(join(dir, 'policy.ts'))), {
-    routes: [{ path: '/x', access: 'session', roles: ['admin'], verified: true, freshWithin: 300 }],
+    routes: [{ path: '/x', access: 'session', roles: ['admin'], verified: true, freshWithin: 300, keepOpen: true }],
     principalHeaders: ['name', 'role']
   })
 })
@@ -150,7 +150,7 @@ t.test('demands that make no sense are refused', async (t) => {
   const rule = (more: string) => `{ path: '/x', access: 'session', ${more} }`
   const dir = t.testdir({
     'policy.ts': `export default {
-      routes: [${['roles: []', "roles: ['a,b']", 'verified: false', 'freshWithin: 0', "freshWithin: '5m'"].map(rule)}],
+      routes: [${['roles: []', "roles: ['a,b']", 'verified: false', 'freshWithin: 0', "freshWithin: '5m'", 'keepOpen: 1'].map(rule)}],
       principalHeaders: ['password']
     }`
   })
@@ -160,6 +160,7 @@ t.test('demands that make no sense are refused', async (t) => {
     /routes\[2\]\.verified: must be true/,
     /routes\[3\]\.freshWithin: must be above 0/,
     /routes\[4\]\.freshWithin: must be a number/,
+    /routes\[5\]\.keepOpen: must be true or false/,
     /principalHeaders\[0\]: must be one of name, role/
   ])
 })

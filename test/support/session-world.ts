@@ -72,6 +72,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     sliding: { expiresInMs: 7 * day, updateAgeMs: day },
     live: new LiveSessions({
       readExpiries: async () => new Map(),
+      readUsers: async () => new Set(),
       hearing: () => true,
       sweepMs: 60_000,
       now: () => world.now
