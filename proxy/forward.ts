@@ -6,13 +6,13 @@ import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
 import { UpstreamFailedError } from './errors.ts'
 import { Exchange } from './exchange.ts'
+import type { LiveConnection } from './live-connection.ts'
 import { type BodyLimits, hasBody, limitedBody } from './request-body.ts'
 import { type UpstreamFacts, upstreamHeaders } from './request-headers.ts'
 import { marksOf } from './response-marks.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import type { ServerUpstream } from './upstream.ts'
 import { forwardUpgrade, isUpgrade } from './websocket.ts'
-import type { LiveSocket } from './websocket-relay.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -26,7 +26,8 @@ export interface ForwardOptions {
   readonly facts: UpstreamFacts
   readonly cors: Cors
   readonly limits: BodyLimits
-  readonly liveSockets: Set<LiveSocket>
+  /** What lasts; whoever closes the gateway ends it. */
+  readonly lasting: Set<LiveConnection>
   /** Ties a connection that stays open to the session of an identity; answers how to untie it. */
   readonly tie: SessionResolver['tie']
 }
@@ -77,13 +78,11 @@ export function ignoreContentType(request: FastifyRequest, _reply: FastifyReply,
   done()
 }
 
-// RFC 6455, section 7.4.1.
-const policyViolation = 1008
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The handler behind the guard, for requests and upgrades alike. */
 export function createForward(options: ForwardOptions): (request: FastifyRequest, reply: FastifyReply) => void {
-  const { facts, cors, limits, liveSockets, tie } = options
+  const { facts, cors, limits, lasting, tie } = options
   const { address, dispatcher, timeoutMs } = options.upstream
 
   return function forward(request, reply) {
@@ -95,12 +94,12 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
     const onStream = identity === null ? undefined : (end: () => void) => tie(identity, end)
     if (isUpgrade(raw)) {
       let untie = () => {}
-      const onOpen = (socket: LiveSocket) => {
-        liveSockets.add(socket)
-        if (identity !== null) untie = tie(identity, () => socket.close(policyViolation, 'session ended'))
+      const onOpen = (connection: LiveConnection) => {
+        lasting.add(connection)
+        if (identity !== null) untie = tie(identity, () => connection.end('session ended'))
       }
-      const onClose = (socket: LiveSocket) => {
-        liveSockets.delete(socket)
+      const onClose = (connection: LiveConnection) => {
+        lasting.delete(connection)
         untie()
       }
       forwardUpgrade({ address, timeoutMs, request, reply, path, headers, marks, onOpen, onClose, onStream })

@@ -3,12 +3,12 @@ import type { Logger } from 'pino'
 import type { Cors } from './cors.ts'
 import { createForward, mountRule } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
+import type { LiveConnection } from './live-connection.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
 import { type PrincipalHeader, upstreamFacts } from './request-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
 import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream.ts'
-import type { LiveSocket } from './websocket-relay.ts'
 
 export interface ProxyOptions {
   readonly publicUrl: string
@@ -19,14 +19,14 @@ export interface ProxyOptions {
   readonly principalHeaders: readonly PrincipalHeader[]
   readonly cors: Cors
   readonly limits: BodyLimits
-  /** The WebSockets that are open; whoever closes the gateway says goodbye to them. */
-  readonly liveSockets: Set<LiveSocket>
+  /** What lasts; whoever closes the gateway ends it. */
+  readonly lasting: Set<LiveConnection>
   readonly log: Pick<Logger, 'warn'>
 }
 
 /** The scope of everything that is proxied: no body is parsed, every route has the guard in front of it. */
 export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions): Promise<void> {
-  const { cors, limits, liveSockets } = options
+  const { cors, limits, lasting } = options
   const { fallback, named } = options.upstreams
   scope.removeAllContentTypeParsers()
   scope.addHook('onSend', function discardRefusedBody(request, _reply, payload, done) {
@@ -40,7 +40,7 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
       return (route: PolicyRoute) => mountFolder(scope, route, guardFor(route.rule), serve)
     }
     const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders)
-    const forward = createForward({ upstream, facts, cors, limits, liveSockets, tie: options.guard.sessions.tie })
+    const forward = createForward({ upstream, facts, cors, limits, lasting, tie: options.guard.sessions.tie })
     return (route: PolicyRoute) => mountRule(scope, route, guardFor(route.rule), forward, upstream.dispatcher)
   }
   const mountDefault = mountOn(fallback)

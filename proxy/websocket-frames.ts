@@ -1,81 +1,84 @@
-import { randomBytes } from 'node:crypto'
-import { Transform, type TransformCallback } from 'node:stream'
+import { Sender } from 'ws'
 
-/** A close frame (RFC 6455, sections 5.5.1 and 5.3). Frames from a client are masked, those from a server are not. */
+declare module 'ws' {
+  // Exported and documented in its source, missing from its types.
+  export const Sender: {
+    frame(
+      data: Buffer,
+      options: { fin: boolean; opcode: number; mask: boolean; readOnly: boolean; rsv1: boolean }
+    ): Buffer[]
+  }
+}
+
+// RFC 6455, section 5.2.
+const closeOpcode = 8
+
+/** A close frame. Frames from a client are masked, those from a server are not (RFC 6455, section 5.3). */
 export function closeFrame(code: number, reason: string, masked: boolean): Buffer {
-  const payload = Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason, 'utf8')])
-  const head = Buffer.from([0x88, (masked ? 0x80 : 0) | payload.length])
-  if (!masked) return Buffer.concat([head, payload])
-  const mask = randomBytes(4)
-  return Buffer.concat([head, mask, payload.map((byte, i) => byte ^ (mask[i % 4] ?? 0))])
+  const payload = Buffer.from(`  ${reason}`)
+  payload.writeUInt16BE(code)
+  return Buffer.concat(
+    Sender.frame(payload, { fin: true, opcode: closeOpcode, mask: masked, readOnly: false, rsv1: false })
+  )
 }
 
 /**
- * Passes one direction of a WebSocket connection through, byte for byte, and knows where frames begin and end, so that
- * the gateway can say a last word between two of them: after `finish(frame)` the current frame is completed, `frame`
- * follows, and nothing else.
+ * Where the frames of one direction begin and end, whatever the pieces that they arrive in. It reads heads alone, keeps
+ * a few numbers, and costs what the heads are long.
  */
-export class FrameGate extends Transform {
-  readonly #head: number[] = []
-  #payloadLeft = 0
-  #lastWord: Buffer | null = null
-  #finished = false
+export class FrameBoundaries {
+  /** Bytes of the current frame's head that have come. */
+  #headRead = 0
+  /** Bytes of its head that are still to come, once two have told. */
+  #headLeft = 0
+  /** Those among them that say how long the payload is. */
+  #lengthLeft = 0
+  /** Of the payload: all of it while the head is read, then what is still to come. */
+  #payload = 0
+  #isClose = false
+  #closed = false
 
-  finish(frame: Buffer): void {
-    if (this.#lastWord !== null) return
-    this.#lastWord = frame
-    if (this.#atBoundary()) this.#sayLastWord()
+  /** Whether the last byte was the last of a frame, or nothing has come. */
+  get atBoundary(): boolean {
+    return this.#headRead === 0
   }
 
-  #atBoundary(): boolean {
-    return this.#head.length === 0 && this.#payloadLeft === 0
+  /** Whether a whole close frame has come: its sender says nothing after it. */
+  get closed(): boolean {
+    return this.#closed
   }
 
-  #sayLastWord(): void {
-    if (this.#finished || this.#lastWord === null) return
-    this.#finished = true
-    this.push(this.#lastWord)
-    this.push(null)
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (!this.#finished) {
-      const end = this.#walk(chunk)
-      this.push(end === chunk.length ? chunk : chunk.subarray(0, end))
-      if (this.#lastWord !== null && this.#atBoundary()) this.#sayLastWord()
-    }
-    done()
-  }
-
-  // Where to stop passing on: the end of the chunk or, when there is a last word to say, the next boundary.
-  #walk(chunk: Buffer): number {
+  /** Goes through a piece, to its end or to the first boundary in it; answers how many bytes that are. */
+  read(piece: Buffer, toFirstBoundary = false): number {
     let at = 0
-    while (at < chunk.length) {
-      if (this.#payloadLeft > 0) {
-        const step = Math.min(this.#payloadLeft, chunk.length - at)
-        this.#payloadLeft -= step
+    while (at < piece.length) {
+      const inPayload = this.#headRead >= 2 && this.#headLeft === 0
+      if (inPayload) {
+        const step = Math.min(this.#payload, piece.length - at)
+        this.#payload -= step
         at += step
-      } else {
-        this.#head.push(chunk[at] ?? 0)
-        at++
-        const length = payloadLength(this.#head)
-        if (length === null) continue
-        this.#payloadLeft = length
-        this.#head.length = 0
-      }
-      if (this.#lastWord !== null && this.#atBoundary()) return at
+      } else this.#readHead(piece[at++] ?? 0)
+      if (this.#headRead < 2 || this.#headLeft > 0 || this.#payload > 0) continue
+      this.#headRead = 0
+      this.#closed ||= this.#isClose
+      if (toFirstBoundary) return at
     }
     return at
   }
-}
 
-// RFC 6455, section 5.2. Null while the head is incomplete.
-function payloadLength(head: readonly number[]): number | null {
-  const second = head[1]
-  if (second === undefined) return null
-  const short = second & 0x7f
-  const extended = short === 126 ? 2 : short === 127 ? 8 : 0
-  if (head.length < 2 + extended + ((second & 0x80) === 0 ? 0 : 4)) return null
-  if (extended === 0) return short
-  return head.slice(2, 2 + extended).reduce((length, byte) => length * 256 + byte, 0)
+  #readHead(byte: number): void {
+    this.#headRead++
+    if (this.#headRead === 1) this.#isClose = (byte & 0x0f) === closeOpcode
+    else if (this.#headRead === 2) {
+      const short = byte & 0x7f
+      this.#lengthLeft = short === 126 ? 2 : short === 127 ? 8 : 0
+      this.#headLeft = this.#lengthLeft + ((byte & 0x80) === 0 ? 0 : 4)
+      this.#payload = this.#lengthLeft === 0 ? short : 0
+    } else {
+      this.#headLeft--
+      if (this.#lengthLeft === 0) return
+      this.#lengthLeft--
+      this.#payload = this.#payload * 256 + byte
+    }
+  }
 }

@@ -9,11 +9,12 @@ import {
   UpstreamUnreachableError
 } from './errors.ts'
 import { letGo } from './let-go.ts'
+import type { LiveConnection } from './live-connection.ts'
 import { hasBody } from './request-body.ts'
 import { clientHead, type ResponseMarks } from './response-headers.ts'
 import type { UpstreamAddress } from './upstream.ts'
 import { isQuotable, type OnStream, quote } from './websocket-refusal.ts'
-import { type LiveSocket, relay, type Side } from './websocket-relay.ts'
+import { relay, type Side } from './websocket-relay.ts'
 
 const upgrades = new WeakMap<IncomingMessage, Side>()
 
@@ -68,7 +69,7 @@ export function routeUpgrades(
 ): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    if (isWebSocketUpgrade(request)) upgrades.set(request, { socket, head })
+    if (isWebSocketUpgrade(request)) upgrades.set(request, { socket: request.socket, head })
     else if (hasBody(request) || head.length > 0) {
       refuse(socket)
       return
@@ -100,8 +101,8 @@ export interface ForwardUpgradeOptions {
   readonly path: string
   readonly headers: readonly string[]
   readonly marks: () => ResponseMarks
-  readonly onOpen: (socket: LiveSocket) => void
-  readonly onClose: (socket: LiveSocket) => void
+  readonly onOpen: (connection: LiveConnection) => void
+  readonly onClose: (connection: LiveConnection) => void
   /** Is told of an answer that is an event stream, and how to end it; answers what to call when it is over. */
   readonly onStream: OnStream | undefined
 }

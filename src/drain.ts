@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { Server as Listener, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { LiveSocket } from '../proxy/websocket-relay.ts'
+import type { LiveConnection } from '../proxy/live-connection.ts'
 import { responseOn } from './connections.ts'
 
 export interface DrainOptions {
@@ -16,11 +16,10 @@ export interface Drained {
   readonly server: Server
   /** All of the server's. */
   readonly connections: ReadonlySet<Socket>
-  /** WebSockets, which are told to go. */
-  readonly sockets: ReadonlySet<LiveSocket>
+  /** What lasts, WebSockets and event streams: told to go. */
+  readonly lasting: ReadonlySet<LiveConnection>
 }
 
-const goingAway = 1001
 const sweepEveryMs = 50
 // How long a client may take to use a connection again that it believes to be kept alive.
 const reuseMs = 1_000
@@ -29,7 +28,7 @@ const reuseMs = 1_000
  * Stops a listener without cutting off what it has accepted, unless that takes longer than it may. For every response
  * that begins from now on the caller sets `shouldKeepAlive` to false; here the same is done for those under way.
  */
-export async function drain({ server, connections, sockets }: Drained, options: DrainOptions): Promise<void> {
+export async function drain({ server, connections, lasting }: Drained, options: DrainOptions): Promise<void> {
   let reusableUntil = 0
   for (const connection of connections) {
     const response = responseOn(connection)
@@ -45,13 +44,9 @@ export async function drain({ server, connections, sockets }: Drained, options: 
   // The way of node:http would close idle connections here and now, and stop watching for slow ones.
   const closed = new Promise<void>((resolve) => Listener.prototype.close.call(server, () => resolve()))
   const stoppedAt = Date.now()
-  const told = new WeakSet<LiveSocket>()
   const closeIdle = () => {
     // Again and again: a handshake may still have been under way.
-    for (const socket of sockets) {
-      if (!told.has(socket)) socket.close(goingAway, 'going away')
-      told.add(socket)
-    }
+    for (const connection of lasting) connection.end('going away')
     const now = Date.now()
     // What is idle by now was told to close, or has not been used for as long as the delay lasted.
     if (now >= reusableUntil) server.closeIdleConnections()

@@ -6,7 +6,14 @@ import { listDevices, referenceOf } from './devices.ts'
 
 /** A stream that is open, for whoever closes the gateway. */
 export interface OpenStream {
-  close(code: number, reason: string): void
+  readonly kind: 'event-stream'
+  end(): void
+}
+
+/** Where whoever closes the gateway finds the streams that are open. */
+export interface OpenStreams {
+  add(stream: OpenStream): unknown
+  delete(stream: OpenStream): unknown
 }
 
 // Proxies close what says nothing for a minute.
@@ -18,7 +25,7 @@ const mostDevices = 100
  * `/auth/account/devices`: an event stream that says which devices are left whenever one of them is signed out, and
  * `ended` when that is the one that is looking. It tells ids and nothing else.
  */
-export function deviceEvents(app: FastifyInstance, context: PageContext, openStreams: Set<OpenStream>): void {
+export function deviceEvents(app: FastifyInstance, context: PageContext, openStreams: OpenStreams): void {
   app.get('/auth/account/devices', async function streamDevices(request, reply) {
     const identity = await whoIsAsking(context, request, reply)
     // EventSource tries again and again after every other answer.
@@ -36,7 +43,7 @@ export function deviceEvents(app: FastifyInstance, context: PageContext, openStr
       for (const untie of ties) untie()
       stream.end()
     }
-    const open: OpenStream = { close: finish }
+    const open: OpenStream = { kind: 'event-stream', end: finish }
     const heartbeat = setInterval(() => stream.write(': \n\n'), heartbeatMs)
     heartbeat.unref()
     const ties = devices.map((device) =>
