@@ -1,14 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { LiveConnections } from '../auth/live-connections.ts'
 import type { Cors } from './cors.ts'
-import { createForward, mountRule } from './forward.ts'
+import { createForward, type OnOutcome } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
-import type { LiveConnection } from './live-connection.ts'
+import { mountUpstream } from './mount.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
 import { type PrincipalHeader, upstreamFacts } from './request-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
-import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream.ts'
+import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/address.ts'
 
 export interface ProxyOptions {
   readonly publicUrl: string
@@ -19,37 +20,41 @@ export interface ProxyOptions {
   readonly principalHeaders: readonly PrincipalHeader[]
   readonly cors: Cors
   readonly limits: BodyLimits
-  /** What lasts; whoever closes the gateway ends it. */
-  readonly lasting: Set<LiveConnection>
+  /** The connections that last; whoever closes the gateway says goodbye to them. */
+  readonly live: LiveConnections
+  readonly onOutcome: OnOutcome
   readonly log: Pick<Logger, 'warn'>
 }
 
 /** The scope of everything that is proxied: no body is parsed, every route has the guard in front of it. */
 export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions): Promise<void> {
-  const { cors, limits, lasting } = options
-  const { fallback, named } = options.upstreams
+  const { cors, limits, live, onOutcome } = options
+  const { tie } = options.guard.sessions
   scope.removeAllContentTypeParsers()
   scope.addHook('onSend', function discardRefusedBody(request, _reply, payload, done) {
     discardBody(request.raw, limits)
     done(null, payload)
   })
   const guardFor = createGuard(options.guard)
-  const mountOn = (upstream: ServerUpstream | FolderUpstream) => {
+  for (const [upstream, routes] of byUpstream(options)) {
     if (upstream.kind === 'folder') {
-      const serve = createFileHandler(upstream, { cors, limits, log: options.log })
-      return (route: PolicyRoute) => mountFolder(scope, route, guardFor(route.rule), serve)
+      const serve = createFileHandler(upstream, { cors, limits, live, tie, onOutcome, log: options.log })
+      for (const route of routes) mountFolder(scope, route, guardFor(route.rule), serve)
+    } else {
+      const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders)
+      const forward = createForward({ upstream, facts, cors, limits, live, tie, onOutcome })
+      await mountUpstream(scope, routes, guardFor, forward, upstream)
     }
-    const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders)
-    const forward = createForward({ upstream, facts, cors, limits, lasting, tie: options.guard.sessions.tie })
-    return (route: PolicyRoute) => mountRule(scope, route, guardFor(route.rule), forward, upstream.dispatcher)
   }
-  const mountDefault = mountOn(fallback)
-  const mountNamed = new Map([...named].map(([name, upstream]) => [name, mountOn(upstream)]))
-  for (const route of options.routes) {
-    const { upstream } = route.rule
-    const mount = upstream === undefined ? mountDefault : mountNamed.get(upstream)
-    if (mount === undefined)
-      throw new Error(`a rule names the upstream ${JSON.stringify(upstream)}, which is not there`)
-    mount(route)
+}
+
+function byUpstream({ routes, upstreams }: ProxyOptions): Map<ServerUpstream | FolderUpstream, PolicyRoute[]> {
+  const grouped = new Map<ServerUpstream | FolderUpstream, PolicyRoute[]>()
+  for (const route of routes) {
+    const { upstream: name } = route.rule
+    const upstream = name === undefined ? upstreams.fallback : upstreams.named.get(name)
+    if (upstream === undefined) throw new Error(`a rule names the upstream ${JSON.stringify(name)}, which is not there`)
+    grouped.set(upstream, [...(grouped.get(upstream) ?? []), route])
   }
+  return grouped
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { countPassed } from './body-memory.ts'
 import { BodyTooLargeError, RequestTimeoutError } from './errors.ts'
-import { giveBackUnwritten, mayGoOnceWritten } from './spent-memory.ts'
 
 export interface BodyLimits {
   /** Bytes; one more is BODY_TOO_LARGE. */
@@ -61,7 +61,7 @@ export function discardBody(request: IncomingMessage, limits: BodyLimits): void 
   request.on('data', (chunk: Buffer) => {
     timer.refresh()
     left -= chunk.length
-    giveBackUnwritten(chunk)
+    countPassed(chunk.length)
     if (left < 0) cut()
   })
   request.once('close', () => clearTimeout(timer))
@@ -108,7 +108,7 @@ export class LimitedBody extends Readable {
       this.destroy(new BodyTooLargeError())
       return
     }
-    mayGoOnceWritten(chunk)
+    countPassed(chunk.length)
     if (this.push(chunk)) return
     this.#full = true
     this.#request.pause()

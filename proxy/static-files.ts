@@ -4,19 +4,27 @@ import { pipeline, Readable } from 'node:stream'
 import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Logger } from 'pino'
+import { clientAddress } from '../auth/client-address.ts'
+import type { EndReason, Exchange, LiveConnection, LiveConnections } from '../auth/live-connections.ts'
+import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
 import { MethodNotAllowedError, NotFoundError, UpgradeUnsupportedError } from './errors.ts'
-import { ignoreContentType } from './forward.ts'
+import type { OnOutcome } from './forward.ts'
+import { breakOff } from './lingering-close.ts'
+import { ignoreContentType } from './mount.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
 import { clientHead } from './response-headers.ts'
 import { marksOf } from './response-marks.ts'
 import type { PolicyRoute, RouteRule } from './route-policy.ts'
-import type { FolderUpstream } from './upstream.ts'
+import type { FolderUpstream } from './upstream/address.ts'
 import { isUpgrade } from './websocket.ts'
 
 export interface FileOptions {
   readonly cors: Cors
   readonly limits: BodyLimits
+  readonly live: LiveConnections
+  readonly tie: SessionResolver['tie']
+  readonly onOutcome: OnOutcome
   readonly log: Pick<Logger, 'warn'>
 }
 
@@ -49,7 +57,8 @@ export function mountFolder(
  * no link, no other spelling that the file system takes for the same. A path with "/" at its end is the `index.html`
  * below it. Ranges and revalidation are `@fastify/send`'s.
  */
-export function createFileHandler({ directory }: FolderUpstream, { cors, limits, log }: FileOptions): FileHandler {
+export function createFileHandler({ directory }: FolderUpstream, options: FileOptions): FileHandler {
+  const { cors, limits, live, log } = options
   return async function serveFile(request, reply) {
     // The router's target: decoded once, spelled in one way, without dot segments.
     const [target = '/', ...query] = request.url.split('?')
@@ -87,10 +96,54 @@ export function createFileHandler({ directory }: FolderUpstream, { cors, limits,
     const described = Object.entries(answer.headers).flatMap(([name, value]) => [name, String(value)])
     reply.raw.writeHead(answer.statusCode, clientHead([...described, ...own], marks).headers)
     discardBody(request.raw, limits)
+    const sending = new FileResponse(request, reply, options)
+    live.watch(sending)
     pipeline(answer.stream, reply.raw, (err) => {
+      sending.over()
       if (err && err.code !== 'ERR_STREAM_PREMATURE_CLOSE')
         log.warn({ requestId: request.id, err }, 'a file could not be read')
     })
+  }
+}
+
+/** A file on its way to a client: one that takes longer than five seconds belongs to the session of whoever asked. */
+class FileResponse implements Exchange, LiveConnection {
+  readonly kind = 'response'
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly #options: FileOptions
+  #untie: (() => void) | undefined
+
+  constructor(request: FastifyRequest, reply: FastifyReply, options: FileOptions) {
+    this.#request = request
+    this.#reply = reply
+    this.#options = options
+  }
+
+  onLasting(): void {
+    const { identity } = this.#request
+    const { live, tie } = this.#options
+    live.admit(
+      this,
+      identity === null
+        ? { name: clientAddress(this.#request), isSession: false }
+        : { name: identity.sessionId, isSession: true }
+    )
+    if (identity === null) return
+    const keepOpen = this.#request.routeOptions.config.rule?.keepOpen === true
+    this.#untie = tie(identity, () => this.end('session ended'), { keepOpen })
+  }
+
+  end(reason: EndReason): void {
+    this.#options.onOutcome(this.#request.raw, reason)
+    const length = Number(this.#reply.raw.getHeader('content-length'))
+    breakOff(this.#request.raw, this.#reply.raw, Number.isNaN(length) ? undefined : length)
+  }
+
+  over(): void {
+    this.#options.live.unwatch(this)
+    this.#options.live.delete(this)
+    this.#untie?.()
   }
 }
 

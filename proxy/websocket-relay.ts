@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { EndReason, LiveConnection, Outcome } from './live-connection.ts'
+import type { EndReason, LiveConnection, Outcome } from '../auth/live-connections.ts'
 import { closeFrame, FrameBoundaries } from './websocket-frames.ts'
 
 /** One end of a WebSocket connection, and what has arrived of its frames already. */

@@ -1,19 +1,11 @@
-import http, { type IncomingMessage, type Server, ServerResponse } from 'node:http'
-import https from 'node:https'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import {
-  UpgradeUnsupportedError,
-  UpstreamFailedError,
-  UpstreamTimeoutError,
-  UpstreamUnreachableError
-} from './errors.ts'
-import { letGo } from './let-go.ts'
-import type { LiveConnection } from './live-connection.ts'
+import type { LiveConnection, Outcome } from '../auth/live-connections.ts'
+import { UpgradeUnsupportedError, UpstreamFailedError } from './errors.ts'
+import { HttpForward, type HttpForwardOptions, refusalFor } from './http-forward.ts'
+import { lingeringClose } from './lingering-close.ts'
 import { hasBody } from './request-body.ts'
-import { clientHead, type ResponseMarks } from './response-headers.ts'
-import type { UpstreamAddress } from './upstream.ts'
-import { isQuotable, type OnStream, quote } from './websocket-refusal.ts'
+import { clientHead } from './response-headers.ts'
 import { relay, type Side } from './websocket-relay.ts'
 
 const upgrades = new WeakMap<IncomingMessage, Side>()
@@ -33,23 +25,15 @@ export function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolea
  * is a request like any other then, and its `Upgrade` is ignored.
  */
 export function isTakeableUpgrade(request: IncomingMessage): boolean {
-  return isWebSocketUpgrade(request) && isIdle(request, request.socket)
+  return isWebSocketUpgrade(request) && responseOn(request.socket) === undefined
 }
 
-// Node keeps to itself whether a response is on its way, but two at once it refuses, and an uncaught exception would
-// let any client end the process.
-function isIdle(request: IncomingMessage, socket: AssignableSocket): boolean {
-  const probe = new ServerResponse(request)
-  try {
-    probe.assignSocket(socket)
-  } catch {
-    return false
-  }
-  probe.detachSocket(socket)
-  return true
+/** The response that a connection is at; undefined for an idle one, and for one that speaks HTTP no more. */
+export function responseOn(socket: object): ServerResponse | undefined {
+  // Node has no public way to ask. Its own answer to a malformed request looks here, too.
+  const response: unknown = Reflect.get(socket, '_httpMessage')
+  return response instanceof ServerResponse ? response : undefined
 }
-
-type AssignableSocket = Parameters<ServerResponse['assignSocket']>[0]
 
 /** Whether this request arrived as an upgrade; its answer is a handshake, or a refusal like any other. */
 export function isUpgrade(request: IncomingMessage): boolean {
@@ -75,7 +59,7 @@ export function routeUpgrades(
       return
     }
     // Only before Node 24.9; there is no later turn to wait for, because nobody reads this connection any more.
-    if (!isIdle(request, request.socket)) {
+    if (responseOn(request.socket) !== undefined) {
       socket.destroy()
       return
     }
@@ -85,112 +69,84 @@ export function routeUpgrades(
     response.assignSocket(request.socket)
     response.on('finish', () => {
       onFinish(request, response)
-      letGo(socket)
+      lingeringClose(socket)
     })
     route(request, response)
   })
 }
 
-export interface ForwardUpgradeOptions {
-  readonly address: UpstreamAddress
-  /** Milliseconds until the upstream answers the handshake. */
-  readonly timeoutMs: number
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
+export interface ForwardUpgradeOptions
+  extends Omit<HttpForwardOptions, 'send' | 'repeatable' | 'onUpgrade' | 'onOutcome'> {
   /** The request target, with the client's own bytes. */
   readonly path: string
-  readonly headers: readonly string[]
-  readonly marks: () => ResponseMarks
-  readonly onOpen: (connection: LiveConnection) => void
-  readonly onClose: (connection: LiveConnection) => void
-  /** Is told of an answer that is an event stream, and how to end it; answers what to call when it is over. */
-  readonly onStream: OnStream | undefined
+  readonly headers: string[]
+  /** Is told how it ended; with status 101 where the upstream took the handshake. */
+  readonly onOutcome: (outcome: Outcome, status?: number) => void
 }
 
 /**
  * Takes the client's handshake to the upstream and the upstream's answer back, whichever it is: the browser sees the
- * chosen subprotocol, the extensions, or the refusal with its status. After that bytes pass unchanged.
+ * chosen subprotocol, the extensions, or the refusal with its status. After that bytes pass unchanged. Throws
+ * UpgradeUnsupportedError for a handshake with a body, UpstreamBusyError or RateLimitedError where too many are open.
  */
 export function forwardUpgrade(options: ForwardUpgradeOptions): void {
-  const { address, request, reply, marks, onStream } = options
+  const { request, reply, live, holder, marks, path, headers, onOutcome } = options
   const upgrade = upgrades.get(request.raw)
   if (upgrade === undefined) throw new UpstreamFailedError()
   // Some servers would read a body first and others frames: nobody could say where it ends.
   if (hasBody(request.raw)) throw new UpgradeUnsupportedError()
   const { socket } = upgrade
-  let connected = false
-  const outgoing = (address.secure ? https : http).request({
-    ...(address.socketPath === undefined
-      ? { host: address.hostname, port: address.port }
-      : { socketPath: address.socketPath }),
-    ...(address.secureContext === undefined ? {} : { secureContext: address.secureContext }),
-    method: 'GET',
-    path: options.path,
-    headers: [...options.headers, 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
-    agent: false,
-    setHost: false
-  })
-  const timer = setTimeout(() => outgoing.destroy(new UpstreamTimeoutError()), options.timeoutMs)
-  const abandon = () => {
-    socket.destroy()
-    outgoing.destroy()
+  let relayed: LiveConnection | undefined
+  const connection: LiveConnection = {
+    kind: 'websocket',
+    // While the upstream has not answered there is nobody to say goodbye to.
+    end: (reason) => (relayed === undefined ? socket.destroy() : relayed.end(reason))
   }
+  const admission = live.admit(connection, holder)
+  if (admission !== 'admitted') throw refusalFor(admission)
+  let untie = () => {}
+  const release = () => {
+    live.delete(connection)
+    untie()
+  }
+  socket.once('close', release)
+
   // A socket that nobody reads does not tell that its other end is gone.
   const early = [upgrade.head]
+  const leave = () => socket.destroy()
   const keep = (chunk: Buffer) => {
     early.push(chunk)
     socket.pause()
   }
-  socket.once('close', abandon).once('end', abandon).on('data', keep)
-  const settle = () => {
-    clearTimeout(timer)
-    socket.pause().off('close', abandon).off('end', abandon).off('data', keep)
-  }
+  socket.once('end', leave).on('data', keep)
 
-  outgoing.on('socket', (upstream) => {
-    upstream.once(address.secure ? 'secureConnect' : 'connect', () => {
-      connected = true
-    })
-  })
-  outgoing.on('error', (cause) => {
-    settle()
-    if (reply.sent) return
-    if (socket.destroyed) reply.hijack()
-    else reply.send(cause instanceof UpstreamTimeoutError ? cause : failure(connected, cause))
-  })
-  outgoing.on('response', (answer) => {
-    settle()
-    if (!isQuotable(answer)) {
-      answer.destroy()
-      reply.send(new UpstreamFailedError())
-      return
+  const forward = new HttpForward({
+    ...options,
+    send: { path, method: 'GET', headers, body: null, upgrade: 'websocket' },
+    repeatable: true,
+    onUpgrade(rawHeaders, upstream) {
+      socket.pause().off('end', leave).off('data', keep)
+      reply.hijack()
+      reply.raw.detachSocket(request.raw.socket)
+      socket.write(handshake(clientHead(rawHeaders, marks()).headers), 'latin1')
+      relayed = relay(
+        { socket, head: Buffer.concat(early) },
+        { socket: upstream, head: Buffer.alloc(0) },
+        (outcome) => {
+          release()
+          onOutcome(outcome, 101)
+        }
+      )
+      untie = options.tie?.(() => connection.end('session ended')) ?? untie
     }
-    // It may go on for long, and its client may leave meanwhile; what that still sends is read and dropped.
-    socket.once('close', abandon).once('end', abandon).resume()
-    reply.hijack()
-    quote(answer, reply.raw, marks(), onStream)
   })
-  outgoing.on('upgrade', (answer, upstream, upstreamHead) => {
-    settle()
-    reply.hijack()
-    reply.raw.detachSocket(request.raw.socket)
-    socket.write(handshake(answer, clientHead(answer.rawHeaders, marks()).headers), 'latin1')
-    const live = relay({ socket, head: Buffer.concat(early) }, { socket: upstream, head: upstreamHead }, () =>
-      options.onClose(live)
-    )
-    options.onOpen(live)
-  })
-  outgoing.end()
+  // What a client sends behind a handshake that is refused is read and dropped.
+  reply.raw.once('finish', () => socket.off('data', keep).resume())
+  forward.start()
 }
 
-function failure(connected: boolean, cause: Error): Error {
-  const refusal = connected ? new UpstreamFailedError() : new UpstreamUnreachableError()
-  refusal.cause = cause
-  return refusal
-}
-
-function handshake(answer: IncomingMessage, headers: readonly string[]): string {
-  let head = `HTTP/1.1 101 ${answer.statusMessage || 'Switching Protocols'}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`
+function handshake(headers: readonly string[]): string {
+  let head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
   return `${head}\r\n`
 }

@@ -20,7 +20,7 @@ import { createAwaitTurn } from './pipelining.ts'
 import { createRefuse, rawProblem } from './problem.ts'
 import type { Readiness } from './readiness.ts'
 import { createRefusal } from './refusal.ts'
-import { createResponseLog, followResponses } from './response-log.ts'
+import { createExchangeLog, followResponses } from './response-log.ts'
 import { trustedProxies } from './trusted-proxies.ts'
 
 export interface AppOptions {
@@ -36,7 +36,7 @@ export interface AppOptions {
   /** Addresses and CIDRs. */
   readonly trustedProxies: readonly string[]
   readonly auth: AuthRoutesOptions
-  readonly proxy: Omit<ProxyOptions, 'cors'>
+  readonly proxy: Omit<ProxyOptions, 'cors' | 'onOutcome'>
 }
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
@@ -44,7 +44,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { server, log, readiness, proxy } = options
   const cors = createCors(options.trustedOrigins)
   const isTrusted = trustedProxies(options.trustedProxies)
-  const logResponse = createResponseLog(log)
+  const exchanges = createExchangeLog(log)
 
   const app = fastify({
     serverFactory(handler) {
@@ -53,7 +53,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     },
     // Its own would have a logger and two listeners for every request, for the few that have something to say.
     logger: false,
-    genReqId: createNaming(isTrusted),
+    genReqId: createNaming(isTrusted, exchanges.aborted),
     trustProxy: options.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
     rewriteUrl,
     exposeHeadRoutes: false,
@@ -61,7 +61,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: refuseConnection
   })
   app.decorateRequest('identity', null)
-  const unfollow = followResponses(server, logResponse)
+  const unfollow = followResponses(server, exchanges.finished)
   app.setErrorHandler(options.pages === undefined ? createRefuse(log) : createRefusal(options.pages, log))
 
   // 1. One request of a connection at a time, and one reading of it, or none.
@@ -123,7 +123,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   // 4. Everything else: policy, origin, session, headers, FastAPI.
   await app.register(async function proxyScope(scope) {
-    await proxyPlugin(scope, { ...proxy, cors })
+    await proxyPlugin(scope, { ...proxy, cors, onOutcome: exchanges.outcome })
   })
 
   server.on('checkContinue', (request, response) => {
@@ -137,7 +137,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     server,
     (request, response) => app.routing(request, response),
     (socket) => refuseRaw(socket, 'UPGRADE_UNSUPPORTED'),
-    logResponse
+    exchanges.finished
   )
   await app.ready()
   return app

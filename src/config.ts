@@ -39,6 +39,10 @@ export interface Config {
   session: { cacheTtlMs: number; cacheMax: number; events: 'auto' | 'listen' | 'off'; staleIfErrorMs: number }
   maxBodyBytes: number
   upstreamTimeoutMs: number
+  /** Connections to one upstream at work on requests at once, in one process. */
+  upstreamConnections: number
+  /** Connections that last, in one process. */
+  liveConnections: { most: number; mostPerAddress: number; mostPerSession: number }
   clientTimeoutMs: number
   drainDelayMs: number
   drainTimeoutMs: number
@@ -115,6 +119,12 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
     },
     maxBodyBytes: values.MAX_BODY_BYTES,
     upstreamTimeoutMs: values.UPSTREAM_TIMEOUT,
+    upstreamConnections: values.UPSTREAM_CONNECTIONS,
+    liveConnections: {
+      most: values.LIVE_CONNECTIONS,
+      mostPerAddress: values.LIVE_CONNECTIONS_PER_ADDRESS,
+      mostPerSession: values.LIVE_CONNECTIONS_PER_SESSION
+    },
     clientTimeoutMs: values.CLIENT_TIMEOUT,
     drainDelayMs: values.DRAIN_DELAY,
     drainTimeoutMs: values.DRAIN_TIMEOUT,

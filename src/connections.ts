@@ -1,4 +1,4 @@
-import { type Server, ServerResponse } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** The connections of a server that are open, from now on. */
@@ -9,11 +9,4 @@ export function trackConnections(server: Server): ReadonlySet<Socket> {
     socket.on('close', () => connections.delete(socket))
   })
   return connections
-}
-
-/** The response that a connection is at; undefined for an idle one, and for one that speaks HTTP no more. */
-export function responseOn(socket: object): ServerResponse | undefined {
-  // Node has no public way to ask. Its own answer to a malformed request looks here, too.
-  const response: unknown = Reflect.get(socket, '_httpMessage')
-  return response instanceof ServerResponse ? response : undefined
 }

@@ -1,8 +1,8 @@
 import type { Server } from 'node:http'
 import { Server as Listener, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { LiveConnection } from '../proxy/live-connection.ts'
-import { responseOn } from './connections.ts'
+import type { LiveConnection, LiveConnections } from '../auth/live-connections.ts'
+import { responseOn } from '../proxy/websocket.ts'
 
 export interface DrainOptions {
   /** Milliseconds to go on accepting, for load balancers to notice. */
@@ -16,10 +16,12 @@ export interface Drained {
   readonly server: Server
   /** All of the server's. */
   readonly connections: ReadonlySet<Socket>
-  /** What lasts, WebSockets and event streams: told to go. */
-  readonly lasting: ReadonlySet<LiveConnection>
+  /** What lasts: WebSockets and the pages' own streams are told to go. */
+  readonly live: Pick<LiveConnections, typeof Symbol.iterator>
 }
 
+// Requests in flight, which have their time.
+const finishByThemselves = new Set<LiveConnection['kind']>(['event-stream', 'response'])
 const sweepEveryMs = 50
 // How long a client may take to use a connection again that it believes to be kept alive.
 const reuseMs = 1_000
@@ -28,7 +30,7 @@ const reuseMs = 1_000
  * Stops a listener without cutting off what it has accepted, unless that takes longer than it may. For every response
  * that begins from now on the caller sets `shouldKeepAlive` to false; here the same is done for those under way.
  */
-export async function drain({ server, connections, lasting }: Drained, options: DrainOptions): Promise<void> {
+export async function drain({ server, connections, live }: Drained, options: DrainOptions): Promise<void> {
   let reusableUntil = 0
   for (const connection of connections) {
     const response = responseOn(connection)
@@ -44,9 +46,13 @@ export async function drain({ server, connections, lasting }: Drained, options: 
   // The way of node:http would close idle connections here and now, and stop watching for slow ones.
   const closed = new Promise<void>((resolve) => Listener.prototype.close.call(server, () => resolve()))
   const stoppedAt = Date.now()
+  const told = new WeakSet<LiveConnection>()
   const closeIdle = () => {
     // Again and again: a handshake may still have been under way.
-    for (const connection of lasting) connection.end('going away')
+    for (const connection of live) {
+      if (!finishByThemselves.has(connection.kind) && !told.has(connection)) connection.end('going away')
+      told.add(connection)
+    }
     const now = Date.now()
     // What is idle by now was told to close, or has not been used for as long as the delay lasted.
     if (now >= reusableUntil) server.closeIdleConnections()
@@ -58,7 +64,10 @@ export async function drain({ server, connections, lasting }: Drained, options: 
   const sweep = setInterval(closeIdle, sweepEveryMs)
   const overtime = new AbortController()
   const late = wait(options.timeoutMs, undefined, { signal: overtime.signal }).then(
-    () => server.closeAllConnections(),
+    () => {
+      for (const connection of live) connection.end('going away')
+      server.closeAllConnections()
+    },
     () => undefined
   )
   await Promise.race([closed, late])

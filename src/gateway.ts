@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
 import { createAskAuth } from '../auth/ask.ts'
+import { LiveConnections } from '../auth/live-connections.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createPasswordTurns } from '../auth/passwords.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
-import type { LiveConnection } from '../proxy/live-connection.ts'
 import { createAdmin } from './admin.ts'
 import { announceReady, announceWarnings } from './announce.ts'
 import { createApp } from './app.ts'
@@ -109,7 +109,7 @@ export async function startGateway(
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
     cleanUp.push(async () => events?.stop())
     cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
-    const lasting = new Set<LiveConnection>()
+    const liveConnections = new LiveConnections(config.liveConnections)
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 
     const ask = createAskAuth({ auth, limits, passwordTurns, log })
@@ -128,7 +128,7 @@ export async function startGateway(
             sessionCookie,
             live,
             publicSignUp: config.publicSignUp,
-            openStreams: lasting
+            openStreams: liveConnections
           }
         : undefined,
       allowedHosts: config.allowedHosts,
@@ -142,7 +142,7 @@ export async function startGateway(
         routes,
         upstreams,
         limits: bodyLimits,
-        lasting,
+        live: liveConnections,
         log
       }
     })
@@ -166,7 +166,7 @@ export async function startGateway(
       port: portOf(server),
       async close(options) {
         readiness.startDraining()
-        await drain({ server, connections, lasting }, options)
+        await drain({ server, connections, live: liveConnections }, options)
         await background.settled(Math.min(options.timeoutMs, mailsMs))
         await undo()
       }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { letGo } from '../proxy/let-go.ts'
-import { responseOn } from './connections.ts'
+import { lingeringClose } from '../proxy/lingering-close.ts'
+import { responseOn } from '../proxy/websocket.ts'
 
 /**
  * Says a last word on a connection whose bytes are no requests any more, and closes it: at once where an answer is being
@@ -13,5 +13,5 @@ export function hangUp(socket: Duplex, lastWord: string): void {
     socket.destroy()
     return
   }
-  letGo(socket, lastWord)
+  lingeringClose(socket, lastWord)
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { IncomingMessage } from 'node:http'
+import type { Outcome } from '../auth/live-connections.ts'
 
 /** A request as the public listener makes it: it carries what its log line will say. */
 export class NamedRequest extends IncomingMessage {
@@ -9,19 +10,35 @@ export class NamedRequest extends IncomingMessage {
   id = ''
   /** The target as it came. Fastify's property: `url` becomes what the router sees. */
   originalUrl: string | undefined = undefined
+  /** How the exchange ended; undefined while nobody has said so. */
+  outcome: Outcome | undefined = undefined
+  /** Whether its line is written. */
+  logged = false
+  /** Hears that the connection is gone before the response was finished. */
+  onAborted: ((request: NamedRequest) => void) | undefined = undefined
+
+  /** Node calls this for requests whose response is not finished when their connection goes, and for no others. */
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.onAborted?.(this)
+    super._destroy(error, done)
+  }
 }
 
 const believableId = /^[A-Za-z0-9._-]{1,128}$/
 
-/** Fastify's `genReqId`: the id that a trusted peer gave to a request, or a new one. */
+/** Fastify's `genReqId`: the id that a trusted peer gave to a request, or a new one. `onAborted` is the request's own. */
 export function createNaming(
-  isTrusted: (address: string | undefined) => boolean
+  isTrusted: (address: string | undefined) => boolean,
+  onAborted: (request: NamedRequest) => void
 ): (request: IncomingMessage) => string {
   return function nameRequest(request) {
     const given = request.headers['x-request-id']
     const believed = typeof given === 'string' && believableId.test(given) && isTrusted(request.socket.remoteAddress)
     const id = believed ? given : randomUUID()
-    if (request instanceof NamedRequest) request.id = id
+    if (request instanceof NamedRequest) {
+      request.id = id
+      request.onAborted = onAborted
+    }
     return id
   }
 }

@@ -98,6 +98,11 @@ const wordings = {
     'Upstream failed',
     'The application behind the gateway broke off before it answered. Try again in a moment.'
   ],
+  UPSTREAM_BUSY: [
+    503,
+    'Upstream busy',
+    'The application behind the gateway has as much to do as it may have. Try again after the seconds in the Retry-After header.'
+  ],
   SESSION_STORE_UNAVAILABLE: [
     503,
     'Session store unavailable',
@@ -138,7 +143,7 @@ export function problemHeaders(code: ProblemCode, retryAfter?: number): Record<s
   if (code === 'SESSION_REQUIRED') headers['WWW-Authenticate'] = 'Cookie realm="gatehouse"'
   if (code === 'METHOD_NOT_ALLOWED') headers['Allow'] = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
   if (retryAfter !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(retryAfter)))
-  else if (code === 'SESSION_STORE_UNAVAILABLE') headers['Retry-After'] = '2'
+  else if (code === 'SESSION_STORE_UNAVAILABLE' || code === 'UPSTREAM_BUSY') headers['Retry-After'] = '2'
   return headers
 }
 

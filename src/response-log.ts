@@ -1,35 +1,74 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import type { Outcome } from '../auth/live-connections.ts'
+import { responseOn } from '../proxy/websocket.ts'
 import { NamedRequest } from './named-request.ts'
 
-/** Writes the line of a response that is over, if its level is on. */
-export type LogResponse = (request: IncomingMessage, response: ServerResponse) => void
+/** One line for every exchange, with its outcome. */
+export interface ExchangeLog {
+  /** The response is out, whichever it is. */
+  finished(request: IncomingMessage, response: ServerResponse): void
+  /** The connection is gone and the response was not finished. */
+  aborted(request: NamedRequest): void
+  /** Says how an exchange ends that does not simply finish; the line follows when it is over, which a 101 is by now. */
+  outcome(request: IncomingMessage, outcome: Outcome, status?: number): void
+}
 
-/** One line a request: what answered well at debug, refusals at info, failures at warn. Never a query string. */
-export function createResponseLog(log: Logger): LogResponse {
-  return function logResponse(request, { statusCode }) {
-    const level = statusCode >= 500 ? 'warn' : statusCode >= 400 ? 'info' : 'debug'
-    if (!log.isLevelEnabled(level) || !(request instanceof NamedRequest)) return
+// What is nobody's failure, and did not finish.
+const cutShort: ReadonlySet<Outcome> = new Set(['client left', 'session ended', 'going away'])
+
+/**
+ * One line an exchange: what went well at debug; refusals, and what was cut short, at info; failures at warn. Never a
+ * query string.
+ */
+export function createExchangeLog(log: Logger): ExchangeLog {
+  function write(request: NamedRequest, outcome: Outcome, status: number | undefined): void {
+    if (request.logged) return
+    request.logged = true
+    const level = levelOf(outcome, status)
+    if (!log.isLevelEnabled(level)) return
     const { id, method, arrivedAt } = request
     const path = loggedPath(request.originalUrl ?? request.url ?? '')
     const ms = Math.round(performance.now() - arrivedAt)
-    log[level]({ requestId: id, method, path, status: statusCode, ms }, 'request')
+    log[level]({ requestId: id, method, path, status, outcome, ms }, 'request')
+  }
+
+  return {
+    finished(request, { statusCode }) {
+      if (request instanceof NamedRequest) write(request, request.outcome ?? 'finished', statusCode)
+    },
+    aborted(request) {
+      const response = responseOn(request.socket)
+      const status = response?.req === request && response.headersSent ? response.statusCode : undefined
+      write(request, request.outcome ?? 'client left', status)
+    },
+    outcome(request, outcome, status) {
+      if (!(request instanceof NamedRequest)) return
+      request.outcome ??= outcome
+      if (status === 101 || request.socket.destroyed) write(request, request.outcome, status)
+    }
   }
 }
 
+function levelOf(outcome: Outcome, status = 0): 'debug' | 'info' | 'warn' {
+  if (status >= 500) return 'warn'
+  if (outcome === 'finished') return status >= 400 ? 'info' : 'debug'
+  return cutShort.has(outcome) || status >= 400 ? 'info' : 'warn'
+}
+
 /**
- * Calls `logResponse` for every response that this server has finished, until the function that comes back is called.
+ * Calls `onFinish` for every response that this server has finished, until the function that comes back is called.
  * Node tells all of a process's listeners at once; a listener for each response would cost more than all hooks together.
  */
-export function followResponses(server: Server, logResponse: LogResponse): () => void {
+export function followResponses(server: Server, onFinish: ExchangeLog['finished']): () => void {
   const channel = 'http.server.response.finish'
-  function onFinish(message: unknown): void {
+  function onMessage(message: unknown): void {
     if (!isFinish(message) || message.server !== server) return
-    logResponse(message.request, message.response)
+    onFinish(message.request, message.response)
   }
-  subscribe(channel, onFinish)
-  return () => unsubscribe(channel, onFinish)
+  subscribe(channel, onMessage)
+  return () => unsubscribe(channel, onMessage)
 }
 
 interface Finish {

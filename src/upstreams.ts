@@ -1,11 +1,6 @@
-import {
-  createUpstreamPool,
-  type FolderUpstream,
-  type ServerUpstream,
-  type Upstreams,
-  upstreamAddress
-} from '../proxy/upstream.ts'
-import { probeUpstream } from '../proxy/upstream-probe.ts'
+import { type FolderUpstream, type ServerUpstream, type Upstreams, upstreamAddress } from '../proxy/upstream/address.ts'
+import { ConnectionPool } from '../proxy/upstream/connection-pool.ts'
+import { probeUpstream } from '../proxy/upstream/connector.ts'
 import type { Settings } from './settings.ts'
 import { placeOf, type ServerSpec } from './upstream-specs.ts'
 
@@ -27,11 +22,11 @@ function namedServers({ policy }: Described): NamedServer[] {
  * from the others. Throws when a certificate file cannot be read.
  */
 export function openUpstreams(settings: Described): Upstreams & { close(): Promise<void> } {
-  const { upstream, upstreamTimeoutMs } = settings.config
-  const fallback = openServer({ ...upstream, timeoutMs: upstreamTimeoutMs })
+  const { upstream, upstreamTimeoutMs, upstreamConnections: most } = settings.config
+  const fallback = openServer({ ...upstream, timeoutMs: upstreamTimeoutMs, most })
   const servers = namedServers(settings).map(({ name, timeout, url, caFile, token }): [string, ServerUpstream] => {
     const timeoutMs = timeout === undefined ? upstreamTimeoutMs : Math.ceil(timeout * 1000)
-    return [name, openServer({ url, caFile, token, timeoutMs })]
+    return [name, openServer({ url, caFile, token, timeoutMs, most })]
   })
   const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]): [string, FolderUpstream][] =>
     typeof spec === 'object' && 'directory' in spec ? [[name, { kind: 'folder', directory: spec.directory }]] : []
@@ -41,7 +36,7 @@ export function openUpstreams(settings: Described): Upstreams & { close(): Promi
     named: new Map<string, ServerUpstream | FolderUpstream>([...servers, ...folders]),
     async close() {
       await Promise.all(
-        [fallback, ...servers.map(([, server]) => server)].map(({ dispatcher }) => dispatcher.destroy())
+        [fallback, ...servers.map(([, server]) => server)].map(({ connections }) => connections.destroy())
       )
     }
   }
@@ -52,11 +47,13 @@ interface ServerOptions {
   readonly caFile: string | undefined
   readonly token: string | undefined
   readonly timeoutMs: number
+  /** Connections at work on requests at once. */
+  readonly most: number
 }
 
-function openServer({ url, caFile, token, timeoutMs }: ServerOptions): ServerUpstream {
+function openServer({ url, caFile, token, timeoutMs, most }: ServerOptions): ServerUpstream {
   const address = upstreamAddress({ url, caFile })
-  return { kind: 'server', address, dispatcher: createUpstreamPool(address, { timeoutMs }), timeoutMs, token }
+  return { kind: 'server', address, connections: new ConnectionPool(address, { timeoutMs, most }), token }
 }
 
 /** Tries to connect to each server; with the place in the configuration that names it. */

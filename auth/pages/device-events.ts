@@ -1,20 +1,9 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { PageNotFoundError } from '../errors.ts'
+import { PageNotFoundError, RateLimitedError } from '../errors.ts'
+import type { LiveConnection, LiveConnections } from '../live-connections.ts'
 import { fromStore, type PageContext, whoIsAsking } from './context.ts'
 import { listDevices, referenceOf } from './devices.ts'
-
-/** A stream that is open, for whoever closes the gateway. */
-export interface OpenStream {
-  readonly kind: 'event-stream'
-  end(): void
-}
-
-/** Where whoever closes the gateway finds the streams that are open. */
-export interface OpenStreams {
-  add(stream: OpenStream): unknown
-  delete(stream: OpenStream): unknown
-}
 
 // Proxies close what says nothing for a minute.
 const heartbeatMs = 25_000
@@ -25,7 +14,7 @@ const mostDevices = 100
  * `/auth/account/devices`: an event stream that says which devices are left whenever one of them is signed out, and
  * `ended` when that is the one that is looking. It tells ids and nothing else.
  */
-export function deviceEvents(app: FastifyInstance, context: PageContext, openStreams: OpenStreams): void {
+export function deviceEvents(app: FastifyInstance, context: PageContext, openStreams: LiveConnections): void {
   app.get('/auth/account/devices', async function streamDevices(request, reply) {
     const identity = await whoIsAsking(context, request, reply)
     // EventSource tries again and again after every other answer.
@@ -43,7 +32,8 @@ export function deviceEvents(app: FastifyInstance, context: PageContext, openStr
       for (const untie of ties) untie()
       stream.end()
     }
-    const open: OpenStream = { kind: 'event-stream', end: finish }
+    const open: LiveConnection = { kind: 'page', end: finish }
+    if (openStreams.admit(open, { name: sessionId, isSession: true }) !== 'admitted') throw new RateLimitedError(60)
     const heartbeat = setInterval(() => stream.write(': \n\n'), heartbeatMs)
     heartbeat.unref()
     const ties = devices.map((device) =>
@@ -56,7 +46,6 @@ export function deviceEvents(app: FastifyInstance, context: PageContext, openStr
         }
       })
     )
-    openStreams.add(open)
     stream.on('close', finish)
     tell()
     return reply.type('text/event-stream').header('x-accel-buffering', 'no').send(stream)

@@ -4,9 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import type { AskAuth } from '../ask.ts'
 import { FormOriginError, PageNotFoundError } from '../errors.ts'
 import { cookieReading } from '../fetch-bridge.ts'
+import type { LiveConnections } from '../live-connections.ts'
 import { accountRoutes } from './account-routes.ts'
 import { goTo, type PageContext } from './context.ts'
-import { deviceEvents, type OpenStreams } from './device-events.ts'
+import { deviceEvents } from './device-events.ts'
 import { entranceRoutes } from './entrance-routes.ts'
 import { featuresOf } from './features.ts'
 import { helmetOptions } from './headers.ts'
@@ -19,7 +20,7 @@ export interface PagesOptions extends Omit<PageContext, 'features' | 'put'> {
   readonly ask: AskAuth
   readonly publicSignUp: boolean
   /** Told of every event stream, so that whoever closes the gateway can end it. */
-  readonly openStreams: OpenStreams
+  readonly openStreams: LiveConnections
 }
 
 const largestForm = 16_384

@@ -45,6 +45,13 @@ export const meanings: Readonly<Record<VariableName, string>> = {
     'seconds for which a known session outlives its cached decision while the database is unreachable. `0`: 503 once the decision expires',
   MAX_BODY_BYTES:
     'largest request body that is forwarded (100 MiB); 413 past it. Bodies under `/api/auth` may have 1 MiB',
+  UPSTREAM_CONNECTIONS:
+    'connections to one upstream that are at work on requests at once, in one process. A request past them waits two seconds at most, then gets 503 `UPSTREAM_BUSY`. One session, and one address that has not signed in, gets half of them at most (429), where there are 64 or more',
+  LIVE_CONNECTIONS:
+    'connections that last, in one process and beside those for requests: WebSockets, event streams, and whatever else goes on for five seconds. A WebSocket or an event stream past them gets 503 `UPSTREAM_BUSY`',
+  LIVE_CONNECTIONS_PER_ADDRESS:
+    'how many of them one address may have that has not signed in (IPv6: one /64); 429 past it. Without `TRUSTED_PROXIES` all who come through one proxy are one address',
+  LIVE_CONNECTIONS_PER_SESSION: 'how many of them one session may have; 429 past it',
   UPSTREAM_TIMEOUT:
     "seconds until FastAPI's response headers; 504 past it. The default for the upstreams of the policy file. A response may stream for as long as it likes",
   CLIENT_TIMEOUT:

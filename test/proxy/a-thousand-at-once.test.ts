@@ -48,7 +48,7 @@ const address = upstream.address()
 const port = typeof address === 'object' ? address?.port : 0
 
 t.test('a thousand event streams and a thousand WebSockets at once keep nobody waiting', async (t) => {
-  const gateway = await startOpenGatewayProcess(t, `http://127.0.0.1:${port}`)
+  const gateway = await startOpenGatewayProcess(t, `http://127.0.0.1:${port}`, { LIVE_CONNECTIONS_PER_ADDRESS: '3000' })
   const host = `Host: ${new URL(gateway.publicUrl).host}`
   const upgrade =
     'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'

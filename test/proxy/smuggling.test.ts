@@ -52,18 +52,17 @@ t.test('framing that two servers could read differently is refused and never for
 })
 
 t.test('a head that two servers could read differently is refused', async (t) => {
-  const seen = upstream.requests.length
   for (const head of [
-    `GET /public/x HTTP/1.1\n${host}\n\n`,
-    `GET /public/x HTTP/1.1\r\n${host}\r\nA: b\rX-User-Id: c\r\n\r\n`,
-    `GET /public/x HTTP/1.1\r\n${host}\r\nA: b\0c\r\n\r\n`,
-    `GET /public/x HTTP/1.1\r\n${host}\r\nA\x0b: b\r\n\r\n`,
-    `GET /public/x HTTP/1.1\r\n${host}\r\nX User: b\r\n\r\n`,
-    `GET /public/x HTTP/1.1\r\n${host}\r\n: b\r\n\r\n`,
-    `GET /public/x HTTP/1.1\r\n${host}\r\nno colon\r\n\r\n`,
-    `GET /public/x HTTP/2.0\r\n${host}\r\n\r\n`,
-    `GET /public/x HTTP/1.1 x\r\n${host}\r\n\r\n`,
-    `GET /public/x\r\n\r\n`,
+    `GET /public/head HTTP/1.1\n${host}\n\n`,
+    `GET /public/head HTTP/1.1\r\n${host}\r\nA: b\rX-User-Id: c\r\n\r\n`,
+    `GET /public/head HTTP/1.1\r\n${host}\r\nA: b\0c\r\n\r\n`,
+    `GET /public/head HTTP/1.1\r\n${host}\r\nA\x0b: b\r\n\r\n`,
+    `GET /public/head HTTP/1.1\r\n${host}\r\nX User: b\r\n\r\n`,
+    `GET /public/head HTTP/1.1\r\n${host}\r\n: b\r\n\r\n`,
+    `GET /public/head HTTP/1.1\r\n${host}\r\nno colon\r\n\r\n`,
+    `GET /public/head HTTP/2.0\r\n${host}\r\n\r\n`,
+    `GET /public/head HTTP/1.1 x\r\n${host}\r\n\r\n`,
+    `GET /public/head\r\n\r\n`,
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
     '\x16\x03\x01\x02\x00\x01\x00\x01'
   ]) {
@@ -71,7 +70,11 @@ t.test('a head that two servers could read differently is refused', async (t) =>
     t.match(received, /^HTTP\/1\.1 400 [\s\S]*"code":"REQUEST_MALFORMED"/, JSON.stringify(head))
     t.match(received, /Connection: close\r\n/, JSON.stringify(head))
   }
-  t.equal(upstream.requests.length, seen)
+  // One of the bodies above may still be on its way.
+  t.same(
+    upstream.requests.filter(({ url }) => url === '/public/head'),
+    []
+  )
 })
 
 t.test('pipelined requests are answered in their order, each for itself', async (t) => {

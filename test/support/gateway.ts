@@ -42,6 +42,9 @@ export async function startTestGateway(t: Teardown, options: TestGatewayOptions 
     DRAIN_DELAY: '0',
     DRAIN_TIMEOUT: '1',
     LOG_LEVEL: 'debug',
+    // All of a test's clients may come from one address.
+    LIVE_CONNECTIONS_PER_ADDRESS: '10000',
+    LIVE_CONNECTIONS_PER_SESSION: '10000',
     ...(options.upstreamUrl === undefined ? {} : { UPSTREAM_URL: options.upstreamUrl }),
     ...options.env
   }

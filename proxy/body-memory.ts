@@ -1,0 +1,29 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+// Node reads every piece of a body into memory outside V8's heap, and V8 looks for what is garbage there only once 64 MB
+// of it have come together, and then through its whole heap (docs/performance.md, "Large bodies").
+const collectEvery = 8_388_608
+
+let passed = 0
+let collect: (() => void) | undefined
+
+/**
+ * Counts the bytes of a piece of a body that has passed, and has V8 collect what is young after every 8 MiB of them: so
+ * much garbage at most waits for it, and what is old is not looked at.
+ */
+export function countPassed(bytes: number): void {
+  passed += bytes
+  if (passed < collectEvery) return
+  passed = 0
+  collect ??= minorCollection()
+  collect()
+}
+
+// Node documents `--expose-gc` and `v8.setFlagsFromString`; set so late, it shows in contexts that are made afterwards.
+function minorCollection(): () => void {
+  setFlagsFromString('--expose-gc')
+  const gc: unknown = runInNewContext('gc')
+  setFlagsFromString('--no-expose-gc')
+  return typeof gc === 'function' ? () => gc({ type: 'minor' }) : () => {}
+}

@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+const lingerMs = 1_000
+const withoutProgressMs = 10_000
+
+/**
+ * Ends a connection that nobody reads any more, with a last word or without: its client gets a second to read what was
+ * said. What it still sends is read and dropped; unread it would turn the end into a reset, or hide that the client is
+ * gone and keep the connection for ever.
+ */
+export function lingeringClose(socket: Duplex, lastWord?: string): void {
+  socket.resume()
+  socket.end(lastWord)
+  setTimeout(() => socket.destroy(), lingerMs).unref()
+}
+
+/** Ends a response as if it were whole, and cuts its connection where the client does not take the rest within a second. */
+export function endWithin(response: ServerResponse): void {
+  response.end()
+  const timer = setTimeout(() => response.destroy(), lingerMs)
+  timer.unref()
+  response.once('close', () => clearTimeout(timer))
+}
+
+/**
+ * Breaks a response off so that its client can tell: what is framed by a length or by chunks stays short of its end. For
+ * HTTP/1.0 the end of the connection is the end of the body, so it is reset (RFC 9112, section 6.3). `length`: the bytes
+ * that the response declared, undefined where it declared none.
+ */
+export function breakOff(request: IncomingMessage, response: ServerResponse, length: number | undefined): void {
+  const endsWithConnection = response.headersSent && request.httpVersionMinor === 0 && length === undefined
+  if (endsWithConnection) request.socket.resetAndDestroy()
+  else response.destroy()
+}
+
+/** The same once the client has taken what was written already, unless it takes nothing of it for ten seconds. */
+export function breakOffOnceWritten(
+  request: IncomingMessage,
+  response: ServerResponse,
+  length: number | undefined
+): void {
+  const { socket } = request
+  let waiting = response.writableLength
+  if (waiting === 0 || socket.destroyed) {
+    breakOff(request, response, length)
+    return
+  }
+  const timer = setInterval(() => {
+    if (response.writableLength === waiting) socket.destroy()
+    waiting = response.writableLength
+  }, withoutProgressMs)
+  timer.unref()
+  response.once('close', () => clearInterval(timer))
+  socket.write('', () => breakOff(request, response, length))
+}

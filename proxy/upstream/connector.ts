@@ -1,0 +1,83 @@
+import type { Socket } from 'node:net'
+import { buildConnector } from 'undici'
+import type { UpstreamAddress } from './address.ts'
+
+/** Milliseconds until a connection to an upstream is open, its TLS handshake included. */
+export const connectTimeoutMs = 5_000
+
+/**
+ * The one way to an upstream, over TCP, TLS or a Unix socket, for requests, upgrades and probes alike. Certificates are
+ * verified against the upstream's own name. Calls back with the system's or OpenSSL's error, or with one whose code is
+ * UND_ERR_CONNECT_TIMEOUT.
+ */
+export function createConnector(
+  address: UpstreamAddress,
+  timeoutMs: number = connectTimeoutMs
+): buildConnector.connector {
+  const { socketPath, secureContext } = address
+  const connect = buildConnector({
+    timeout: timeoutMs,
+    rejectUnauthorized: true,
+    ...(socketPath === undefined ? {} : { socketPath }),
+    ...(secureContext === undefined ? {} : { secureContext })
+  })
+  return function connectToUpstream(target, done) {
+    // Undici would hold the certificate against the `Host` that it sends, which names the public origin.
+    const { servername: _publicName, ...upstream } = target
+    connect(upstream, (...result) => {
+      if (result[0] === null) readBeforeWriteErrors(result[1])
+      done(...result)
+    })
+  }
+}
+
+const probeTimeoutMs = 2_000
+
+/**
+ * Opens one connection to the upstream as a request would, TLS verified, and closes it again. Rejects as the connector
+ * does, after two seconds at the latest.
+ */
+export function probeUpstream(address: UpstreamAddress): Promise<void> {
+  const { protocol, hostname, port } = new URL(address.origin)
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  createConnector(address, probeTimeoutMs)({ protocol, hostname: host, port }, (...result) => {
+    if (result[0] !== null) return reject(result[0])
+    result[1].destroy()
+    resolve()
+  })
+  return promise
+}
+
+const closedByPeer = new Set(['EPIPE', 'ECONNRESET'])
+const unreadCheckMs = 1_000
+
+/**
+ * Has a socket tell of a failed write only once everything that its peer sent has been read. An application may answer an
+ * upload before its end and close: the next write fails then, while the answer still waits to be read, and Node would
+ * throw both away together. Until then the write stays unanswered, as if the peer were slow.
+ */
+function readBeforeWriteErrors(socket: Socket): void {
+  const { _write, _writev } = socket
+  const deferred = (done: (error?: Error | null) => void) => (error?: Error | null) => {
+    if (error == null || !('code' in error) || !closedByPeer.has(String(error.code))) return done(error)
+    // Usually the reading side comes to its own end, which ends the socket, write and all.
+    let readBefore = -1
+    const check = setInterval(() => {
+      if (!socket.destroyed && (socket.readableLength > 0 || socket.bytesRead > readBefore)) {
+        readBefore = socket.bytesRead
+        return
+      }
+      clearInterval(check)
+      done(error)
+    }, unreadCheckMs)
+    socket.once('close', () => clearInterval(check))
+  }
+  socket._write = function writeThenRead(chunk, encoding, done) {
+    _write.call(socket, chunk, encoding, deferred(done))
+  }
+  if (_writev === undefined) return
+  socket._writev = function writeAllThenRead(chunks, done) {
+    _writev.call(socket, chunks, deferred(done))
+  }
+}

@@ -1,0 +1,90 @@
+import t from 'tap'
+import { Browser } from '../support/browser.ts'
+import { startGatewayWithApp } from '../support/streaming-app.ts'
+import { until } from '../support/until.ts'
+import { dial } from '../support/websocket.ts'
+
+interface Line {
+  readonly requestId: string
+  readonly path: string
+  readonly status?: number
+  readonly outcome: string
+  readonly level: number
+}
+const [debug, info, warn] = [20, 30, 40]
+
+t.test('every exchange ends in exactly one line with its outcome', async (t) => {
+  const { gateway, ask, open, app } = await startGatewayWithApp(t, { UPSTREAM_TIMEOUT: '0.3', CLIENT_TIMEOUT: '0.3' })
+  const ada = new Browser(gateway.url, gateway.publicUrl)
+  await ada.signUp('ada')
+  const cookie = `Cookie: ${ada.cookieHeader}`
+  const linesOf = (id: string): Line[] =>
+    gateway
+      .logged()
+      .split('\n')
+      .filter((line) => line.includes(`"requestId":"${id}"`) && line.includes('"outcome"'))
+      .map((line) => JSON.parse(line))
+  const oneLine = async (id: string) => {
+    await until(() => linesOf(id).length > 0)
+    // Whatever else might be said about it is said in the same turns.
+    await ask('/public/x', ['X-Request-Id: afterwards'])
+    const lines = linesOf(id)
+    t.equal(lines.length, 1, id)
+    return lines[0]
+  }
+  const idOf = (id: string) => `X-Request-Id: ${id}`
+
+  await ask('/public/x', [idOf('fine')])
+  t.match(await oneLine('fine'), { status: 200, outcome: 'finished', level: debug, path: '/public/x' })
+
+  await ask('/session', [idOf('refused')])
+  t.match(await oneLine('refused'), { status: 401, outcome: 'finished', level: info })
+
+  await open('/public/lines?secret', [idOf('left')]).then(async (wire) => {
+    await wire.until(/\{\}/)
+    wire.destroy()
+  })
+  t.match(await oneLine('left'), { status: 200, outcome: 'client left', level: info, path: '/public/lines' })
+
+  await open('/public/hang', [idOf('left-early')]).then(async (wire) => {
+    await until(() => app.hanging.length > 0)
+    wire.destroy()
+  })
+  const early = await oneLine('left-early')
+  t.match(early, { outcome: 'client left', level: info })
+  t.equal(early?.status, undefined, 'nothing was answered')
+
+  await open('/public/breaks', [idOf('broke-off')]).then((wire) => wire.closed())
+  t.match(await oneLine('broke-off'), { status: 200, outcome: 'upstream broke off', level: warn })
+
+  await ask('/public/dies', [idOf('died')])
+  t.match(await oneLine('died'), { status: 502, outcome: 'upstream broke off', level: warn })
+
+  await ask('/public/hang', [idOf('late')])
+  t.match(await oneLine('late'), { status: 504, outcome: 'timed out', level: warn })
+
+  await open('/public/x', [idOf('slow-client'), 'Content-Length: 5'], 'POST').then((wire) => wire.closed())
+  t.match(await oneLine('slow-client'), { status: 408, outcome: 'timed out' })
+
+  const stream = await open('/events', [idOf('ended'), cookie])
+  await stream.until(/data: 1/)
+  const dialled = await dial(t, `ws://127.0.0.1:${gateway.port}/ws`, {
+    headers: {
+      host: new URL(gateway.publicUrl).host,
+      cookie: ada.cookieHeader,
+      origin: gateway.publicUrl,
+      'x-request-id': 'socket'
+    }
+  })
+  t.equal(dialled.status, 101)
+  const own = await dial(t, `ws://127.0.0.1:${gateway.port}/public/ws`, {
+    headers: { host: new URL(gateway.publicUrl).host, 'x-request-id': 'own-end' }
+  })
+  if ('socket' in own) own.socket.close(1000)
+  t.match(await oneLine('own-end'), { status: 101, outcome: 'finished', level: debug })
+
+  await ada.post('/api/auth/sign-out', {})
+  await stream.until(/\r\n0\r\n\r\n$/)
+  t.match(await oneLine('ended'), { status: 200, outcome: 'session ended', level: info })
+  t.match(await oneLine('socket'), { status: 101, outcome: 'session ended', level: info })
+})
