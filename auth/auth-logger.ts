@@ -1,4 +1,5 @@
 import type { BetterAuthOptions } from 'better-auth/minimal'
+import { betterAuthMessages } from './better-auth-messages.ts'
 
 type Write = (details: object, message: string) => void
 
@@ -18,13 +19,21 @@ export interface ErrorDescription {
   readonly frames: readonly string[]
 }
 
-/** BetterAuth's `logger` option. Messages are stripped of addresses and tokens; of arguments, errors alone are described. */
+/**
+ * BetterAuth's `logger` option. Of a message only what BetterAuth's own source spells out is repeated, whatever a client
+ * had it put in; of arguments, errors alone are described. What is not known to be BetterAuth's is told by its place.
+ */
 export function createAuthLogger(log: AuthLog): NonNullable<BetterAuthOptions['logger']> {
   return {
     level: 'warn',
-    log(level, message, ...args) {
-      const error = args.find((arg) => arg instanceof Error)
-      log[level](error === undefined ? {} : { failure: describeError(error) }, `auth: ${redact(message)}`)
+    log(level, message: unknown, ...args) {
+      const known = typeof message === 'string' ? spelledOut(message) : undefined
+      const error = [message, ...args].find((arg) => arg instanceof Error)
+      const details = {
+        ...(error !== undefined && { failure: describeError(error) }),
+        ...(known === undefined && { frames: callers() })
+      }
+      log[level](details, `auth: ${known ?? 'a message that is not repeated, because a client may have a part in it'}`)
     }
   }
 }
@@ -58,18 +67,47 @@ function framesOf(error: Error): string[] {
     .map((line) => line.trim())
 }
 
-function redact(message: unknown): string {
-  if (typeof message !== 'string') return 'BetterAuth reported a problem'
-  return message
-    .replace(/(?:failed query|params):.*/is, '[query]')
-    .replace(/[a-z][a-z+.-]*:\/\/[^\s"'<>]+/gi, originOf)
-    .replace(/[^\s"'<>]+@[^\s"'<>]+/g, '[address]')
-    .replace(/(?<![:/\w.-])[\w+/=%.-]{24,}/g, '[redacted]')
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
-    .trim()
-    .slice(0, 300)
+interface Spelled {
+  /** The message as it is logged. */
+  readonly text: string
+  /** What it begins with, and what has to follow, in this order. */
+  readonly head: string
+  readonly rest: readonly string[]
 }
 
-function originOf(url: string): string {
-  return URL.canParse(url) && /^https?:/i.test(url) ? new URL(url).origin : '[url]'
+const hole = '…'
+// One call has a name for its hole that tells which check failed, and one message is put together elsewhere.
+const fuller = [
+  ...['callbackURL', 'redirectURL', 'errorCallbackURL', 'newUserCallbackURL'].map((name) => `Invalid ${name}: ${hole}`),
+  `Provider "${hole}" did not return an email`
+]
+// The longest beginnings first: they say most.
+const spelled: readonly Spelled[] = [...betterAuthMessages, ...fuller]
+  .map((message) => {
+    const [head = '', ...rest] = message.split(hole)
+    return { text: message.replaceAll(/[\u0000-\u0020]+/g, ' ').trim(), head, rest }
+  })
+  .sort((a, b) => b.head.length - a.head.length)
+const longestRead = 2_048
+
+/** What BetterAuth's source spells out of this message, "…" for the rest; undefined where it is none of BetterAuth's. */
+function spelledOut(message: string): string | undefined {
+  // Cut before it is looked at: clients decide how long it is.
+  const start = message.slice(0, longestRead)
+  return spelled.find(({ head, rest }) => start.startsWith(head) && isInOrder(start, head.length, rest))?.text
+}
+
+function isInOrder(text: string, from: number, parts: readonly string[]): boolean {
+  let at = from
+  for (const part of parts) {
+    const found = text.indexOf(part, at)
+    if (found === -1) return false
+    at = found + part.length
+  }
+  return true
+}
+
+// Who called BetterAuth's logger.
+function callers(): string[] {
+  return framesOf(new Error('here')).filter((frame) => !/auth-logger\.ts|[/\\]env[/\\]logger\.mjs/.test(frame))
 }

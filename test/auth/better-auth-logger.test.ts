@@ -30,18 +30,18 @@ t.test('a parameter that looks like a stack frame stays out too', async (t) => {
   t.notMatch(JSON.stringify(describeError(error)), /aBcDeFgH/)
 })
 
-t.test('arguments other than errors are left out, and messages lose addresses, tokens and paths of URLs', async (t) => {
+t.test('arguments other than errors are left out, and of messages everything that was put into them', async (t) => {
   const { lines, logger } = recorder()
-  logger.log?.('warn', 'Something', { token }, token)
+  logger.log?.('warn', 'User not found', { token }, token)
   logger.log?.('warn', `Sign-up attempt for existing email: ada@example.org`)
   logger.log?.('error', `Invalid origin: https://user:pw@evil.example/path?token=${token}`)
   logger.log?.('error', `Failed query: select $1\nparams: ${token}`)
   logger.log?.('error', `no session for ${token}\r\nforged line`)
   logger.log?.('error', `cannot connect to postgres://user:pw@db/x`)
   const text = lines.join('\n')
-  t.notMatch(text, /aBcDeFgH|ada@|pw|path|\\r|\\n/)
-  t.match(text, /Invalid origin: https:\/\/evil\.example/)
-  t.match(text, /Sign-up attempt for existing email: \[address\]/)
+  t.notMatch(text, /aBcDeFgH|ada@|pw|evil|forged|\\r|\\n/)
+  t.match(text, /auth: User not found/)
+  t.match(text, /auth: Invalid origin: …/)
 })
 
 t.test('what was thrown need not be an error', async (t) => {
