@@ -86,9 +86,9 @@ function prefixesOf(list: Servers): string[] {
   return [
     ...new Set(
       list.map(({ url, variables = {} }) => {
-        const filled = url.replaceAll(/\{([^}]*)\}/g, (_, name: string) => variables[name]?.default ?? '')
+        const filled = url.replaceAll(/\{([^{}]*)\}/g, (_, name: string) => variables[name]?.default ?? '')
         if (!URL.canParse(filled, 'http://server')) throw unusable('names a server whose address cannot be read')
-        return decodeURI(new URL(filled, 'http://server').pathname).replace(/\/+$/, '')
+        return decodeURI(new URL(filled, 'http://server').pathname).replace(/(?<!\/)\/+$/, '')
       })
     )
   ]
