@@ -3,6 +3,7 @@ import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
+import { distrustOverlong } from './authorities.ts'
 import type { AuthExtension } from './extension.ts'
 import { clientAddressHeader } from './fetch-bridge.ts'
 import { limitSignIns, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
@@ -61,6 +62,7 @@ export function createAuth(options: AuthOptions) {
     ...accountOptions(options),
     hooks: { ...extension.hooks, before: limitSignIns(limits) },
     plugins: [
+      distrustOverlong(),
       watchChanges(options.changes, options.publicSignUp),
       policyHooks(extension.hooks?.before),
       ...(extension.plugins ?? [])

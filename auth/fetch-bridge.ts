@@ -1,5 +1,6 @@
 import type { FastifyCookieOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isOverlong } from './authorities.ts'
 import { clientAddress } from './client-address.ts'
 import { withTokenNames } from './session-cookie.ts'
 
@@ -29,6 +30,9 @@ const dropped = new Set([
   'upgrade',
   'x-real-ip'
 ])
+// BetterAuth takes their origins, again and again. What is no origin it refuses as one that it does not know.
+const addresses = new Set(['origin', 'referer'])
+const nobodysOrigin = 'https://overlong.invalid'
 const claims = /^x-(?:forwarded|gatehouse|session|user)-/
 
 /**
@@ -39,7 +43,8 @@ export function toFetchRequest(request: FastifyRequest, publicUrl: string): Requ
   const headers = new Headers()
   for (const [name, value] of Object.entries(request.headers)) {
     if (value === undefined || isDropped(name)) continue
-    headers.set(name, Array.isArray(value) ? value.join(', ') : value)
+    const text = Array.isArray(value) ? value.join(', ') : value
+    headers.set(name, addresses.has(name) && isOverlong(text) ? nobodysOrigin : text)
   }
   const cookies = cookiesFor(request)
   if (cookies !== '') headers.set('cookie', cookies)

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { originOf } from '../auth/authorities.ts'
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -17,5 +18,6 @@ export function isCrossSite(headers: IncomingHttpHeaders, trusted: ReadonlySet<s
   const site = headers['sec-fetch-site']
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
   if (referer === undefined) return false
-  return !URL.canParse(referer) || !trusted.has(new URL(referer).origin)
+  const from = originOf(referer)
+  return from === undefined || !trusted.has(from)
 }

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { isOverlong } from '../auth/authorities.ts'
 import { refusalHeaders } from '../auth/pages/headers.ts'
 import { type Refusal, refusalPage } from '../auth/pages/refusal.ts'
 import { returnAddress, signInAddress, withNext } from '../auth/pages/return-address.ts'
@@ -46,9 +47,9 @@ export function createRefusal({ publicUrl, theme }: RefusalOptions, log: Logger)
   }
 }
 
-// The client's own bytes. An absolute target names this host, as admission saw to.
+// The client's own bytes.
 function targetOf({ originalUrl }: FastifyRequest): string {
-  if (originalUrl.startsWith('/') || !URL.canParse(originalUrl)) return originalUrl
+  if (originalUrl.startsWith('/') || isOverlong(originalUrl) || !URL.canParse(originalUrl)) return originalUrl
   const { pathname, search } = new URL(originalUrl)
   return pathname + search
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { originOf } from '../authorities.ts'
 
 /**
  * Whether a form was sent from a page of this origin, whoever is signed in: a foreign one could sign a visitor in to
@@ -10,5 +11,5 @@ export function isOwnForm(headers: IncomingHttpHeaders, publicUrl: string): bool
   if (origin !== undefined) return origin === publicUrl
   const site = headers['sec-fetch-site']
   if (site !== undefined) return site === 'same-origin'
-  return referer !== undefined && URL.canParse(referer) && new URL(referer).origin === publicUrl
+  return referer !== undefined && originOf(referer) === publicUrl
 }
