@@ -5,7 +5,6 @@ import t from 'tap'
 const root = resolve(import.meta.dirname, '..')
 // A room may import itself and what stands to the right of it.
 const rooms = ['src', 'proxy', 'auth', 'db'] as const
-const longest = 220
 
 interface Source {
   /** Relative to the repository. */
@@ -101,13 +100,6 @@ t.test('nothing is exported without a name', async (t) => {
 t.test('the compiler is not silenced', async (t) => {
   t.same(
     pathsWhere(({ text }) => /@ts-(ignore|nocheck|expect-error)|biome-ignore-all/.test(text)),
-    []
-  )
-})
-
-t.test(`no file is longer than ${longest} lines`, async (t) => {
-  t.same(
-    pathsWhere(({ text }) => text.trimEnd().split('\n').length > longest),
     []
   )
 })
