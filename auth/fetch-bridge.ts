@@ -2,6 +2,7 @@ import type { FastifyCookieOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isOverlong } from './authorities.ts'
 import { clientAddress } from './client-address.ts'
+import { connectionHeaders, foldHeaderName, kindOfHeader } from './client-headers.ts'
 import { withTokenNames } from './session-cookie.ts'
 
 /** The one header that BetterAuth takes the client's address from. A client's own of that name never arrives. */
@@ -13,36 +14,19 @@ export const cookieReading: FastifyCookieOptions = {
   parseOptions: { decode: (value: string) => value } as NonNullable<FastifyCookieOptions['parseOptions']>
 }
 
-const dropped = new Set([
-  'connection',
-  'cookie',
-  'content-length',
-  'expect',
-  'forwarded',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-real-ip'
-])
 // BetterAuth takes their origins, again and again. What is no origin it refuses as one that it does not know.
 const addresses = new Set(['origin', 'referer'])
 const nobodysOrigin = 'https://overlong.invalid'
-const claims = /^x-(?:forwarded|gatehouse|session|user)-/
 
 /**
  * The request as BetterAuth sees it: method, canonical path and query under the public origin, whatever the client
- * said about hosts and addresses, and the body's bytes as they came.
+ * said about hosts, addresses, paths, users and traces, and the body's bytes as they came. The policy's `headers` change
+ * nothing here: they are about upstreams.
  */
 export function toFetchRequest(request: FastifyRequest, publicUrl: string): Request {
   const headers = new Headers()
   for (const [name, value] of Object.entries(request.headers)) {
-    if (value === undefined || isDropped(name)) continue
+    if (value === undefined || name === 'cookie' || kindOfHeader(foldHeaderName(name)) !== 'application') continue
     const text = Array.isArray(value) ? value.join(', ') : value
     headers.set(name, addresses.has(name) && isOverlong(text) ? nobodysOrigin : text)
   }
@@ -66,11 +50,14 @@ export function cookiesFor({ cookies }: FastifyRequest): string {
   return withTokenNames(pairs.join('; '))
 }
 
+// Fastify writes the length of what it sends, and cookies go one by one.
+const ownOfResponses = new Set(['content-length', 'trailer', 'set-cookie'])
+
 /** Answers with BetterAuth's response: every `Set-Cookie` on its own, the body streamed, `Location` as it is. Never cached. */
 export function sendFetchResponse(response: Response, reply: FastifyReply): FastifyReply {
   reply.code(response.status)
   for (const [name, value] of response.headers) {
-    if (!dropped.has(name) && name !== 'set-cookie') reply.header(name, value)
+    if (!connectionHeaders.has(name) && !ownOfResponses.has(name)) reply.header(name, value)
   }
   for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
   reply.header('cache-control', 'no-store')
@@ -79,10 +66,6 @@ export function sendFetchResponse(response: Response, reply: FastifyReply): Fast
     return reply.send()
   }
   return reply.send(response.body)
-}
-
-function isDropped(name: string): boolean {
-  return dropped.has(name) || claims.test(name.replace(/[^a-z0-9]/g, '-'))
 }
 
 function isBodyless(method: string, status: number): boolean {

@@ -6,7 +6,13 @@ import { createForward, type OnOutcome } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
 import { mountUpstream } from './mount.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
-import { type PrincipalHeader, upstreamFacts } from './request-headers.ts'
+import {
+  type ClientHeaders,
+  clientHeaders,
+  type HeaderPolicy,
+  type PrincipalHeader,
+  upstreamFacts
+} from './request-headers.ts'
 import type { PolicyRoute } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
 import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/address.ts'
@@ -18,6 +24,10 @@ export interface ProxyOptions {
   readonly upstreams: Upstreams
   /** What upstreams are told about an identified user besides id, email and its verification. */
   readonly principalHeaders: readonly PrincipalHeader[]
+  /** What else of clients' headers is dropped, and what is passed on. */
+  readonly headers: HeaderPolicy
+  /** Whether the peer with this address is believed about the trace that a request belongs to. */
+  readonly isTrusted: ClientHeaders['isTrusted']
   readonly cors: Cors
   readonly limits: BodyLimits
   /** The connections that last; whoever closes the gateway says goodbye to them. */
@@ -35,13 +45,14 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
     discardBody(request.raw, limits)
     done(null, payload)
   })
+  const clients = clientHeaders(options.headers, options.isTrusted)
   const guardFor = createGuard(options.guard)
   for (const [upstream, routes] of byUpstream(options)) {
     if (upstream.kind === 'folder') {
       const serve = createFileHandler(upstream, { cors, limits, live, tie, onOutcome, log: options.log })
       for (const route of routes) mountFolder(scope, route, guardFor(route.rule), serve)
     } else {
-      const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders)
+      const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders, clients)
       const forward = createForward({ upstream, facts, cors, limits, live, tie, onOutcome })
       await mountUpstream(scope, routes, guardFor, forward, upstream)
     }

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import { foldHeaderName, kindOfHeader } from '../auth/client-headers.ts'
 import type { Identity } from '../auth/identity.ts'
 import { withoutBetterAuthCookies } from './cookies.ts'
-import { isHopByHop, listedInConnection } from './hop-by-hop.ts'
+import { listedInConnection } from './hop-by-hop.ts'
 
 /** What the upstream can be told about an identified user on demand. */
 export const principalHeaderNames = {
@@ -12,49 +13,86 @@ export const principalHeaderNames = {
 } as const satisfies Partial<Record<keyof Identity, string>>
 export type PrincipalHeader = keyof typeof principalHeaderNames
 
+/** What becomes of clients' headers beyond what always does. Names in any spelling that folds to the same. */
+export interface HeaderPolicy {
+  /** Dropped as well. */
+  readonly drop: readonly string[]
+  /** Passed on, though they can move what was judged. */
+  readonly pass: readonly string[]
+}
+
+/** What is believed of a client's headers, and by whom. One for all upstreams of a gateway. */
+export interface ClientHeaders {
+  dispositionOf(name: string): Disposition
+  /** Whether the peer with this address is believed about the trace that a request belongs to. */
+  isTrusted(address: string | undefined): boolean
+}
+
+export type Disposition = 'pass' | 'drop' | 'cookie' | 'from-trusted'
+
+const dispositionsKept = 512
+const longestKept = 64
+
+export function clientHeaders(
+  policy?: HeaderPolicy,
+  isTrusted: ClientHeaders['isTrusted'] = () => false
+): ClientHeaders {
+  const drop = new Set(policy?.drop.map(foldHeaderName))
+  const pass = new Set(policy?.pass.map(foldHeaderName))
+  const known = new Map<string, Disposition>()
+
+  function dispositionOf(name: string): Disposition {
+    const found = known.get(name)
+    if (found !== undefined) return found
+    const disposition = judge(name)
+    if (name.length > longestKept) return disposition
+    // Begun anew, and not left as it is: whoever came first with made-up names would slow all others down for good.
+    if (known.size >= dispositionsKept) known.clear()
+    known.set(name, disposition)
+    return disposition
+  }
+
+  function judge(name: string): Disposition {
+    const folded = foldHeaderName(name)
+    if (drop.has(folded)) return 'drop'
+    switch (kindOfHeader(folded)) {
+      case 'connection':
+      case 'reserved':
+        return 'drop'
+      case 'framing':
+        // In no other spelling: a server that folds names would have two lengths to choose from.
+        return name.toLowerCase() === 'content-length' ? 'pass' : 'drop'
+      case 'moving':
+        return pass.has(folded) ? 'pass' : 'drop'
+      case 'trace':
+        return 'from-trusted'
+      case 'application':
+        return folded === 'cookie' ? 'cookie' : 'pass'
+    }
+  }
+
+  return { dispositionOf, isTrusted }
+}
+
 /** What the upstream is told about every request, whoever asks. */
 export interface UpstreamFacts {
   /** Flat name/value pairs that are the same for every request: Host, X-Forwarded-Proto, X-Forwarded-Host, the token. */
   readonly constant: readonly string[]
   /** What is said about an identified user besides id, email and its verification. */
   readonly principal: readonly PrincipalHeader[]
+  readonly clients: ClientHeaders
 }
 
 export function upstreamFacts(
   publicUrl: string,
   token: string | undefined,
-  principal: readonly PrincipalHeader[] = []
+  principal: readonly PrincipalHeader[] = [],
+  clients = clientHeaders()
 ): UpstreamFacts {
   const { host, protocol } = new URL(publicUrl)
   const constant = ['Host', host, 'X-Forwarded-Proto', protocol.slice(0, -1), 'X-Forwarded-Host', host]
   if (token !== undefined) constant.push('X-Gatehouse-Token', token)
-  return { constant, principal }
-}
-
-type Disposition = 'pass' | 'drop' | 'cookie'
-
-const dropped = new Set(['host', 'expect', 'trailer', 'x-request-id', 'forwarded', 'x-real-ip'])
-const reservedPrefixes = ['x-user-', 'x-session-', 'x-gatehouse-', 'x-forwarded-']
-
-const dispositions = new Map<string, Disposition>()
-const dispositionsKept = 512
-
-// Servers and frameworks fold `_`, `.` and case together (CGI, WSGI), so a name counts as what it could be read as.
-function dispositionOf(name: string): Disposition {
-  const known = dispositions.get(name)
-  if (known !== undefined) return known
-  const lower = name.toLowerCase()
-  const folded = lower.replaceAll(/[^a-z0-9]/g, '-')
-  const disposition =
-    lower === 'cookie'
-      ? 'cookie'
-      : isHopByHop(lower) || dropped.has(folded) || reservedPrefixes.some((prefix) => folded.startsWith(prefix))
-        ? 'drop'
-        : 'pass'
-  // Begun anew, and not left as it is: whoever came first with made-up names would slow all others down for good.
-  if (dispositions.size >= dispositionsKept) dispositions.clear()
-  dispositions.set(name, disposition)
-  return disposition
+  return { constant, principal, clients }
 }
 
 /**
@@ -68,6 +106,7 @@ export function upstreamHeaders(
   about: { readonly identity: Identity | null; readonly requestId: string; readonly clientAddress: string }
 ): string[] {
   const { rawHeaders } = request
+  const { clients } = facts
   const listed = listedInConnection(request.headers.connection)
   const headers = facts.constant.slice()
   headers.push('X-Request-Id', about.requestId, 'X-Forwarded-For', about.clientAddress)
@@ -75,10 +114,12 @@ export function upstreamHeaders(
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
     const value = rawHeaders[i + 1] ?? ''
-    const disposition = dispositionOf(name)
+    const disposition = clients.dispositionOf(name)
     if (disposition === 'drop' || listed?.has(name.toLowerCase())) continue
     if (disposition === 'pass') headers.push(name, value)
-    else {
+    else if (disposition === 'from-trusted') {
+      if (clients.isTrusted(request.socket.remoteAddress)) headers.push(name, value)
+    } else {
       const left = withoutBetterAuthCookies(value)
       if (left !== null) headers.push(name, left)
     }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Config } from './config.ts'
+import type { PolicyConfig } from './policy-file.ts'
 import type { Settings } from './settings.ts'
 import { probeServers } from './upstreams.ts'
 
@@ -12,9 +12,21 @@ export interface Whereabouts {
   readonly workers?: number | undefined
 }
 
+/** What works but is rarely meant, in sentences: of the environment and of the policy file. */
+export function warningsOf({ config, policy }: Pick<Settings, 'config' | 'policy'>): string[] {
+  return [...config.warnings, ...policyWarnings(policy)]
+}
+
 /** Logs what works but is rarely meant. */
-export function announceWarnings({ warnings }: Config, log: Logger): void {
-  for (const warning of warnings) log.warn(warning)
+export function announceWarnings(settings: Pick<Settings, 'config' | 'policy'>, log: Logger): void {
+  for (const warning of warningsOf(settings)) log.warn(warning)
+}
+
+function policyWarnings({ headers }: PolicyConfig): string[] {
+  return headers.pass.map(
+    (name) =>
+      `headers.pass lets clients send ${name}: whoever behind the gateway believes it can be led to another path, method, client or user than was judged`
+  )
 }
 
 /** Logs that a gateway is ready, in one line that scripts read, and whether FastAPI and what else is behind it are there. */

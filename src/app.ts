@@ -36,7 +36,7 @@ export interface AppOptions {
   /** Addresses and CIDRs. */
   readonly trustedProxies: readonly string[]
   readonly auth: AuthRoutesOptions
-  readonly proxy: Omit<ProxyOptions, 'cors' | 'onOutcome'>
+  readonly proxy: Omit<ProxyOptions, 'cors' | 'onOutcome' | 'isTrusted'>
 }
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
@@ -123,7 +123,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   // 4. Everything else: policy, origin, session, headers, FastAPI.
   await app.register(async function proxyScope(scope) {
-    await proxyPlugin(scope, { ...proxy, cors, onOutcome: exchanges.outcome })
+    await proxyPlugin(scope, { ...proxy, cors, isTrusted, onOutcome: exchanges.outcome })
   })
 
   server.on('checkContinue', (request, response) => {

@@ -47,7 +47,7 @@ export async function startGateway(
   onFatal: (error: Error) => void,
   team?: Team
 ): Promise<Gateway> {
-  if (team === undefined) announceWarnings(config, log)
+  if (team === undefined) announceWarnings({ config, policy }, log)
   const cleanUp: (() => Promise<unknown>)[] = []
   const undo = async () => {
     for (const step of cleanUp.splice(0).reverse()) await step()
@@ -139,6 +139,7 @@ export async function startGateway(
         publicUrl,
         guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]), now: Date.now },
         principalHeaders: policy.principalHeaders,
+        headers: policy.headers,
         routes,
         upstreams,
         limits: bodyLimits,

@@ -4,10 +4,10 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/extension.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/brand.ts'
-import type { PrincipalHeader } from '../proxy/request-headers.ts'
+import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-policy.ts'
 import { ConfigError } from './config.ts'
-import { principalHeadersShape, ruleShape } from './policy-shapes.ts'
+import { headersShape, principalHeadersShape, ruleShape } from './policy-shapes.ts'
 import { absoluteUpstreams, type UpstreamSpec, upstreamProblems } from './upstream-specs.ts'
 
 /** What `gatehouse.config.ts` says: who may reach what, what is added to BetterAuth, and how the pages look. */
@@ -20,17 +20,21 @@ export interface PolicyConfig {
   upstreams: Readonly<Record<string, UpstreamSpec>>
   /** What FastAPI is told about an identified user besides id, email and its verification; nothing by default. */
   principalHeaders: readonly PrincipalHeader[]
+  /** Which headers of clients upstreams never see beyond those that they never do, and which of those they do; neither by default. */
+  headers: HeaderPolicy
 }
 
 /** The policy file with the names of its upstreams, so that a rule can name no other. */
-export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'routes' | 'upstreams'>> & {
+export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'routes' | 'upstreams' | 'headers'>> & {
+  readonly headers?: Partial<HeaderPolicy>
   readonly upstreams?: Readonly<Record<Name, UpstreamSpec>>
   readonly routes?: readonly (Omit<RouteRule, 'upstream'> & { readonly upstream?: NoInfer<Name> })[]
 }
 
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
-  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], ...config }
+  const headers = { drop: [], pass: [], ...config.headers }
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], ...config, headers }
 }
 
 const fileShape = z.strictObject(
@@ -39,7 +43,8 @@ const fileShape = z.strictObject(
     auth: z.custom<AuthExtension>().prefault({}),
     brand: z.custom<Brand>().prefault({}),
     upstreams: z.custom<PolicyConfig['upstreams']>().prefault({}),
-    principalHeaders: principalHeadersShape
+    principalHeaders: principalHeadersShape,
+    headers: headersShape
   },
   {
     error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined)

@@ -2,6 +2,7 @@ import { readClock } from '../../db/clock.ts'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { PooledConnectionError } from '../../db/errors.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
+import { warningsOf } from '../announce.ts'
 import type { Config } from '../config.ts'
 import { databaseOptions } from '../database-options.ts'
 import { describeDatabaseFailure, identify } from '../failure.ts'
@@ -25,7 +26,7 @@ export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
   const rules = policy.routes.length === 1 ? '1 rule' : `${policy.routes.length} rules`
   return [
     ok('configuration', `can be used; ${mode}`),
-    ...config.warnings.map((warning) => warn('configuration', warning)),
+    ...warningsOf(settings).map((warning) => warn('configuration', warning)),
     ok('policy', `${rules}; a request that none of them names needs a session`),
     ...(await checkDatabase(settings)),
     ...(await checkUpstreams(settings)),

@@ -18,7 +18,7 @@ export async function startWorkers(
   log: Logger,
   onFatal: (error: Error) => void
 ): Promise<Gateway> {
-  announceWarnings(config, log)
+  announceWarnings({ config, policy }, log)
   // Made here, so that every worker finds it.
   if (config.secret === undefined) await loadOrCreateSecret(config.dataDir)
   const size = workerCount(config.workers)

@@ -13,10 +13,10 @@ export interface Gateways {
   readonly email: string
   /** The session's `Cookie` header. */
   readonly cookie: string
-  start(rules: readonly RouteRule[]): Promise<TestGateway>
+  start(rules: readonly RouteRule[], upstreamUrl?: string): Promise<TestGateway>
 }
 
-export async function startGateways(t: Test, upstreamUrl: string): Promise<Gateways> {
+export async function startGateways(t: Test, usualUpstream?: string): Promise<Gateways> {
   const postgres = await startPostgres(t)
   const url = await postgres.createDatabase()
   const database = await openDatabase({ driver: 'pg', url })
@@ -34,7 +34,8 @@ export async function startGateways(t: Test, upstreamUrl: string): Promise<Gatew
     // Nobody's addresses are believed, so that what FastAPI is told can only be the gateway's.
     TRUSTED_PROXIES: ''
   }
-  const start = (routes: readonly RouteRule[]) => startTestGateway(t, { upstreamUrl, env, policy: { routes } })
+  const start = (routes: readonly RouteRule[], upstreamUrl = usualUpstream) =>
+    startTestGateway(t, { ...(upstreamUrl === undefined ? {} : { upstreamUrl }), env, policy: { routes } })
 
   const first = await start([])
   const browser = new Browser(first.url, first.publicUrl)

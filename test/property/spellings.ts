@@ -102,7 +102,7 @@ export const request = fc.record({
 // Over about 8,192 bytes of a handshake's first line uvicorn answers nothing at all, whoever asks.
 const uvicornsLongestHandshake = 8_000
 
-type Recipe = typeof request extends fc.Arbitrary<infer T> ? T : never
+export type Recipe = typeof request extends fc.Arbitrary<infer T> ? T : never
 
 // Where the gateway answers itself, so that FastAPI must never be asked.
 const ownPaths = ['/api/auth/ok', '/api/auth', '/auth/sign-in', '/auth', '/api/auth/a/b']

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import type { EndReason, Outcome } from '../../proxy/live-connection.ts'
+import type { EndReason, Outcome } from '../../auth/live-connections.ts'
 import { relay } from '../../proxy/websocket-relay.ts'
 import { until } from '../support/until.ts'
 

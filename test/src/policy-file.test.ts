@@ -23,7 +23,8 @@ t.test('a policy file says who may reach what', async (t) => {
     auth: { appName: 'House' },
     brand: { name: 'House', logo: join(dir, 'logo.svg'), accent: { light: '#204080', dark: '#80a0ff' } },
     upstreams: {},
-    principalHeaders: []
+    principalHeaders: [],
+    headers: { drop: [], pass: [] }
   })
 })
 
@@ -50,7 +51,14 @@ t.test('the policy file of this repository can be used', async (t) => {
 })
 
 t.test('what defineConfig is not given is empty', async (t) => {
-  t.same(defineConfig({}), { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [] })
+  t.same(defineConfig({}), {
+    routes: [],
+    auth: {},
+    brand: {},
+    upstreams: {},
+    principalHeaders: [],
+    headers: { drop: [], pass: [] }
+  })
 })
 
 t.test('without a policy file nothing is open', async (t) => {
@@ -59,7 +67,8 @@ t.test('without a policy file nothing is open', async (t) => {
     auth: {},
     brand: {},
     upstreams: {},
-    principalHeaders: []
+    principalHeaders: [],
+    headers: { drop: [], pass: [] }
   })
 })
 
@@ -126,7 +135,8 @@ t.test('a rule can ask for more than a session, and FastAPI can be told more', a
   })
   t.match(await loadPolicy(named(join(dir, 'policy.ts'))), {
     routes: [{ path: '/x', access: 'session', roles: ['admin'], verified: true, freshWithin: 300, keepOpen: true }],
-    principalHeaders: ['name', 'role']
+    principalHeaders: ['name', 'role'],
+    headers: { drop: [], pass: [] }
   })
 })
 
@@ -162,5 +172,87 @@ t.test('demands that make no sense are refused', async (t) => {
     /routes\[4\]\.freshWithin: must be a number/,
     /routes\[5\]\.keepOpen: must be true or false/,
     /principalHeaders\[0\]: must be one of name, role/
+  ])
+})
+
+t.test('more headers of clients can be dropped, and single ones of those that move something pass', async (t) => {
+  const dir = t.testdir({
+    'policy.ts': `export default {
+      headers: { drop: ['Proxy', 'authorization', 'x-real-ip', 'baggage'], pass: ['X-HTTP-Method-Override', 'x-envoy-attempt-count'] }
+    }`,
+    'part.ts': "export default { headers: { drop: ['proxy'] } }"
+  })
+  const { headers } = await loadPolicy(named(join(dir, 'policy.ts')))
+  t.same(headers, {
+    drop: ['Proxy', 'authorization', 'x-real-ip', 'baggage'],
+    pass: ['X-HTTP-Method-Override', 'x-envoy-attempt-count']
+  })
+  t.same((await loadPolicy(named(join(dir, 'part.ts')))).headers, { drop: ['proxy'], pass: [] })
+  t.same(defineConfig({ headers: { pass: ['x-host'] } }).headers, { drop: [], pass: ['x-host'] })
+})
+
+t.test(
+  'no header passes that speaks for the gateway, and none is dropped that HTTP or the gateway needs',
+  async (t) => {
+    const never = ['X-User-Id', 'x-user-agent', 'X-Session-Id', 'x-gatehouse-token', 'X-Forwarded-For', 'Forwarded']
+    const needed = [
+      'Host',
+      'content-length',
+      'Transfer-Encoding',
+      'connection',
+      'Upgrade',
+      'cookie',
+      'Sec-WebSocket-Key'
+    ]
+    const source = (drop: readonly string[], pass: readonly string[]) =>
+      `export default { headers: ${JSON.stringify({ drop, pass })} }`
+    const dir = t.testdir({
+      'never.ts': source([], [...never, 'X-Request-Id']),
+      'needed.ts': source(needed, []),
+      'own.ts': source(never, []),
+      'odd.ts': source(['remote-*', 'a_b', '', 'x-host'], ['remote-', 'x.real.ip']),
+      'shapes.ts': "export default { headers: { drop: 'x-a', pass: [1], keep: [] } }",
+      'list.ts': "export default { headers: ['x-a'] }"
+    })
+    const problems = (file: string) => problemsFrom(loadPolicy(named(join(dir, file))))
+    isEach(t, await problems('never.ts'), [
+      ...never.map((name, index) => new RegExp(`headers\\.pass\\[${index}\\]: "${name}" can never pass`)),
+      /headers\.pass\[6\]: "X-Request-Id" can never pass/
+    ])
+    isEach(
+      t,
+      await problems('needed.ts'),
+      needed.map((name, index) => new RegExp(`headers\\.drop\\[${index}\\]: "${name}" cannot be dropped`))
+    )
+    isEach(
+      t,
+      await problems('own.ts'),
+      never.map((name) => new RegExp(`"${name}" cannot be dropped: clients' own never pass`))
+    )
+    isEach(t, await problems('odd.ts'), [
+      /headers\.drop\[0\]: must be the whole name of one header/,
+      /headers\.drop\[1\]: must be the whole name/,
+      /headers\.drop\[2\]: must be the whole name/,
+      /headers\.pass\[3\]: must be the whole name/,
+      /headers\.pass\[5\]: must be the whole name/
+    ])
+    isEach(t, await problems('shapes.ts'), [
+      /headers\.drop: must be a list of header names/,
+      /headers\.pass\[0\]/,
+      /headers\.keep: is not known in this version/
+    ])
+    isEach(t, await problems('list.ts'), [/headers: must be an object with drop, pass or both/])
+  }
+)
+
+t.test('a header passes only if it would be dropped, and is not dropped and passed', async (t) => {
+  const dir = t.testdir({
+    'policy.ts': `export default { headers: { drop: ['x-host'], pass: ['X-Custom', 'X-Host', 'traceparent', 'TE'] } }`
+  })
+  isEach(t, await problemsFrom(loadPolicy(named(join(dir, 'policy.ts')))), [
+    /headers\.pass\[0\]: "X-Custom" is not dropped: leave it out/,
+    /headers\.pass\[1\]: "X-Host" is in drop as well/,
+    /headers\.pass\[2\]: "traceparent" passes from TRUSTED_PROXIES alone/,
+    /headers\.pass\[3\]: "TE" belongs to one connection/
   ])
 })

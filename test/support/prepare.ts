@@ -1,19 +1,20 @@
 // Runs before the tests, so that no test file waits for a download within its own time limit.
 import { withoutChromium } from './chromium.ts'
 import { makeSite } from './docusaurus.ts'
-import { testPython } from './python.ts'
+import { serversPython, testPython } from './python.ts'
 
 try {
-  await testPython((installer) =>
-    process.stdout.write(`Installing the example app's requirements with ${installer} …\n`)
-  )
+  await Promise.all([
+    testPython((installer) => process.stdout.write(`Installing the example app's requirements with ${installer} …\n`)),
+    serversPython((installer) => process.stdout.write(`Installing other servers with ${installer} …\n`))
+  ])
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error)
   if (process.env['CI'] === 'true') {
     process.stderr.write(`${reason}\n`)
     process.exitCode = 1
   } else {
-    process.stdout.write(`skipped: the tests that need the example app. ${reason}\n`)
+    process.stdout.write(`skipped: the tests that need the example app or other servers. ${reason}\n`)
   }
 }
 

@@ -4,7 +4,10 @@ import { ensureVirtualEnvironment, findPython, PythonProblem } from '../../examp
 const folder = fileURLToPath(new URL('../../node_modules/.cache/gatehouse', import.meta.url))
 const requirements = [fileURLToPath(new URL('../../examples/fastapi/requirements.txt', import.meta.url))]
 
+const servers = fileURLToPath(new URL('servers.txt', import.meta.url))
+
 let made: Promise<string> | undefined
+let madeForServers: Promise<string> | undefined
 
 /** The path of a Python that runs the example app; made once for all test files. Throws PythonProblem. */
 export function testPython(onInstall?: (installer: 'uv' | 'pip') => void): Promise<string> {
@@ -15,12 +18,38 @@ export function testPython(onInstall?: (installer: 'uv' | 'pip') => void): Promi
 }
 
 /**
+ * The path of a Python that has other servers and frameworks as well: gunicorn, Django and so on. An environment of its
+ * own, so that none of them changes what the example app runs on. Throws PythonProblem.
+ */
+export function serversPython(onInstall?: (installer: 'uv' | 'pip') => void): Promise<string> {
+  madeForServers ??= findPython().then((python) => {
+    if (Number(python.version.split('.')[1]) < 11) throw new PythonProblem('the servers need Python 3.11 or newer')
+    return ensureVirtualEnvironment({
+      python,
+      folder,
+      requirements: [...requirements, servers],
+      ...(onInstall === undefined ? {} : { onInstall })
+    })
+  })
+  return madeForServers
+}
+
+/** As `withoutPython`, for what needs the other servers. */
+export function withoutServers(): Promise<false | string> {
+  return missing(serversPython)
+}
+
+/**
  * For `{ skip: await withoutPython() }`: false where the example app can run, the reason where Python is missing.
  * With CI=true it throws instead, so that nothing is skipped there unseen.
  */
-export async function withoutPython(): Promise<false | string> {
+export function withoutPython(): Promise<false | string> {
+  return missing(testPython)
+}
+
+async function missing(python: () => Promise<string>): Promise<false | string> {
   try {
-    await testPython()
+    await python()
     return false
   } catch (error) {
     if (!(error instanceof PythonProblem) || process.env['CI'] === 'true') throw error

@@ -1,4 +1,4 @@
-"""Says which rule a request was routed to, by FastAPI's own router.
+"""Says which rule a request was routed to, by FastAPI's own router, and what else a header could have moved.
 
 `POST /__rules`, reached directly and never through the gateway, replaces the rules. Each becomes FastAPI routes, the most
 specific first, as an author would order them by hand; Starlette's matching and nothing else decides.
@@ -9,34 +9,53 @@ import os
 from hashlib import sha256
 
 from fastapi import FastAPI, Request, Response, WebSocket
+from starlette.routing import Match
 
 KEY = os.environ["CONTROL_KEY"].encode()
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 LITERAL, PARAMETER, REST = 0, 1, 2
 
 
-def facts(rule, scope):
-    user = dict(scope["headers"]).get(b"x-user-id", b"")
-    target = scope["raw_path"] + b"?" + scope["query_string"]
+def facts(rule, path, target, user, seen):
+    """`seen`: method, scheme, host, mount point, client and the like, as the app reads them."""
     return {
         "X-Routed": str(rule),
-        "X-Path": sha256(scope["path"].encode("utf-8", "surrogatepass")).hexdigest(),
+        "X-Path": sha256(path.encode("utf-8", "surrogatepass")).hexdigest(),
         "X-Target": sha256(target).hexdigest(),
-        "X-User": user.decode("latin-1"),
-        "X-Own": str(any(scope["path"] == own or scope["path"].startswith(f"{own}/") for own in ("/auth", "/api/auth"))),
+        "X-User": user,
+        "X-Own": str(any(path == own or path.startswith(f"{own}/") for own in ("/auth", "/api/auth"))),
+        "X-Seen": sha256(repr(seen).encode()).hexdigest(),
     }
+
+
+def facts_of(rule, connection):
+    scope = connection.scope
+    user = connection.headers.get("x-user-id", "")
+    target = scope["raw_path"] + b"?" + scope["query_string"]
+    url = connection.base_url
+    # The gateway's X-Forwarded-Proto makes a socket's scheme that of the page, which means the same.
+    scheme = {"ws": "http", "wss": "https"}.get(url.scheme, url.scheme)
+    seen = (scope.get("method"), scheme, url.netloc, url.path, scope["client"] and scope["client"][0])
+    return facts(rule, scope["path"], target, user, seen)
+
+
+def rule_of(path, method):
+    """The rule that Starlette finds for the path that another framework would route; None for a method that no route takes."""
+    scope = {"type": "http", "path": path, "root_path": "", "method": method, "headers": []}
+    return next((int(route.name) for route in current.routes if route.matches(scope)[0] is Match.FULL), None)
 
 
 def add(app, rule, template, methods):
     async def answer(request: Request):
-        return Response(headers=facts(rule, request.scope))
+        return Response(headers=facts_of(rule, request))
 
     async def accept(websocket: WebSocket):
-        headers = [(name.encode(), value.encode()) for name, value in facts(rule, websocket.scope).items()]
-        await websocket.accept(headers=headers)
+        # Not all servers send headers with a 101.
+        await websocket.accept()
+        await websocket.send_text("".join(f"{name}: {value}\r\n" for name, value in facts_of(rule, websocket).items()))
         await websocket.close()
 
-    app.add_api_route(template, answer, methods=methods)
+    app.add_api_route(template, answer, methods=methods, name=str(rule))
     if "GET" in methods:
         app.add_api_websocket_route(template, accept)
 
@@ -81,14 +100,18 @@ def table(rules):
 current = table([])
 
 
-async def app(scope, receive, send):
+def replace_rules(body):
     global current
+    current = table(json.loads(body))
+
+
+async def app(scope, receive, send):
     if scope["type"] == "http" and scope["path"] == "/__rules" and (b"x-control-key", KEY) in scope["headers"]:
         body, more = b"", True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
-        current = table(json.loads(body))
+        replace_rules(body)
         await Response(status_code=204)(scope, receive, send)
     else:
         await current(scope, receive, send)
