@@ -11,7 +11,7 @@ const reservedNames = [
   ...['X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host', 'X-Forwarded-Port', 'X-Forwarded-Uri', 'X-User-']
 ]
 
-const harmlessNames = ['X-Custom', 'Accept', 'User-Agent', 'X-User', 'XUser-Id', 'X-HTTP-Method-Override', 'Via', 'TE']
+const harmlessNames = ['X-Custom', 'Accept', 'User-Agent', 'X-User', 'XUser-Id', 'X-HTTP-Methods', 'Via', 'TE']
 
 /** Every name that a protected one becomes with one token character put in one place of it. */
 export function everyNeighbour(): string[] {

@@ -26,12 +26,22 @@ root.test(
         const server = await startPairing(t, pairing, controlKey)
         const counts = new Map<string, number>()
         const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
-        const { webSockets } = pairing
+        const { webSockets, cutsParameters } = pairing
         await holds(
           t,
           fc.tuple(ruleSet, fc.array(fc.tuple(request, movingHeaders), { minLength: 60, maxLength: 100, size: 'max' })),
           ([rules, recipes]) =>
-            problemsOf({ gateways, server, controlKey, rules, recipes, webSockets, longestTarget, count }),
+            problemsOf({
+              gateways,
+              server,
+              controlKey,
+              rules,
+              recipes,
+              webSockets,
+              longestTarget,
+              cutsParameters,
+              count
+            }),
           3
         )
         t.comment(JSON.stringify(Object.fromEntries(counts)))

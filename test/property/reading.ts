@@ -30,6 +30,8 @@ export interface Run {
   readonly webSockets: boolean
   /** How long a target the server takes; a longer one is not sent. */
   readonly longestTarget?: number
+  /** Whether the server cuts what follows a `;` off a WebSocket's path; such a one is not sent. */
+  readonly cutsParameters?: boolean | undefined
   count(what: string): void
 }
 
@@ -44,6 +46,7 @@ export async function problemsOf({
   rules,
   recipes,
   webSockets,
+  cutsParameters = false,
   count
 }: Run): Promise<string[]> {
   const told = await ask(`${server.url}/__rules`, {
@@ -59,6 +62,7 @@ export async function problemsOf({
   await inParallel(recipes, requestsAtOnce, async ([recipe, moving]) => {
     const request = spell({ ...recipe, upgrade: recipe.upgrade && webSockets }, rules)
     if (request.target.length > longestTarget) return
+    if (cutsParameters && request.upgrade && request.target.includes(';')) return
     const wire = { ...request, moving: spellMoving(moving, request.target, rules) }
     const problem = await disagreement(wire, rules, gateways, ports, count)
     if (problem !== null) problems.push(problem)

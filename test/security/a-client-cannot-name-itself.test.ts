@@ -96,14 +96,7 @@ t.test('no spelling of a reserved name arrives', async () => {
 })
 
 t.test('names that only look similar do arrive, as they were sent', async (t) => {
-  const sent = [
-    'X-Users: 1',
-    'x-userid: 2',
-    'X-Sessions: 3',
-    'X-Original-URL: /me',
-    'X-Rewrite-URL: /me',
-    'X-Api-Key: 4'
-  ]
+  const sent = ['X-Users: 1', 'x-userid: 2', 'X-Sessions: 3', 'X-Originally: /me', 'X-Rewrite: /me', 'X-Api-Key: 4']
   const { rawHeaders } = await received('/public/x', sent, false)
   for (const line of sent) {
     const [name = '', value = ''] = line.split(': ')
