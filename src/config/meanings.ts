@@ -32,7 +32,7 @@ export const meanings: Readonly<Record<VariableName, string>> = {
     'comma list of further browser origins on the same registrable domain, such as `https://docs.example.com`: allowed by CORS with credentials, by BetterAuth and by the origin check. No wildcards',
   ALLOWED_HOSTS: 'comma list of further `Host` values that are answered, `host` or `host:port`',
   TRUSTED_PROXIES:
-    "comma list of addresses, CIDRs, `loopback`, `private`: peers whose `X-Forwarded-For` (rightmost address that is not a trusted one) and `X-Request-Id` are believed. Unset: nobody's",
+    "comma list of addresses, CIDRs, `loopback`, `private`: peers whose `X-Forwarded-For` (rightmost address that is not a trusted one), `X-Request-Id` and trace context (`traceparent`, `tracestate`, `baggage`) are believed. Unset: nobody's",
   PUBLIC_SIGN_UP: '`false` closes self-registration, by password, plugin and social provider alike',
   PAGES:
     'the built-in [pages](pages.md) for signing in and out under `/auth`, where no rule of the policy may lie; page loads without a session are sent there. `false` leaves `/auth` to FastAPI, and page loads get 401',
