@@ -71,3 +71,9 @@ t.test('check says what cookies need that are for https', async (t) => {
   const proxied = await gatehouse(['check'], cwd, { ...env, TRUSTED_PROXIES: 'loopback' })
   t.notMatch(proxied.stdout, /^warn {2}proxies/m)
 })
+
+t.test('check says which headers of clients the policy lets pass', async (t) => {
+  const cwd = t.testdir({ 'gatehouse.config.ts': "export default { headers: { pass: ['X-HTTP-Method-Override'] } }" })
+  const { stdout } = await gatehouse(['check'], cwd, { DATABASE_URL: nowhere, UPSTREAM_URL: 'http://127.0.0.1:1' })
+  t.match(stdout, /^warn {2}configuration: headers\.pass lets clients send X-HTTP-Method-Override/m)
+})
