@@ -5,7 +5,7 @@ import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import { distrustOverlong } from './authorities.ts'
 import type { AuthExtension } from './extension.ts'
-import { clientAddressHeader } from './fetch-bridge.ts'
+import { addressOptions } from './fetch-bridge.ts'
 import { limitSignIns, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
 import { hashInTurn } from './passwords.ts'
 import type { RateLimits } from './rate-limit.ts'
@@ -71,7 +71,8 @@ export function createAuth(options: AuthOptions) {
       enabled: true,
       customStorage: limits.storage,
       customRules: {
-        // An office behind one address must be able to look up its sessions and to leave.
+        // An office behind one address must be able to look up its sessions and to leave: the limit on all paths together is
+        // theirs too, and is wide enough.
         '/get-session': false,
         '/sign-out': false,
         // It says whether a password is the right one, as /change-password does, and had thirty times as many tries.
@@ -130,7 +131,7 @@ function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced
     useSecureCookies: false,
     cookiePrefix: cookiePrefix(publicUrl),
     defaultCookieAttributes: { secure: https, httpOnly: true, sameSite: 'lax', path: '/' },
-    ipAddress: { ipAddressHeaders: [clientAddressHeader], ipv6Subnet: 64 },
+    ipAddress: addressOptions,
     // Left unsaid, both checks are off wherever NODE_ENV or TEST says that this is a test.
     disableCSRFCheck: false,
     disableOriginCheck: false,

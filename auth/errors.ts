@@ -27,6 +27,9 @@ export class SessionStoreUnavailableError extends SessionStoreUnavailable {
 /** A body under `/api/auth` that is over the limit. */
 export const AuthBodyTooLargeError = createError('BODY_TOO_LARGE', 'BODY_TOO_LARGE', 413)
 
+/** A body under `/api/auth` whose JSON is nested deeper than anything that is meant. */
+export const AuthBodyNestedError = createError('REQUEST_INVALID', 'REQUEST_INVALID', 400)
+
 /** Something broke inside BetterAuth. Carries no cause: a failed query's message holds its parameters, tokens included. */
 export const AuthFailedError = createError('INTERNAL_ERROR', 'INTERNAL_ERROR', 500)
 

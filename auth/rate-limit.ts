@@ -1,13 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
+import { getIP } from 'better-auth/api'
 import { type Allowance, type Counters, createCounters } from './counters.ts'
 import { RateLimitedError } from './errors.ts'
+import { addressOptions, clientAddressHeader } from './fetch-bridge.ts'
 
 export interface RateLimitOptions {
   /** Failed sign-ins of one account from one address. Default 10 in 15 minutes. */
   readonly failedSignInsPerAddress?: Allowance | undefined
   /** Failed sign-ins of one account from anywhere. Default 100 in 15 minutes. */
   readonly failedSignIns?: Allowance | undefined
+  /** Requests of one address to BetterAuth and the built-in pages, whatever they ask for. Default 1,000 in 10 seconds. */
+  readonly requestsPerAddress?: Allowance | undefined
 }
 
 /** Who is trying to sign in: the account's names as the body gave them, and the client's address. */
@@ -25,6 +29,11 @@ export interface RateLimits {
       rule: { window: number; max: number }
     ): Promise<{ allowed: boolean; retryAfter: number | null }>
   }
+  /**
+   * Counts a request of this address before anything of it is read, in one count for all paths, those that do not exist
+   * included. Throws {@link RateLimitedError}.
+   */
+  admit(address: string): Promise<void>
   /**
    * Runs one request. A sign-in attempt announced inside stays counted when the response is a 401, and is given back
    * when it is anything else or `work` throws. Rejects with what `work` rejects with.
@@ -47,6 +56,9 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
   const quarter = 15 * 60
   const perAddress = options.failedSignInsPerAddress ?? { points: 10, seconds: quarter }
   const inAll = options.failedSignIns ?? { points: 100, seconds: quarter }
+  // A path that BetterAuth does not know has a count of its own there, so that made-up ones were without a limit, as looking
+  // up a session and signing out were. An office behind one address may have each of a hundred people load ten pages.
+  const requests = options.requestsPerAddress ?? { points: 1_000, seconds: 10 }
   const scope = new AsyncLocalStorage<Held[]>()
 
   async function giveBack(taken: readonly Held[]): Promise<void> {
@@ -60,6 +72,11 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
         const wait = await counters.take({ points, seconds }, key.length > 100 ? digest(key) : key)
         return { allowed: wait === null, retryAfter: wait }
       }
+    },
+
+    async admit(address) {
+      const wait = await counters.take(requests, `all paths|${networkOf(address)}`)
+      if (wait !== null) throw new RateLimitedError(wait)
     },
 
     run: (work) =>
@@ -94,6 +111,11 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
       }
     }
   }
+}
+
+// As BetterAuth counts: an IPv6 address by its /64, the least that one customer is given.
+function networkOf(address: string): string {
+  return getIP(new Headers({ [clientAddressHeader]: address }), { advanced: { ipAddress: addressOptions } }) ?? address
 }
 
 function digest(text: string): string {

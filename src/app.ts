@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Logger } from 'pino'
+import { AuthBodyTooLargeError } from '../auth/errors.ts'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/plugin.ts'
 import { type AuthRoutesOptions, authRoutes } from '../auth/routes.ts'
 import { createAdmission, rewriteUrl } from '../proxy/admission.ts'
@@ -11,7 +12,7 @@ import { createCors } from '../proxy/cors.ts'
 import { CookieAmbiguousError } from '../proxy/errors.ts'
 import { sessionCookieOf } from '../proxy/guard.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/plugin.ts'
-import { expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
+import { discardBody, expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket.ts'
 import { hangUp } from './hang-up.ts'
@@ -111,8 +112,16 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     })
     scope.addHook('preParsing', function limitBody(request, reply, payload, done) {
       if (!hasBody(request.raw)) return done(null, payload)
+      const { bodyLimit } = request.routeOptions
+      const limits = { ...proxy.limits, maxBytes: Math.max(proxy.limits.maxBytes, bodyLimit) }
+      // Before anything is read, and before a client that waits for `100 Continue` is told to go on. What it sends all the
+      // same is let pass by, so that it gets to read its answer.
+      if (Number(request.headers['content-length'] ?? 0) > bodyLimit) {
+        discardBody(request.raw, limits)
+        return done(new AuthBodyTooLargeError())
+      }
       try {
-        done(null, limitedBody(request.raw, reply.raw, proxy.limits))
+        done(null, limitedBody(request.raw, reply.raw, limits))
       } catch (error) {
         done(error instanceof Error ? error : new Error('the body could not be read'))
       }

@@ -38,6 +38,8 @@ export interface Config {
   trustedProxies: readonly string[]
   session: { cacheTtlMs: number; cacheMax: number; events: 'auto' | 'listen' | 'off'; staleIfErrorMs: number }
   maxBodyBytes: number
+  /** Of a request to BetterAuth or the built-in pages. */
+  maxAuthBodyBytes: number
   upstreamTimeoutMs: number
   /** Connections to one upstream at work on requests at once, in one process. */
   upstreamConnections: number
@@ -118,6 +120,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
       staleIfErrorMs: values.SESSION_STALE_IF_ERROR
     },
     maxBodyBytes: values.MAX_BODY_BYTES,
+    maxAuthBodyBytes: values.MAX_AUTH_BODY_BYTES,
     upstreamTimeoutMs: values.UPSTREAM_TIMEOUT,
     upstreamConnections: values.UPSTREAM_CONNECTIONS,
     liveConnections: {

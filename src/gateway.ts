@@ -128,13 +128,15 @@ export async function startGateway(
             sessionCookie,
             live,
             publicSignUp: config.publicSignUp,
+            limits,
+            maxBodyBytes: config.maxAuthBodyBytes,
             openStreams: liveConnections
           }
         : undefined,
       allowedHosts: config.allowedHosts,
       trustedOrigins: config.trustedOrigins,
       trustedProxies: config.trustedProxies,
-      auth: { ask, publicUrl },
+      auth: { ask, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       proxy: {
         publicUrl,
         guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]), now: Date.now },

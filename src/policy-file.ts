@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts'
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/extension.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/brand.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
@@ -22,6 +23,8 @@ export interface PolicyConfig {
   principalHeaders: readonly PrincipalHeader[]
   /** Which headers of clients upstreams never see beyond those that they never do, and which of those they do; neither by default. */
   headers: HeaderPolicy
+  /** Paths below `/api/auth` whose bodies may be of another size than MAX_AUTH_BODY_BYTES, and their bytes. */
+  bodies: BodyLimitsByPath
 }
 
 /** The policy file with the names of its upstreams, so that a rule can name no other. */
@@ -34,7 +37,7 @@ export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'route
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
   const headers = { drop: [], pass: [], ...config.headers }
-  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], ...config, headers }
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], bodies: {}, ...config, headers }
 }
 
 const fileShape = z.strictObject(
@@ -44,7 +47,8 @@ const fileShape = z.strictObject(
     brand: z.custom<Brand>().prefault({}),
     upstreams: z.custom<PolicyConfig['upstreams']>().prefault({}),
     principalHeaders: principalHeadersShape,
-    headers: headersShape
+    headers: headersShape,
+    bodies: z.custom<BodyLimitsByPath>().prefault({})
   },
   {
     error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined)
@@ -86,6 +90,8 @@ function judge(path: string, exported: unknown): PolicyConfig {
     problems.push(...brandProblems(exported.brand, dirname(path)))
   if (typeof exported === 'object' && exported !== null && 'upstreams' in exported && exported.upstreams !== undefined)
     problems.push(...upstreamProblems(exported.upstreams, dirname(path)))
+  if (typeof exported === 'object' && exported !== null && 'bodies' in exported && exported.bodies !== undefined)
+    problems.push(...bodyLimitProblems(exported.bodies))
   if (shape.success) problems.push(...namelessUpstreams(shape.data))
   if (shape.success && extensionProblems(shape.data.auth).length === 0) problems.push(...adminProblems(shape.data))
   if (!shape.success || problems.length > 0) throw new ConfigError(problems.map((problem) => `${path}: ${problem}`))

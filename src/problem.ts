@@ -66,7 +66,7 @@ const wordings = {
   BODY_TOO_LARGE: [
     413,
     'Body too large',
-    'The request body is larger than this gateway accepts. Send less, or have its operator raise MAX_BODY_BYTES.'
+    'The request body is larger than this gateway accepts. Send less, or have its operator raise MAX_BODY_BYTES, or MAX_AUTH_BODY_BYTES for what is below /api/auth and /auth.'
   ],
   HOST_UNKNOWN: [
     421,

@@ -2,9 +2,11 @@ import fastifyCookie from '@fastify/cookie'
 import fastifyHelmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import type { AskAuth } from '../ask.ts'
+import { clientAddress } from '../client-address.ts'
 import { FormOriginError, PageNotFoundError } from '../errors.ts'
 import { cookieReading } from '../fetch-bridge.ts'
 import type { LiveConnections } from '../live-connections.ts'
+import type { RateLimits } from '../rate-limit.ts'
 import { accountRoutes } from './account-routes.ts'
 import { goTo, type PageContext } from './context.ts'
 import { deviceEvents } from './device-events.ts'
@@ -19,30 +21,39 @@ import { assetsPath } from './theme.ts'
 export interface PagesOptions extends Omit<PageContext, 'features' | 'put'> {
   readonly ask: AskAuth
   readonly publicSignUp: boolean
+  readonly limits: Pick<RateLimits, 'admit'>
+  /** Bytes of a form; 413 past them. */
+  readonly maxBodyBytes: number
   /** Told of every event stream, so that whoever closes the gateway can end it. */
   readonly openStreams: LiveConnections
 }
 
-const largestForm = 16_384
 const yearSeconds = 31_536_000
 
 /** `/auth/*`: the pages for people. Nothing of it is proxied, whether there is such a page or not. */
 export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { publicUrl, theme } = options
+  const { publicUrl, theme, limits, maxBodyBytes } = options
   const features = await featuresOf(options.auth, options.publicSignUp)
   const context: PageContext = { ...options, features, put: createPutQuestion(options.ask, publicUrl) }
 
+  app.addHook('onRoute', function limitForms(route) {
+    route.bodyLimit ??= maxBodyBytes
+  })
   await app.register(fastifyHelmet, helmetOptions(publicUrl))
   await app.register(fastifyCookie, cookieReading)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
-    { parseAs: 'string', bodyLimit: largestForm },
+    { parseAs: 'string' },
     function parseForm(_request, body, parsed) {
       parsed(null, new URLSearchParams(String(body)))
     }
   )
 
+  app.addHook('onRequest', async function limitAddress(request) {
+    // The pages' own files cost next to nothing, and every page brings several.
+    if (!request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
+  })
   app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
     reply.header('cache-control', 'no-store')
     const safe = request.method === 'GET' || request.method === 'HEAD'

@@ -43,8 +43,9 @@ export const meanings: Readonly<Record<VariableName, string>> = {
     '`listen`, `off`, or `auto`: listen where the database can. Listening keeps a Neon compute awake; use `off` where it should scale to zero',
   SESSION_STALE_IF_ERROR:
     'seconds for which a known session outlives its cached decision while the database is unreachable. `0`: 503 once the decision expires',
-  MAX_BODY_BYTES:
-    'largest request body that is forwarded (100 MiB); 413 past it. Bodies under `/api/auth` may have 1 MiB',
+  MAX_BODY_BYTES: 'largest request body that is forwarded (100 MiB); 413 past it',
+  MAX_AUTH_BODY_BYTES:
+    'largest body of a request to `/api/auth` or `/auth` (64 KiB); 413 past it. [A path](policy.md#what-is-added-to-betterauth) can be given more, and a SAML answer has 256 KiB',
   UPSTREAM_CONNECTIONS:
     'connections to one upstream that are at work on requests at once, in one process. A request past them waits two seconds at most, then gets 503 `UPSTREAM_BUSY`. One session, and one address that has not signed in, gets half of them at most (429), where there are 64 or more',
   LIVE_CONNECTIONS:

@@ -56,6 +56,7 @@ export function variables(cwd: string) {
     SESSION_EVENTS: z.enum(['auto', 'listen', 'off'], 'must be auto, listen or off').prefault('auto'),
     SESSION_STALE_IF_ERROR: seconds(0, day).prefault('0'),
     MAX_BODY_BYTES: wholeNumber(0, Number.MAX_SAFE_INTEGER).prefault('104857600'),
+    MAX_AUTH_BODY_BYTES: wholeNumber(1, 104_857_600).prefault('65536'),
     UPSTREAM_CONNECTIONS: wholeNumber(1, 1_000_000).prefault('1024'),
     LIVE_CONNECTIONS: wholeNumber(1, 1_000_000).prefault('8192'),
     LIVE_CONNECTIONS_PER_ADDRESS: wholeNumber(1, 1_000_000).prefault('100'),

@@ -24,7 +24,8 @@ t.test('a policy file says who may reach what', async (t) => {
     brand: { name: 'House', logo: join(dir, 'logo.svg'), accent: { light: '#204080', dark: '#80a0ff' } },
     upstreams: {},
     principalHeaders: [],
-    headers: { drop: [], pass: [] }
+    headers: { drop: [], pass: [] },
+    bodies: {}
   })
 })
 
@@ -57,7 +58,8 @@ t.test('what defineConfig is not given is empty', async (t) => {
     brand: {},
     upstreams: {},
     principalHeaders: [],
-    headers: { drop: [], pass: [] }
+    headers: { drop: [], pass: [] },
+    bodies: {}
   })
 })
 
@@ -68,7 +70,8 @@ t.test('without a policy file nothing is open', async (t) => {
     brand: {},
     upstreams: {},
     principalHeaders: [],
-    headers: { drop: [], pass: [] }
+    headers: { drop: [], pass: [] },
+    bodies: {}
   })
 })
 
@@ -254,5 +257,38 @@ t.test('a header passes only if it would be dropped, and is not dropped and pass
     /headers\.pass\[1\]: "X-Host" is in drop as well/,
     /headers\.pass\[2\]: "traceparent" passes from TRUSTED_PROXIES alone/,
     /headers\.pass\[3\]: "TE" belongs to one connection/
+  ])
+})
+
+t.test('a path of BetterAuth may be given larger bodies, and nothing but such a path', async (t) => {
+  const dir = t.testdir({
+    'good.ts': `export default { bodies: { '/api/auth/stripe/webhook': 1048576, '/api/auth/sso/saml2/callback/*': 9 } }`,
+    'bad.ts': `export default { bodies: {
+      '/files/upload': 1, '/api/auth': 1, '/api/auth/*': 1, '/api/auth/': 1, '/api/auth/x/': 1, '/api/auth/../x': 1,
+      '/api/auth/x*': 1, '/api/auth/:id': 1, '/api/auth/a': 0, '/api/auth/b': 1.5, '/api/auth/c': '1MB', '/api/auth/d': 1e9
+    } }`,
+    'list.ts': 'export default { bodies: [1] }'
+  })
+  const { bodies } = await loadPolicy(named(join(dir, 'good.ts')))
+  t.same(bodies, { '/api/auth/stripe/webhook': 1_048_576, '/api/auth/sso/saml2/callback/*': 9 })
+  const noPath = (path: string) =>
+    `${join(dir, 'bad.ts')}: bodies["${path}"]: must be a path below /api/auth, such as /api/auth/stripe/webhook or /api/auth/stripe/*; MAX_AUTH_BODY_BYTES is for all of them`
+  const noNumber = (path: string) =>
+    `${join(dir, 'bad.ts')}: bodies["${path}"]: must be a whole number of bytes from 1 to 104857600`
+  t.same(await problemsFrom(loadPolicy(named(join(dir, 'bad.ts')))), [
+    ...[
+      '/files/upload',
+      '/api/auth',
+      '/api/auth/*',
+      '/api/auth/',
+      '/api/auth/x/',
+      '/api/auth/../x',
+      '/api/auth/x*',
+      '/api/auth/:id'
+    ].map(noPath),
+    ...['/api/auth/a', '/api/auth/b', '/api/auth/c', '/api/auth/d'].map(noNumber)
+  ])
+  t.same(await problemsFrom(loadPolicy(named(join(dir, 'list.ts')))), [
+    `${join(dir, 'list.ts')}: bodies: must be an object of paths below /api/auth and bytes`
   ])
 })

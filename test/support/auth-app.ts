@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { createAskAuth } from '../../auth/ask.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
+import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import type { AuthExtension } from '../../auth/extension.ts'
 import type { SessionChanges } from '../../auth/hooks.ts'
 import { createPasswordTurns } from '../../auth/passwords.ts'
@@ -22,6 +23,7 @@ export interface AuthAppOptions {
   publicSignUp?: boolean
   limits?: RateLimitOptions
   maxBodyBytes?: number
+  bodies?: BodyLimitsByPath
   passwordTurns?: Turns
   /** Who is told of what ends; by default it is noted. */
   changes?: SessionChanges
@@ -84,7 +86,9 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   await app.register(authRoutes, {
     ask: createAskAuth({ auth, limits, passwordTurns, log }),
     publicUrl,
-    maxBodyBytes: options.maxBodyBytes
+    limits,
+    maxBodyBytes: options.maxBodyBytes,
+    bodies: options.bodies
   })
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, auth, database, publicUrl, logged: () => logged, sessionsChanged, usersChanged, background, address }
