@@ -6,7 +6,7 @@ import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import { distrustOverlong } from './authorities.ts'
 import type { AuthExtension } from './extension.ts'
 import { addressOptions } from './fetch-bridge.ts'
-import { limitSignIns, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
+import { limitSecrets, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
 import { hashInTurn } from './passwords.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { cookiePrefix } from './session-cookie.ts'
@@ -60,7 +60,7 @@ export function createAuth(options: AuthOptions) {
       transaction: true
     }),
     ...accountOptions(options),
-    hooks: { ...extension.hooks, before: limitSignIns(limits) },
+    hooks: { ...extension.hooks, before: limitSecrets(limits) },
     plugins: [
       distrustOverlong(),
       watchChanges(options.changes, options.publicSignUp),
@@ -75,8 +75,9 @@ export function createAuth(options: AuthOptions) {
         // theirs too, and is wide enough.
         '/get-session': false,
         '/sign-out': false,
-        // It says whether a password is the right one, as /change-password does, and had thirty times as many tries.
-        '/delete-user': { window: 10, max: 3 }
+        // They say whether a password is the right one, as /change-password does, and had thirty times as many tries.
+        '/delete-user': { window: 10, max: 3 },
+        '/verify-password': { window: 10, max: 3 }
       }
     },
     logger: createAuthLogger(options.log),

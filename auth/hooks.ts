@@ -1,5 +1,6 @@
-import { APIError, createAuthMiddleware, getIP } from 'better-auth/api'
+import { APIError, createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
 import type { BetterAuthOptions } from 'better-auth/minimal'
+import { accountOf } from './endpoints.ts'
 import type { RateLimits } from './rate-limit.ts'
 
 type Plugin = NonNullable<BetterAuthOptions['plugins']>[number]
@@ -11,16 +12,61 @@ export interface SessionChanges {
   userChanged(userId: string): void
 }
 
-/** The first of all hooks: counts an attempt to sign in with a password, on the parsed body, before any hashing. */
-export function limitSignIns(limits: RateLimits) {
+type HookContext = Parameters<Parameters<typeof createAuthMiddleware>[0]>[0]
+
+const readSession = getSession()
+
+/**
+ * The first of all hooks: counts an attempt wherever BetterAuth would say whether a secret is the right one, against the
+ * account that it belongs to, on the parsed body, before the secret is looked at.
+ */
+export function limitSecrets(limits: RateLimits) {
   return createAuthMiddleware(async (context) => {
-    const body: unknown = context.body
-    if (!context.path.startsWith('/sign-in/') || !isRecord(body) || typeof body['password'] !== 'string') return
-    // All of them: were only the first counted, a made-up one in front would hide the account that is meant.
-    const names = [body['email'], body['username'], body['phoneNumber']].filter((name) => typeof name === 'string')
-    const address = getIP(context.request ?? new Headers(), context.context.options) ?? 'unknown'
-    await limits.announce({ names, address })
+    const account = accountOf(context.path)
+    // Without a request it is the gateway or the operator's own code that asks.
+    if (account === undefined || context.request === undefined) return
+    const address = getIP(context.request, context.context.options) ?? 'unknown'
+    if (account === 'nobody') await limits.announceToken({ path: context.path, address })
+    else if (account === 'named') await limits.announce({ names: namesIn(context.body), address })
+    else {
+      const names = await sessionUser(context)
+      if (names.length === 0 && account === 'pending') names.push(...(await pendingUser(context)))
+      await limits.announce({ names, address })
+    }
   })
+}
+
+// All of them: were only the first counted, a made-up one in front would hide the account that is meant.
+function namesIn(body: unknown): string[] {
+  if (!isRecord(body)) return []
+  return [body['email'], body['username'], body['phoneNumber']].filter((name) => typeof name === 'string')
+}
+
+/**
+ * The user who is signed in, by the name that signing in counts under, so that a password has one count, and by the id,
+ * so that another address does not begin a new one. Whatever BetterAuth takes for a session counts: a bearer token too,
+ * which a hook of its plugin turns into a cookie for the endpoint that is asked, and for no other hook.
+ */
+async function sessionUser({ context, headers }: HookContext): Promise<string[]> {
+  const query = { disableCookieCache: true, disableRefresh: true }
+  const found: unknown = await dispatchAuthEndpoint(readSession, {
+    context,
+    ...(headers !== undefined && { headers }),
+    query,
+    method: 'GET',
+    asResponse: false
+  })
+  const user = isRecord(found) && isRecord(found['user']) ? found['user'] : {}
+  return [user['id'], user['email']].filter((name) => typeof name === 'string')
+}
+
+/** The user whose password was right, and whose second factor is asked for now: the two-factor plugin's cookie says who. */
+async function pendingUser(context: HookContext): Promise<string[]> {
+  const { createAuthCookie, secret, internalAdapter } = context.context
+  const attempt = await context.getSignedCookie(createAuthCookie('two_factor').name, secret)
+  if (typeof attempt !== 'string') return []
+  const found = await internalAdapter.findVerificationValue(attempt)
+  return found === null ? [] : [found.value]
 }
 
 /** The policy file's own `hooks.before`, run right after ours. */

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { RateLimitedError } from '../../auth/errors.ts'
-import { createRateLimits, type RateLimits, type SignInAttempt } from '../../auth/rate-limit.ts'
+import { createRateLimits, type RateLimits, type SecretAttempt } from '../../auth/rate-limit.ts'
 
 const allowances = {
   failedSignInsPerAddress: { points: 2, seconds: 900 },
@@ -9,7 +9,7 @@ const allowances = {
 }
 
 /** One sign-in that ends with this status: what came of it, as a status. */
-async function signIn(limits: RateLimits, attempt: SignInAttempt, status: number | Error): Promise<number> {
+async function signIn(limits: RateLimits, attempt: SecretAttempt, status: number | Error): Promise<number> {
   try {
     const response = await limits.run(async () => {
       await limits.announce(attempt)
@@ -23,7 +23,7 @@ async function signIn(limits: RateLimits, attempt: SignInAttempt, status: number
   }
 }
 
-const from = (address: string, ...names: string[]): SignInAttempt => ({ address, names })
+const from = (address: string, ...names: string[]): SecretAttempt => ({ address, names })
 
 t.test('failures of one account are counted by address and in all', async (t) => {
   const limits = createRateLimits(allowances)
