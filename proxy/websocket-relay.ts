@@ -46,6 +46,7 @@ class Relay implements LiveConnection {
   readonly #onClose: (outcome: Outcome) => void
   readonly #fromClient: Lane
   readonly #fromUpstream: Lane
+  readonly #timers: NodeJS.Timeout[] = []
   #open = true
   /** Why the gateway ends it. */
   #reason: EndReason | undefined
@@ -167,12 +168,14 @@ class Relay implements LiveConnection {
   }
 
   #closeWithin(ms: number): void {
-    setTimeout(() => this.#close(this.#outcome ?? 'timed out'), ms).unref()
+    this.#timers.push(setTimeout(() => this.#close(this.#outcome ?? 'timed out'), ms).unref())
   }
 
   #close(outcome: Outcome): void {
     if (!this.#open) return
     this.#open = false
+    // They would keep what is over in memory until their time.
+    for (const timer of this.#timers) clearTimeout(timer)
     this.#fromClient.destroySink()
     this.#fromUpstream.destroySink()
     this.#onClose(this.#reason ?? outcome)
