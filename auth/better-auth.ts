@@ -9,6 +9,7 @@ import { addressOptions } from './fetch-bridge.ts'
 import { limitSecrets, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
 import { hashInTurn } from './passwords.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { mostRows, revokeAllOthers } from './revocation.ts'
 import { cookiePrefix } from './session-cookie.ts'
 import type { Turns } from './turns.ts'
 
@@ -64,6 +65,7 @@ export function createAuth(options: AuthOptions) {
     plugins: [
       distrustOverlong(),
       watchChanges(options.changes, options.publicSignUp),
+      revokeAllOthers(),
       policyHooks(extension.hooks?.before),
       ...(extension.plugins ?? [])
     ],
@@ -136,8 +138,9 @@ function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced
     // Left unsaid, both checks are off wherever NODE_ENV or TEST says that this is a test.
     disableCSRFCheck: false,
     disableOriginCheck: false,
-    // Joined in the database: the adapter's own joining prints a failed query to the console.
-    database: { joins: true }
+    // Joined in the database: the adapter's own joining prints a failed query to the console. Lists end at a hundred
+    // by default, and most of what asks for one takes that for all there is.
+    database: { joins: true, defaultFindManyLimit: mostRows }
   }
 }
 

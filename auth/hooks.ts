@@ -77,8 +77,8 @@ export function policyHooks(before: BeforeHook): Plugin {
   }
 }
 
-// BetterAuth names the first hundred sessions that it deletes together, and no more: wherever there may be several, the
-// user's are all in doubt.
+// BetterAuth names the first thousand (`mostRows`) of the sessions that it deletes together, and no more: wherever there
+// may be several, the user's are all in doubt.
 const endsOne = new Set(['/sign-out', '/revoke-session', '/get-session', '/admin/revoke-user-session'])
 
 /**

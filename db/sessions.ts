@@ -162,7 +162,7 @@ export function createUserReader(
   }
 }
 
-// Drizzle's error prints the parameters of the statement, and this one's is a live session token.
-function throwWithoutParameters(error: unknown): never {
+/** Drizzle's error prints the parameters of the statement, live session tokens among them: throws what caused it instead. */
+export function throwWithoutParameters(error: unknown): never {
   throw error instanceof Error && error.cause instanceof Error ? error.cause : error
 }

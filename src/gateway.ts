@@ -6,6 +6,7 @@ import { createPasswordTurns } from '../auth/passwords.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
+import { createSessionList } from '../db/session-list.ts'
 import { createAdmin } from './admin.ts'
 import { announceReady, announceWarnings } from './announce.ts'
 import { createApp } from './app.ts'
@@ -127,6 +128,7 @@ export async function startGateway(
             sessions,
             sessionCookie,
             live,
+            sessionList: createSessionList(database),
             publicSignUp: config.publicSignUp,
             limits,
             maxBodyBytes: config.maxAuthBodyBytes,

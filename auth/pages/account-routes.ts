@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Identity } from '../identity.ts'
 import { type Account, type AccountForm, accountPage, signOutButton } from './account.ts'
 import { fromStore, goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './context.ts'
-import { listDevices } from './devices.ts'
+import { deviceOf, devicesAPage } from './devices.ts'
 import type { Outcome } from './questions.ts'
 import { confirmedAddress, withNext } from './return-address.ts'
 import { complaintAbout, noticeOf } from './sentences.ts'
@@ -17,10 +17,10 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
   async function show(
     reply: FastifyReply,
     identity: Identity,
-    more: Pick<Account, 'notice' | 'complaint'>,
+    more: Pick<Account, 'notice' | 'complaint'> & { readonly page?: number },
     status?: number
   ): Promise<FastifyReply> {
-    const account = await fromStore(() => readAccount(context, identity))
+    const account = await fromStore(() => readAccount(context, identity, more.page ?? 1))
     if (account === undefined) return askToSignIn(reply)
     const main = accountPage({ ...account, ...more })
     return sendPage(reply, context, { title: 'Your account', main, wide: true, corner: signOutButton }, status)
@@ -57,7 +57,8 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
       const error = textIn(request.query, 'error')
       const complaint =
         error === undefined ? undefined : { ...complaintAbout(error, 'INVALID_TOKEN'), form: 'verify' as const }
-      return show(reply, identity, { notice: noticeOf(textIn(request.query, 'notice')), complaint })
+      const page = pageNumber(textIn(request.query, 'devices'))
+      return show(reply, identity, { notice: noticeOf(textIn(request.query, 'notice')), complaint, page })
     }
   })
 
@@ -89,12 +90,14 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
     'devices',
     async (request, reply, identity) => {
       const id = textIn(request.body, 'device')
-      const devices = await fromStore(() => listDevices(context.auth, identity.userId))
-      const device = devices.find((one) => one.id === id)
+      const [device] = id === undefined ? [] : await fromStore(() => context.sessionList.some(identity.userId, [id]))
       // Gone already is what was wanted.
       return device === undefined ? undefined : put(request, reply, '/revoke-session', { token: device.token })
     },
-    () => done('revoked')
+    (request) => {
+      const page = pageNumber(textIn(request.body, 'page'))
+      return page === 1 ? done('revoked') : `${done('revoked')}&devices=${page}`
+    }
   )
 
   form(
@@ -137,19 +140,29 @@ function askToSignIn(reply: FastifyReply): FastifyReply {
   return goTo(reply, withNext('/auth/sign-in?notice=ended&', home))
 }
 
-async function readAccount(context: PageContext, identity: Identity): Promise<Account | undefined> {
-  const { auth, features } = context
+// What is no number is the first page; one past the end is the last.
+function pageNumber(text: string | undefined): number {
+  return text !== undefined && /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 1
+}
+
+async function readAccount(context: PageContext, identity: Identity, page: number): Promise<Account | undefined> {
+  const { auth, features, sessionList } = context
   const { internalAdapter } = await auth.$context
   const user = await internalAdapter.findUserById(identity.userId)
   if (user === null) return undefined
   const { name, email, emailVerified } = user
+  const { sessions, ...where } = await sessionList.page(identity.userId, {
+    page,
+    size: devicesAPage,
+    current: identity.sessionId
+  })
   return {
     features,
     name,
     email,
     emailVerified,
     hasPassword: await hasPassword(context, identity.userId),
-    devices: await listDevices(auth, identity.userId),
+    devices: { ...where, shown: sessions.map(deviceOf) },
     current: identity.sessionId
   }
 }

@@ -1,4 +1,6 @@
-import type { Device } from './devices.ts'
+import type { SessionPage } from '../../db/session-list.ts'
+import { deviceEventsAddress } from './device-events.ts'
+import { type Device, devicesAPage } from './devices.ts'
 import { newPassword } from './entrance.ts'
 import type { Features } from './features.ts'
 import { field, ownerOfPassword } from './field.ts'
@@ -9,6 +11,11 @@ import type { Complaint } from './sentences.ts'
 /** The forms of the account page. */
 export type AccountForm = 'profile' | 'password' | 'delete' | 'devices' | 'verify'
 
+/** Some of the devices, in the order in which they are shown. */
+export interface DevicesPage extends Omit<SessionPage, 'sessions'> {
+  readonly shown: readonly Device[]
+}
+
 /** What the account page shows. */
 export interface Account {
   readonly features: Features
@@ -17,7 +24,7 @@ export interface Account {
   readonly emailVerified: boolean
   /** Whether the user has a password here at all, and not only a provider. */
   readonly hasPassword: boolean
-  readonly devices: readonly Device[]
+  readonly devices: DevicesPage
   /** The id of the session that is looking. */
   readonly current: string
   readonly notice?: string | undefined
@@ -83,22 +90,33 @@ ${newPassword(features, at('newPassword'), 'New password')}
 
 function devicesCard(account: Account): Html {
   const { devices, current } = account
-  const mine = devices.filter(({ id }) => id === current)
-  const others = devices.filter(({ id }) => id !== current)
+  const { shown, total, page, pages } = devices
+  const first = (page - 1) * devicesAPage + 1
   return html`<section class="card" aria-labelledby="devices-title">
 <h2 id="devices-title">Devices</h2>
 ${alertBox(complaintIn(account, 'devices'))}
 <p class="hint">This is where you are signed in. If you do not recognise a device, sign it out and change your password.</p>
-<ul class="devices" data-live="/auth/account/devices">
-${[...mine, ...others].map((device) => deviceItem(device, device.id === current))}
+${pages > 1 && html`<p class="hint">${first} to ${first + shown.length - 1} of ${total}, those last used first.</p>`}
+<ul class="devices" data-live="${deviceEventsAddress(shown.map(({ id }) => id))}">
+${shown.map((device) => deviceItem(device, device.id === current, page))}
 </ul>
 <p class="away" role="status" data-live-note></p>
-<form method="post" action="/auth/account/devices/revoke-others" data-others ${others.length === 0 && html`hidden`}>
+${pages > 1 && devicePages(page, pages)}
+<form method="post" action="/auth/account/devices/revoke-others" data-others ${total < 2 && html`hidden`}>
 <button class="quiet">Sign out all other devices</button></form>
 </section>`
 }
 
-function deviceItem({ id, label, address, signedInAt, lastUseAt }: Device, current: boolean): Html {
+function devicePages(page: number, pages: number): Html {
+  const at = (number: number) => (number === 1 ? '/auth/account' : `/auth/account?devices=${number}`)
+  return html`<nav class="pages" aria-label="Devices">
+${page > 1 && html`<a href="${at(page - 1)}#devices-title" rel="prev">Newer</a>`}
+<span>Page ${page} of ${pages}</span>
+${page < pages && html`<a href="${at(page + 1)}#devices-title" rel="next">Older</a>`}
+</nav>`
+}
+
+function deviceItem({ id, label, address, signedInAt, lastUseAt }: Device, current: boolean, page: number): Html {
   return html`<li data-device="${id}"><div>
 <p class="label">${label}${current && html` <span class="tag">this device</span>`}</p>
 <p class="hint">${current ? 'In use now' : html`Last used ${time(lastUseAt)}`}${address !== undefined && html` <span class="address">from ${address}</span>`}</p>
@@ -106,6 +124,7 @@ function deviceItem({ id, label, address, signedInAt, lastUseAt }: Device, curre
 ${
   !current &&
   html`<form method="post" action="/auth/account/devices/revoke">
+${page > 1 && html`<input type="hidden" name="page" value="${page}">`}
 <button class="quiet small" name="device" value="${id}" aria-label="Sign out ${label}">Sign out</button></form>`
 }</li>`
 }

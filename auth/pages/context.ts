@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { watchStoreFailures } from '../../db/failure-scope.ts'
+import type { SessionList } from '../../db/session-list.ts'
 import type { Auth } from '../better-auth.ts'
 import { AuthFailedError, SessionStoreUnavailableError } from '../errors.ts'
 import type { Identity } from '../identity.ts'
@@ -21,6 +22,8 @@ export interface PageContext {
   /** The session cookie's full name, prefix included. */
   readonly sessionCookie: string
   readonly live: LiveSessions
+  /** What the account page lists. */
+  readonly sessionList: SessionList
   readonly put: PutQuestion
 }
 

@@ -3,16 +3,18 @@ import type { FastifyInstance } from 'fastify'
 import { PageNotFoundError, RateLimitedError } from '../errors.ts'
 import type { LiveConnection, LiveConnections } from '../live-connections.ts'
 import { fromStore, type PageContext, whoIsAsking } from './context.ts'
-import { listDevices, referenceOf } from './devices.ts'
+import { devicesAPage, referenceOf } from './devices.ts'
 
 // Proxies close what says nothing for a minute.
 const heartbeatMs = 25_000
-// Each costs memory and a place in the sweep; who has more devices than this sees the rest when the page is loaded again.
-const mostDevices = 100
+/** The address of the stream about these devices, which are those that a page shows. */
+export function deviceEventsAddress(ids: readonly string[]): string {
+  return `/auth/account/devices?${new URLSearchParams(ids.map((id): [string, string] => ['of', id]))}`
+}
 
 /**
- * `/auth/account/devices`: an event stream that says which devices are left whenever one of them is signed out, and
- * `ended` when that is the one that is looking. It tells ids and nothing else.
+ * `/auth/account/devices?of=…`: an event stream that says which of these devices are left whenever one of them is signed
+ * out, and `ended` when that is the one that is looking. It tells ids and nothing else.
  */
 export function deviceEvents(app: FastifyInstance, context: PageContext, openStreams: LiveConnections): void {
   app.get('/auth/account/devices', async function streamDevices(request, reply) {
@@ -20,7 +22,10 @@ export function deviceEvents(app: FastifyInstance, context: PageContext, openStr
     // EventSource tries again and again after every other answer.
     if (identity === null) return reply.code(204).send()
     const { userId, sessionId } = identity
-    const devices = (await fromStore(() => listDevices(context.auth, userId))).slice(0, mostDevices)
+    // Each costs memory and a place in the sweep, so that no more are followed than a page shows.
+    const { of = [] } = request.query as { of?: string | string[] } // Fastify's parser makes a list of several
+    const shown = [of].flat().slice(0, devicesAPage)
+    const devices = await fromStore(() => context.sessionList.some(userId, [sessionId, ...shown]))
     if (!devices.some(({ id }) => id === sessionId)) throw new PageNotFoundError()
 
     const stream = new PassThrough()

@@ -1,5 +1,5 @@
 import { parse } from 'bowser'
-import type { Auth } from '../better-auth.ts'
+import type { ListedSession } from '../../db/session-list.ts'
 import type { SessionReference } from '../live-sessions.ts'
 import { subjectOf } from '../session-decision.ts'
 
@@ -17,24 +17,20 @@ export interface Device {
   readonly expiresAt: Date
 }
 
-/** The devices on which a user is signed in, the last used first. Rejects when the store cannot answer. */
-export async function listDevices(auth: Pick<Auth, '$context'>, userId: string): Promise<readonly Device[]> {
-  const { internalAdapter } = await auth.$context
-  const sessions = await internalAdapter.listSessions(userId, { onlyActiveSessions: true })
-  return sessions
-    .map(
-      ({ id, token, userAgent, ipAddress, createdAt, updatedAt, expiresAt }): Device => ({
-        id,
-        token,
-        label: deviceLabel(userAgent ?? ''),
-        address: shortAddress(ipAddress ?? ''),
-        signedInAt: new Date(createdAt),
-        lastUseAt: new Date(updatedAt),
-        expiresAt: new Date(expiresAt)
-      })
-    )
-    .filter(({ expiresAt }) => expiresAt.getTime() > Date.now())
-    .toSorted((a, b) => b.lastUseAt.getTime() - a.lastUseAt.getTime())
+/** How many devices a page shows. */
+export const devicesAPage = 20
+
+/** The device of a session. */
+export function deviceOf({ id, token, userAgent, ipAddress, createdAt, updatedAt, expiresAt }: ListedSession): Device {
+  return {
+    id,
+    token,
+    label: deviceLabel(userAgent ?? ''),
+    address: shortAddress(ipAddress ?? ''),
+    signedInAt: createdAt,
+    lastUseAt: updatedAt,
+    expiresAt
+  }
 }
 
 // IPv6 addresses are kept in full length, and by their network: the rest of them is zeros.
@@ -44,8 +40,8 @@ function shortAddress(address: string): string | undefined {
   return address.includes(':') && URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : address
 }
 
-/** The session of a device, as live connections are tied to it. */
-export function referenceOf({ token, expiresAt }: Device, userId: string): SessionReference {
+/** A session, as live connections are tied to it. */
+export function referenceOf({ token, expiresAt }: ListedSession, userId: string): SessionReference {
   return { token, userId, session: subjectOf(token), user: subjectOf(userId), expiresAt: expiresAt.getTime() }
 }
 

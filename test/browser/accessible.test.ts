@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import t from 'tap'
+import { Browser } from '../support/browser.ts'
 import { withoutChromium } from '../support/chromium.ts'
-import { becomes, signIn, signUp, startHouse } from './house.ts'
+import { becomes, password, signIn, signUp, startHouse } from './house.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
@@ -66,6 +67,13 @@ t.test('axe finds nothing, light and dark', { skip: withoutChromium() }, async (
   await page.getByRole('button', { name: 'Change the password' }).click()
   await page.getByRole('alert').waitFor()
   await judged('a form of the account that failed')
+  for (let n = 0; n < 25; n++) await new Browser(house.gateway.url, house.gateway.publicUrl).signIn('ada', password)
+  await page.goto(at('/auth/account?devices=2'))
+  t.equal(await page.locator('[data-device]').count(), 7)
+  await judged('a further page of devices')
+  await page.getByRole('link', { name: 'Newer' }).click()
+  await page.waitForURL(at('/auth/account#devices-title'))
+  t.equal(await page.locator('[data-device]').count(), 20)
   await page.goto(at('/auth/sign-out'))
   await judged('/auth/sign-out')
 })

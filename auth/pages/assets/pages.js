@@ -85,7 +85,9 @@ function keepOnly(devices, ids) {
   if (gone.length === 0) return
   const hadFocus = gone.some((item) => item.contains(document.activeElement))
   for (const item of gone) item.remove()
-  document.querySelector('[data-others]').hidden = devices.children.length < 2
+  // On other pages there are more of them.
+  const all = document.querySelector('.pages') === null
+  document.querySelector('[data-others]').hidden = all && devices.children.length < 2
   document.querySelector('[data-live-note]').textContent = 'A device was signed out.'
   if (hadFocus) {
     devices.tabIndex = -1
