@@ -58,6 +58,8 @@ export class LiveSessions {
   readonly #keptByUser = new Map<string, Kept>()
   readonly #doubtfulSessions = new Doubts<Live>((lives) => this.#readSessions(lives))
   readonly #doubtfulUsers = new Doubts<Kept>((kept) => this.#readUsers(kept))
+  /** Users of whom every session is in doubt already: a thousand that are deleted together are told one by one. */
+  readonly #usersInDoubt = new Set<string>()
   readonly #timer: NodeJS.Timeout
   readonly #looksEach: number
   #looks = 0
@@ -109,7 +111,8 @@ export class LiveSessions {
   }
 
   userChanged(user: string): void {
-    this.#doubtfulSessions.add(this.#byUser.get(user) ?? [])
+    if (!this.#usersInDoubt.has(user)) this.#doubtfulSessions.add(this.#byUser.get(user) ?? [])
+    if (this.#byUser.has(user)) this.#usersInDoubt.add(user)
     const kept = this.#keptByUser.get(user)
     if (kept !== undefined) this.#doubtfulUsers.add([kept])
   }
@@ -133,6 +136,7 @@ export class LiveSessions {
   }
 
   async #readSessions(lives: readonly Live[]): Promise<void> {
+    this.#usersInDoubt.clear()
     const expiries = await this.#options.readExpiries(lives.map(({ reference }) => reference.token)).catch(() => null)
     if (expiries === null) {
       // Past their last known expiry, so that the next look asks again.
