@@ -7,6 +7,7 @@ import { distrustOverlong } from './authorities.ts'
 import type { AuthExtension } from './extension.ts'
 import { addressOptions } from './fetch-bridge.ts'
 import { limitSecrets, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
+import { limitInput } from './input-limits.ts'
 import { hashInTurn } from './passwords.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { mostRows, revokeAllOthers } from './revocation.ts'
@@ -64,6 +65,7 @@ export function createAuth(options: AuthOptions) {
     hooks: { ...extension.hooks, before: limitSecrets(limits) },
     plugins: [
       distrustOverlong(),
+      limitInput(extension.emailAndPassword?.maxPasswordLength),
       watchChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
       policyHooks(extension.hooks?.before),

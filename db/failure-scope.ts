@@ -1,40 +1,59 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
+/**
+ * What the failure of a statement means. `away`: the store could not answer. `input`: it answered that what it was given
+ * cannot be so (bad data, a broken constraint, a limit of its own; SQLSTATE classes 22, 23, 54). `broken`: it answered
+ * that the statement is wrong, or not allowed (class 42).
+ */
+export type FailureKind = 'away' | 'input' | 'broken'
+
 interface Scope {
-  failed: boolean
+  readonly failures: Set<FailureKind>
   readonly outer: Scope | undefined
 }
 
 const scopes = new AsyncLocalStorage<Scope>()
 
-/** What came of watched work, and whether the store failed anywhere in it, even where the failure was swallowed. */
-export type Watched<T> =
-  | { readonly ok: true; readonly result: T; readonly storeFailed: boolean }
-  | { readonly ok: false; readonly error: unknown; readonly storeFailed: boolean }
+/** What came of watched work, and how statements failed anywhere in it, even where the failure was swallowed. */
+export type Watched<T> = (
+  | { readonly ok: true; readonly result: T }
+  | { readonly ok: false; readonly error: unknown }
+) & {
+  /** A statement or a connection attempt failed because the store could not answer. */
+  readonly storeFailed: boolean
+  readonly failures: ReadonlySet<FailureKind>
+}
 
 /**
- * Runs work and tells whether a statement or a connection attempt of it failed because the store could not answer.
- * BetterAuth turns some of those failures into "not signed in"; this is how its caller knows better. Never rejects.
+ * Runs work and tells whether a statement or a connection attempt of it failed, and how. BetterAuth turns some of those
+ * failures into "not signed in"; this is how its caller knows better. Never rejects.
  */
 export async function watchStoreFailures<T>(work: () => Promise<T>): Promise<Watched<T>> {
-  const scope: Scope = { failed: false, outer: scopes.getStore() }
+  const failures = new Set<FailureKind>()
+  const scope: Scope = { failures, outer: scopes.getStore() }
   try {
     // A drizzle query starts when it is awaited, and that has to be in here.
     const result = await scopes.run(scope, async () => await work())
-    return { ok: true, result, storeFailed: scope.failed }
+    return { ok: true, result, storeFailed: failures.has('away'), failures }
   } catch (error) {
-    return { ok: false, error, storeFailed: scope.failed }
+    return { ok: false, error, storeFailed: failures.has('away'), failures }
   }
 }
 
-/**
- * Whether what a statement or connection attempt rejected with means that the store could not answer: everything but
- * bad data (SQLSTATE class 22) and broken constraints (class 23). Looks through `cause`.
- */
+/** Whether what a statement or connection attempt rejected with means that the store could not answer. */
 export function isStoreFailure(error: unknown): boolean {
-  const state = sqlState(error)
-  return state === undefined || !(state.startsWith('22') || state.startsWith('23'))
+  return failureKind(error) === 'away'
 }
+
+/** What the failure of a statement or connection attempt means. Looks through `cause`. */
+export function failureKind(error: unknown): FailureKind {
+  const state = sqlState(error)
+  return (state === undefined ? undefined : kindOfClass[state.slice(0, 2)]) ?? 'away'
+}
+
+const kindOfClass: Readonly<Record<string, FailureKind>> = { 22: 'input', 23: 'input', 42: 'broken', 54: 'input' }
+// The transaction is over because of another statement, which has been reported.
+const consequence = '25P02'
 
 /** The SQLSTATE that Postgres gave, looked for through `cause`; undefined when the error is none of Postgres'. */
 export function sqlState(error: unknown): string | undefined {
@@ -49,7 +68,7 @@ export function sqlState(error: unknown): string | undefined {
 export function failureReporter(): (error: unknown) => void {
   const scope = scopes.getStore()
   return (error) => {
-    if (!isStoreFailure(error)) return
-    for (let at = scope; at !== undefined; at = at.outer) at.failed = true
+    if (sqlState(error) === consequence) return
+    for (let at = scope; at !== undefined; at = at.outer) at.failures.add(failureKind(error))
   }
 }

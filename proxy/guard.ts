@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
-import { SessionStoreUnavailableError } from '../auth/errors.ts'
+import { sessionReadFailed } from '../auth/errors.ts'
 import type { Identity, SessionVerdict } from '../auth/identity.ts'
 import { readCookie } from '../auth/session-cookie.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
@@ -80,10 +80,7 @@ function admit(
       return check?.(verdict.identity)
     case 'anonymous':
       return access === 'session' ? new SessionRequiredError() : undefined
-    case 'unavailable': {
-      const refusal = new SessionStoreUnavailableError()
-      refusal.cause = verdict.cause
-      return refusal
-    }
+    case 'unavailable':
+      return sessionReadFailed(verdict.cause)
   }
 }

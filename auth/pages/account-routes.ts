@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Identity } from '../identity.ts'
+import { shortName } from '../input-limits.ts'
 import { type Account, type AccountForm, accountPage, signOutButton } from './account.ts'
 import { fromStore, goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './context.ts'
 import { deviceOf, devicesAPage } from './devices.ts'
@@ -66,7 +67,7 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
     `${home}/profile`,
     'profile',
     async (request, reply) => {
-      const name = textIn(request.body, 'name')?.trim().slice(0, 200) ?? ''
+      const name = shortName(textIn(request.body, 'name')?.trim() ?? '')
       if (name === '') return { ok: false, status: 422, complaint: complaintAbout('NAME_MISSING') }
       return put(request, reply, '/update-user', { name })
     },

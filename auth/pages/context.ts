@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { watchStoreFailures } from '../../db/failure-scope.ts'
+import { failureKind, watchStoreFailures } from '../../db/failure-scope.ts'
 import type { SessionList } from '../../db/session-list.ts'
 import type { Auth } from '../better-auth.ts'
-import { AuthFailedError, SessionStoreUnavailableError } from '../errors.ts'
+import { AuthFailedError, AuthInputError, SessionStoreUnavailableError, sessionReadFailed } from '../errors.ts'
 import type { Identity } from '../identity.ts'
 import type { LiveSessions } from '../live-sessions.ts'
 import { readCookie } from '../session-cookie.ts'
@@ -56,7 +56,7 @@ export async function whoIsAsking(
   const cookie = readCookie(header, sessionCookie)
   if (cookie.kind !== 'present') return null
   const verdict = await sessions.resolve(cookie.value, header)
-  if (verdict.outcome === 'unavailable') throw new SessionStoreUnavailableError()
+  if (verdict.outcome === 'unavailable') throw sessionReadFailed(verdict.cause)
   if (verdict.outcome === 'anonymous') return null
   for (const setCookie of verdict.setCookies) reply.header('set-cookie', setCookie)
   return verdict.identity
@@ -66,7 +66,7 @@ export async function whoIsAsking(
 export async function fromStore<T>(read: () => Promise<T>): Promise<T> {
   const found = await watchStoreFailures(read)
   if (found.storeFailed) throw new SessionStoreUnavailableError()
-  if (!found.ok) throw new AuthFailedError()
+  if (!found.ok) throw failureKind(found.error) === 'input' ? new AuthInputError() : new AuthFailedError()
   return found.result
 }
 

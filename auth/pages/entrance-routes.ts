@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { shortName } from '../input-limits.ts'
 import { goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './context.ts'
 import { departurePage, type Entrance, signInPage, signOutPage, signUpPage } from './entrance.ts'
 import { confirmedAddress, returnAddress, signInAddress, withNext } from './return-address.ts'
@@ -98,7 +99,7 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
     app.post('/auth/sign-up', async function signUp(request, reply) {
       const next = nextOf(request.body)
       const email = textIn(request.body, 'email')?.trim()
-      const name = textIn(request.body, 'name')?.trim().slice(0, 200) ?? ''
+      const name = shortName(textIn(request.body, 'name')?.trim() ?? '')
       const password = textIn(request.body, 'newPassword')
       const entered = { next, email, name }
       if (name === '') return showSignUp(reply, { ...entered, complaint: complaintAbout('NAME_MISSING') }, 422)

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AskAuth } from '../ask.ts'
 import { clientAddress } from '../client-address.ts'
-import { RateLimitedError } from '../errors.ts'
+import { AuthInputError, RateLimitedError } from '../errors.ts'
 import { clientAddressHeader, cookiesFor } from '../fetch-bridge.ts'
 import { type Complaint, complaintAbout, complaintAboutLimit } from './sentences.ts'
 
@@ -37,6 +37,10 @@ export function createPutQuestion(ask: AskAuth, publicUrl: string): PutQuestion 
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
       return await outcomeOf(response)
     } catch (error) {
+      if (error instanceof AuthInputError) {
+        const code = error.field === 'email' ? 'INVALID_EMAIL' : undefined
+        return { ok: false, status: 400, complaint: complaintAbout(code) }
+      }
       if (!(error instanceof RateLimitedError)) throw error
       const { retryAfter } = error
       return { ok: false, status: 429, complaint: complaintAboutLimit(retryAfter), retryAfter }

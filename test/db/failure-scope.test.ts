@@ -6,6 +6,9 @@ import { eachDatabase } from '../support/databases.ts'
 
 const ann = { id: 'ann', name: 'Ann', email: 'ann@example.com' }
 
+// Class 55: the server's own, and no fault of the statement.
+const locked = `do $$ begin raise exception 'x' using errcode = '55P03'; end $$`
+
 eachDatabase(t, async (t, { options, postgres }) => {
   const database = await openDatabase(options)
   t.teardown(() => database.close())
@@ -13,7 +16,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
 
   await t.test('work that the store answered did not fail', async (t) => {
     await add()
-    t.same(await watchStoreFailures(async () => 'done'), { ok: true, result: 'done', storeFailed: false })
+    t.match(await watchStoreFailures(async () => 'done'), { ok: true, result: 'done', storeFailed: false })
     t.match(await watchStoreFailures(() => database.db.select().from(user)), { ok: true, storeFailed: false })
   })
 
@@ -22,7 +25,21 @@ eachDatabase(t, async (t, { options, postgres }) => {
     t.match(twice, { ok: false, storeFailed: false })
     t.equal('error' in twice && isStoreFailure(twice.error), false)
     const bad = await watchStoreFailures(() => database.db.execute(`select 'x'::text::int`))
-    t.match(bad, { ok: false, storeFailed: false })
+    t.match(bad, { ok: false, storeFailed: false, failures: new Set(['input']) })
+    const large = await watchStoreFailures(() =>
+      database.db.execute(`do $$ begin raise exception using errcode = '54000'; end $$`)
+    )
+    t.match(large, { ok: false, storeFailed: false, failures: new Set(['input']) })
+  })
+
+  await t.test('a statement that is wrong is our failure, also where a transaction goes on after it', async (t) => {
+    const wrong = () =>
+      database.db.transaction(async (tx) => {
+        await tx.execute('select * from nowhere').catch(() => {})
+        await tx.execute('select 1')
+      })
+    t.match(await watchStoreFailures(wrong), { ok: false, storeFailed: false, failures: new Set(['broken']) })
+    t.match(await watchStoreFailures(() => wrong().catch(() => {})), { ok: true, storeFailed: false })
   })
 
   await t.test('an error of the work itself is none of the store', async (t) => {
@@ -36,14 +53,14 @@ eachDatabase(t, async (t, { options, postgres }) => {
     'a failure counts even when the work swallows it, in a transaction too, and for those outside',
     async (t) => {
       const swallow = async () => {
-        await database.db.execute('select * from nowhere').catch(() => {})
+        await database.db.execute(locked).catch(() => {})
         return 'swallowed'
       }
       t.match(await watchStoreFailures(swallow), { ok: true, result: 'swallowed', storeFailed: true })
       t.match(await watchStoreFailures(() => watchStoreFailures(swallow)), { ok: true, storeFailed: true })
       const inside = () =>
         database.db.transaction((tx) =>
-          tx.execute('select * from nowhere').then(
+          tx.execute(locked).then(
             () => 'no',
             () => 'swallowed'
           )
@@ -56,7 +73,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
   await t.test('work at the same time keeps its own verdict', async (t) => {
     const [good, bad] = await Promise.all([
       watchStoreFailures(() => database.ping()),
-      watchStoreFailures(() => database.db.execute('select * from nowhere'))
+      watchStoreFailures(() => database.db.execute(locked))
     ])
     t.equal(good.storeFailed, false)
     t.equal(bad.storeFailed, true)
