@@ -16,6 +16,8 @@ interface Entry extends Held {
 
 interface Cancellable {
   cancelled: boolean
+  /** When the look-up began, on the clock that never goes back; undefined until then. */
+  sentAt: number | undefined
   /** Users who changed meanwhile: whose session this look-up will find is not known yet. */
   readonly usersChanged: Set<string>
 }
@@ -29,7 +31,10 @@ type Flight<T> = Cancellable &
 type LookUp<T> = (remember: (decision: Decision) => void) => Promise<T>
 
 export interface SessionCacheOptions {
-  /** How long a decision may be reused, in ms. 0 turns the cache off; look-ups are still shared. */
+  /**
+   * How long a decision may be reused, in ms, and a look-up under way be shared after it was sent. 0 turns the cache off;
+   * requests that come before a look-up is sent still share it.
+   */
   readonly ttlMs: number
   /** Sessions held at most. */
   readonly max: number
@@ -43,13 +48,15 @@ export interface SessionCacheOptions {
 
 /**
  * The LRU of session decisions, keyed by the cookie's one spelling. A hit is synchronous. Any number of simultaneous
- * misses share one look-up, and an eviction reaches a look-up in flight: what it was reading may already be over.
+ * misses share one look-up, or the one that follows it where that is older than a decision may be, and an eviction reaches a look-up in flight: what it was reading may already be over.
  */
 export class SessionCache<T> {
   readonly #options: SessionCacheOptions
   readonly #entries: LRUCache<string, Entry>
   readonly #unknown: LRUCache<string, Entry>
   readonly #flights = new Map<string, Flight<T>>()
+  /** What those wait for who came too late to share the look-up under way. */
+  readonly #next = new Map<string, Promise<T>>()
   readonly #keyOfSession = new Map<string, string>()
   readonly #keysOfUser = new Map<string, Set<string>>()
 
@@ -83,12 +90,15 @@ export class SessionCache<T> {
   }
 
   /**
-   * Runs `lookUp` once for all who ask for `key` at the same time. `remember` caches what was found, unless the session
+   * Runs `lookUp` once for all who ask for `key` at the same time. Whoever comes when the look-up under way was sent
+   * `ttlMs` ago or earlier is not answered by it, which may have been read before a session ended that ended before they
+   * came: they wait for it, and share the next. `remember` caches what was found, unless the session
    * or its user was evicted meanwhile; such a look-up is repeated once, and what the second one says is answered,
    * uncached. Rejects with what `lookUp` rejects with.
    */
   share(key: string, session: string, lookUp: LookUp<T>): Promise<T> {
     const running = this.#flights.get(key)
+    if (running !== undefined && !this.#isRecent(running)) return this.#shareNext(key, session, lookUp, running.promise)
     if (running?.ahead === true) {
       return running.promise.then((found) => found ?? this.share(key, session, lookUp))
     }
@@ -97,6 +107,22 @@ export class SessionCache<T> {
     const promise = this.#run(key, session, lookUp, state)
     this.#flights.set(key, Object.assign(state, { ahead: false as const, promise }))
     return promise
+  }
+
+  #isRecent({ sentAt }: Cancellable): boolean {
+    return sentAt === undefined || this.#options.elapsed() - sentAt < this.#options.ttlMs
+  }
+
+  // One after the other, so that one cookie keeps the store at one look-up at a time, however slow it is.
+  #shareNext(key: string, session: string, lookUp: LookUp<T>, before: Promise<unknown>): Promise<T> {
+    const waiting = this.#next.get(key)
+    if (waiting !== undefined) return waiting
+    const next = before.then(ignore, ignore).then(() => {
+      this.#next.delete(key)
+      return this.share(key, session, lookUp)
+    })
+    this.#next.set(key, next)
+    return next
   }
 
   /**
@@ -119,6 +145,7 @@ export class SessionCache<T> {
       if (user !== null && flight.usersChanged.has(user)) flight.cancelled = true
       if (!flight.cancelled) this.#remember(key, session, decision)
     }
+    flight.sentAt = this.#options.elapsed()
     try {
       const result = await lookUp(remember)
       if (!flight.cancelled) return result
@@ -194,7 +221,7 @@ export class SessionCache<T> {
 }
 
 function notYetCancelled(): Cancellable {
-  return { cancelled: false, usersChanged: new Set() }
+  return { cancelled: false, sentAt: undefined, usersChanged: new Set() }
 }
 
 function ignore(): void {}
