@@ -19,7 +19,14 @@ export const siteEnvironment: NodeJS.ProcessEnv = {
   NO_UPDATE_NOTIFIER: '1',
   DOCUSAURUS_NO_TELEMETRY: '1',
   BROWSERSLIST_IGNORE_OLD_DATA: '1',
-  NO_COLOR: '1'
+  NO_COLOR: '1',
+  ...reachingRegistry(process.env)
+}
+
+// Where a registry is behind a mirror, or behind a proxy with a certificate of its own, npm is told so by these.
+function reachingRegistry(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names = /^(?:NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)|npm_config_(?:registry|cafile)|(?:https?|no)_proxy)$/i
+  return Object.fromEntries(Object.entries(env).filter(([name]) => names.test(name)))
 }
 
 /**
