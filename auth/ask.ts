@@ -1,17 +1,20 @@
-import { type FailureKind, failureKind, watchStoreFailures } from '../db/failure-scope.ts'
+import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/failure-scope.ts'
 import { type AuthLog, describeError } from './auth-logger.ts'
 import type { Auth } from './better-auth.ts'
 import { AuthFailedError, AuthInputError, RateLimitedError, SessionStoreUnavailableError } from './errors.ts'
+import { answerEvenly } from './even-answers.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
 import type { Turns } from './turns.ts'
 
 export interface AskOptions {
-  readonly auth: Pick<Auth, 'handler'>
+  readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
   readonly passwordTurns: Turns
   readonly log: Pick<AuthLog, 'error'>
+  /** Is handed what goes on after an answer; it never rejects. By default it is left to itself. */
+  readonly background?: ((task: Promise<void>) => void) | undefined
 }
 
 /**
@@ -21,7 +24,7 @@ export interface AskOptions {
 export type AskAuth = (question: Request, requestId: string) => Promise<Response>
 
 /** The one way to BetterAuth, shared by whoever asks it, so that limits and turns count for all of them together. */
-export function createAskAuth({ auth, limits, passwordTurns, log }: AskOptions): AskAuth {
+export function createAskAuth({ auth, limits, passwordTurns, log, background }: AskOptions): AskAuth {
   return async function askAuth(question, requestId) {
     const asking = () => limits.run(ask)
     requireSaneQuery(question.url)
@@ -30,7 +33,21 @@ export function createAskAuth({ auth, limits, passwordTurns, log }: AskOptions):
     return new URL(question.url).pathname.startsWith('/api/auth/sign-up') ? passwordTurns(asking) : asking()
 
     async function ask(): Promise<Response> {
-      const asked = await watchStoreFailures(() => auth.handler(question))
+      const { early, rest } = await answerEvenly(
+        () => watchStoreFailures(() => auth.handler(question)),
+        (asked) => asked.ok && !asked.storeFailed && asked.result.status === 401,
+        auth
+      )
+      if (early === undefined) return responseOf(await rest)
+      const followed = rest.then(responseOf).then(
+        () => {},
+        () => log.error({ requestId }, 'auth: what should follow an answer failed')
+      )
+      background?.(followed)
+      return early
+    }
+
+    function responseOf(asked: Watched<Response>): Response {
       // BetterAuth answers 401 or 500 to some failed queries, and clears cookies: an outage must sign nobody out.
       if (asked.storeFailed) throw new SessionStoreUnavailableError()
       if (asked.ok && !asked.failures.has('broken')) return refuseIfAtFault(asked.result, asked.failures)

@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import { distrustOverlong } from './authorities.ts'
+import { answerBeforeLooking } from './even-answers.ts'
 import type { AuthExtension } from './extension.ts'
 import { addressOptions } from './fetch-bridge.ts'
 import { limitSecrets, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
@@ -89,6 +90,7 @@ export function createAuth(options: AuthOptions) {
     advanced: { backgroundTasks: inBackground(options.background), ...extension.advanced, ...ownAdvanced(publicUrl) }
   })
   if (adminColumns(extension) !== undefined) refuseBanned(auth)
+  answerBeforeLooking(auth)
   return auth
 }
 

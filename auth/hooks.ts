@@ -1,6 +1,7 @@
 import { APIError, createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
 import type { BetterAuthOptions } from 'better-auth/minimal'
-import { accountOf } from './endpoints.ts'
+import { type Account, accountOf } from './endpoints.ts'
+import { reached } from './even-answers.ts'
 import type { RateLimits } from './rate-limit.ts'
 
 type Plugin = NonNullable<BetterAuthOptions['plugins']>[number]
@@ -24,7 +25,13 @@ export function limitSecrets(limits: RateLimits) {
   return createAuthMiddleware(async (context) => {
     const account = accountOf(context.path)
     // Without a request it is the gateway or the operator's own code that asks.
-    if (account === undefined || context.request === undefined) return
+    if (context.request === undefined) return
+    if (account !== undefined) await count(context, account)
+    reached(context.path, context.body)
+  })
+
+  async function count(context: HookContext, account: Account): Promise<void> {
+    if (context.request === undefined) return
     const address = getIP(context.request, context.context.options) ?? 'unknown'
     if (account === 'nobody') await limits.announceToken({ path: context.path, address })
     else if (account === 'named') await limits.announce({ names: namesIn(context.body), address })
@@ -33,7 +40,7 @@ export function limitSecrets(limits: RateLimits) {
       if (names.length === 0 && account === 'pending') names.push(...(await pendingUser(context)))
       await limits.announce({ names, address })
     }
-  })
+  }
 }
 
 // All of them: were only the first counted, a made-up one in front would hide the account that is meant.

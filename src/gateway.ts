@@ -113,7 +113,7 @@ export async function startGateway(
     const liveConnections = new LiveConnections(config.liveConnections)
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 
-    const ask = createAskAuth({ auth, limits, passwordTurns, log })
+    const ask = createAskAuth({ auth, limits, passwordTurns, log, background: (task) => background.keep(task) })
     const app = await createApp({
       server,
       log,

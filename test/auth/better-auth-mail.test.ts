@@ -27,6 +27,7 @@ t.test('a password reset by mail lets the user in with the new password and ends
   const stranger = new Device(target)
   const asked = await stranger.client.requestPasswordReset({ email: 'ada@example.org', redirectTo: '/new-password' })
   t.equal(asked.error, null)
+  await Promise.all(target.background)
   t.equal(mails.length, 1)
   t.equal(mails[0]?.to, 'ada@example.org')
   t.ok(mails[0]?.url.startsWith(`${target.publicUrl}/api/auth/reset-password/`), 'the link is of the public origin')
@@ -58,6 +59,7 @@ t.test('asking to reset the password of nobody answers the same and sends nothin
   const unknown = await new Device(target).post('/request-password-reset', { email: 'nobody@example.org' })
   t.equal(known.status, unknown.status)
   t.equal(await known.text(), await unknown.text())
+  await Promise.all(target.background)
   t.same(
     mails.map((mail) => mail.to),
     ['ada@example.org']

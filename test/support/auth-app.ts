@@ -84,7 +84,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   })
   app.setErrorHandler(createRefuse(log))
   await app.register(authRoutes, {
-    ask: createAskAuth({ auth, limits, passwordTurns, log }),
+    ask: createAskAuth({ auth, limits, passwordTurns, log, background: (task) => background.push(task) }),
     publicUrl,
     limits,
     maxBodyBytes: options.maxBodyBytes,
