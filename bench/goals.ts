@@ -122,6 +122,16 @@ export const goals: readonly Goal[] = [
   count('forged-queries', 'queries of a forged cookie', 0, 'queries'),
   count('warm-promises', 'promises created by a warm request', 0, 'promises'),
   count('warm-header-collections', 'header collections made by a warm request', 2, 'collections'),
+  count('stream-steps', 'blocks of code that a warm request runs more with 500 event streams open', 20, 'blocks'),
+  {
+    section: 'idle',
+    figure: 'stream-cpu',
+    title: 'CPU per other request with 5,000 event streams open, to that with none',
+    sense: 'most',
+    goal: 1.1,
+    beyond: 1.03,
+    once: true
+  },
   {
     section: 'idle',
     figure: 'stream-memory',

@@ -45,6 +45,7 @@ export function createAdmission(options: AdmissionOptions): onRequestHookHandler
     // Node's parser takes HTTP/0.9 and HTTP/2.0 on the request line for what they are not.
     if (raw.httpVersionMajor !== 1) return done(new RequestMalformedError())
     if (raw.url === refusedTarget) return done(new PathAmbiguousError())
+    if (isUpgrade(raw) && hasParameters(request.originalUrl)) return done(new PathAmbiguousError())
     if (!served.has(request.method)) return done(new MethodNotAllowedError())
     const host = raw.headers.host
     if (host !== undefined && hosts.known.has(host) && onlyOneHost(raw)) return done()
@@ -52,6 +53,13 @@ export function createAdmission(options: AdmissionOptions): onRequestHookHandler
     if (host === undefined || !onlyOneHost(raw) || !isHost(host)) return done(new HostInvalidError())
     done(hosts.known.has(hosts.normalise(host)) ? undefined : new HostUnknownError())
   }
+}
+
+// daphne takes what follows a `;` in the last segment off a WebSocket's path, and off no other (`docs/upstream-notes.md`).
+function hasParameters(target: string): boolean {
+  const query = target.indexOf('?')
+  const path = query === -1 ? target : target.slice(0, query)
+  return path.includes(';', path.lastIndexOf('/'))
 }
 
 function onlyOneHost({ rawHeaders }: IncomingMessage): boolean {

@@ -1,5 +1,5 @@
 import { startPostgres } from '../../test/support/postgres.ts'
-import { takeCounts } from '../counting/counts.ts'
+import { streams, takeCounts } from '../counting/counts.ts'
 import type { Section } from './section.ts'
 
 /** What is the same on every machine, and what CI holds to its numbers. */
@@ -18,6 +18,14 @@ export const countsSection: Section = {
             ['miss', String(counts.queriesMiss), '–', '–'],
             ['forged cookie (401)', String(counts.queriesForged), '–', '–']
           ]
+        },
+        {
+          title: 'Blocks of code that run for a warm request, in the gateway and in undici',
+          columns: ['event streams open', 'blocks'],
+          rows: [
+            ['0', String(counts.stepsWarm)],
+            [String(streams), String(counts.stepsAmongStreams)]
+          ]
         }
       ],
       figures: {
@@ -25,6 +33,7 @@ export const countsSection: Section = {
         'miss-queries': [counts.queriesMiss],
         'forged-queries': [counts.queriesForged],
         'warm-promises': [counts.promisesWarm],
+        'stream-steps': [counts.stepsAmongStreams - counts.stepsWarm],
         'warm-header-collections': [counts.headerCollectionsWarm]
       },
       leftOut: [],

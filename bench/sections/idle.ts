@@ -4,7 +4,7 @@ import { WebSocket } from 'ws'
 import { Cleanup } from '../cleanup.ts'
 import { page } from '../contenders/contender.ts'
 import { startGateway } from '../gateway.ts'
-import { descriptorLimit, residentBytes } from '../os.ts'
+import { cpuMicroseconds, descriptorLimit, residentBytes } from '../os.ts'
 import { digits, kilobytes } from '../report/numbers.ts'
 import { cookieOf } from '../sessions-made.ts'
 import { Stage } from '../stage.ts'
@@ -24,10 +24,12 @@ interface Holding {
   readonly each: number
   /** Milliseconds of each other request, one after the other; Infinity where there was no answer. */
   readonly others: readonly number[]
+  /** Of the gateway, in microseconds for each of them. */
+  readonly cpu: number
 }
 
 const headers = { Cookie: cookieOf(0) }
-const asked = 200
+const asked = 1_000
 
 const kinds: readonly Kind[] = [
   { name: 'event streams', figure: 'stream-memory', open: openStream },
@@ -52,18 +54,21 @@ export const idleSection: Section = {
       const each = held.filter(({ open }) => open > 0).map((holding) => holding.each * kilobytes)
       figures[kind.figure] = [Math.max(...each)]
     }
+    const [none, ...some] = holdings.filter(({ name }) => name === 'event streams').map(({ cpu }) => cpu)
+    if (none !== undefined) figures['stream-cpu'] = [Math.max(...some) / none]
     figures['idle-unanswered'] = [holdings.flatMap(({ others }) => others).filter((ms) => ms === Infinity).length]
     return {
       tables: [
         {
           title: `The gateway with connections open; a process may have ${limit.toLocaleString('en-US')} descriptors`,
-          columns: ['', 'open', 'kB each', `other requests answered of ${asked}`, 'their p50 ms'],
-          rows: holdings.map(({ name, open, each, others }) => [
+          columns: ['', 'open', 'kB each', `other requests answered of ${asked}`, 'their p50 ms', 'their CPU µs each'],
+          rows: holdings.map(({ name, open, each, others, cpu }) => [
             name,
             String(open),
             digits(each * kilobytes),
             String(others.filter(Number.isFinite).length),
-            digits(median(others))
+            digits(median(others)),
+            digits(cpu)
           ])
         }
       ],
@@ -81,12 +86,14 @@ async function hold(kind: Kind, steps: readonly number[], stage: Stage, context:
   try {
     const gateway = await startGateway(cleanup, {
       DATABASE_URL: await stage.databaseUrl(),
-      UPSTREAM_URL: (await stage.upstream()).url
+      UPSTREAM_URL: (await stage.upstream()).url,
+      // One session opens them all.
+      LIVE_CONNECTIONS_PER_SESSION: '10000'
     })
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     cleanup.teardown(() => agent.destroy())
     const askOthers = () => askOneByOne(gateway.url + page, agent)
-    for (let i = 0; i < 10; i++) await askOthers()
+    for (let i = 0; i < 3; i++) await askOthers()
     await sleep(500)
     const before = residentBytes([gateway.pid])
     let open = 0
@@ -99,12 +106,19 @@ async function hold(kind: Kind, steps: readonly number[], stage: Stage, context:
       }
       await sleep(1_000)
       const each = open === 0 ? Number.NaN : (residentBytes([gateway.pid]) - before) / open
-      holdings.push({ name: kind.name, open, each, others: await askOthers() })
+      const [cpu, others] = await costOf(gateway.pid, askOthers)
+      holdings.push({ name: kind.name, open, each, others, cpu: cpu / asked })
     }
     return holdings
   } finally {
     await cleanup.run()
   }
+}
+
+async function costOf<T>(pid: number, work: () => Promise<T>): Promise<[cpu: number, T]> {
+  const before = cpuMicroseconds([pid])
+  const done = await work()
+  return [cpuMicroseconds([pid]) - before, done]
 }
 
 async function askOneByOne(url: string, agent: Agent): Promise<number[]> {

@@ -47,9 +47,9 @@ export const meanings: Readonly<Record<VariableName, string>> = {
   MAX_AUTH_BODY_BYTES:
     'largest body of a request to `/api/auth` or `/auth` (64 KiB); 413 past it. [A path](policy.md#what-is-added-to-betterauth) can be given more, and a SAML answer has 256 KiB',
   UPSTREAM_CONNECTIONS:
-    'connections to one upstream that are at work on requests at once, in one process. A request past them waits two seconds at most, then gets 503 `UPSTREAM_BUSY`. One session, and one address that has not signed in, gets half of them at most (429), where there are 64 or more',
+    'connections to one upstream that are at work on requests at once, for each process; a request past them waits two seconds at most, then gets 503 `UPSTREAM_BUSY`. One session, and one address that has not signed in, gets half of them at most (429), where there are 64 or more',
   LIVE_CONNECTIONS:
-    'connections that last, in one process and beside those for requests: WebSockets, event streams, and whatever else goes on for five seconds. A WebSocket or an event stream past them gets 503 `UPSTREAM_BUSY`',
+    'connections that last, for each process and beside those for requests: WebSockets, event streams, and whatever else goes on for five seconds. A WebSocket or an event stream past them gets 503 `UPSTREAM_BUSY`',
   LIVE_CONNECTIONS_PER_ADDRESS:
     'how many of them one address may have that has not signed in (IPv6: one /64); 429 past it. Without `TRUSTED_PROXIES` all who come through one proxy are one address',
   LIVE_CONNECTIONS_PER_SESSION: 'how many of them one session may have; 429 past it',

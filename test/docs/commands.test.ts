@@ -18,6 +18,7 @@ const foreign = [
   'FORWARDED_ALLOW_IPS', // uvicorn
   'GATEWAY_URL', // the example site's
   'SITE_URL',
+  'SCRIPT_NAME', // a variable of WSGI
   'GITHUB_CLIENT_ID', // the example of a social provider
   'GITHUB_CLIENT_SECRET',
   'INVALID_EMAIL_OR_PASSWORD', // BetterAuth's codes

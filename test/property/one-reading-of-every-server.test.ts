@@ -26,7 +26,7 @@ root.test(
         const server = await startPairing(t, pairing, controlKey)
         const counts = new Map<string, number>()
         const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
-        const { webSockets, cutsParameters } = pairing
+        const { webSockets } = pairing
         await holds(
           t,
           fc.tuple(ruleSet, fc.array(fc.tuple(request, movingHeaders), { minLength: 60, maxLength: 100, size: 'max' })),
@@ -39,7 +39,6 @@ root.test(
               recipes,
               webSockets,
               longestTarget,
-              cutsParameters,
               count
             }),
           3

@@ -9,8 +9,6 @@ export interface Pairing {
   readonly args: (port: number) => readonly string[]
   /** Whether the app takes WebSockets there. */
   readonly webSockets: boolean
-  /** Whether it cuts what follows a `;` off a WebSocket's path, so that the app is asked for another one. */
-  readonly cutsParameters?: boolean
 }
 
 const at = (port: number) => `127.0.0.1:${port}`
@@ -23,9 +21,7 @@ const gunicorn = (app: string): Pairing => ({
 const daphne = (app: string, webSockets: boolean): Pairing => ({
   module: 'daphne',
   args: (port) => ['--bind', '127.0.0.1', '--port', String(port), '--proxy-headers', app],
-  webSockets,
-  // Autobahn's `urlparse` takes `;x` of the last segment for parameters.
-  cutsParameters: true
+  webSockets
 })
 const granian = (kind: string, app: string, webSockets: boolean): Pairing => ({
   module: 'granian',

@@ -92,6 +92,15 @@ t.test('so is an upgrade', async (t) => {
   t.equal(upstream.requests.length, 0)
 })
 
+// daphne serves a WebSocket to /me;x as /me.
+t.test('so is an upgrade with parameters behind its last segment, and no other request with them', async (t) => {
+  const seen = upstream.requests.length
+  for (const target of ['/public/me;x', '/public;', '/public/x;a=b?c=/d', '/public/a/b;c;d'])
+    refused(t, await askRaw(gateway.port, `GET ${target} HTTP/1.1`, [host, ...upgrade]), target)
+  t.equal(upstream.requests.length, seen)
+  t.equal((await askRaw(gateway.port, 'GET /public/me;x HTTP/1.1', [host])).status, 200)
+})
+
 t.test('a path with one reading passes as it was sent, judged as FastAPI reads it', async (t) => {
   for (const [target, status] of [
     ['/public/C%23', 200],
