@@ -22,6 +22,11 @@ export interface Holder {
   readonly isSession: boolean
 }
 
+/** What a holder is counted under: the session, the address or, of IPv6, its network. */
+export function nameOf({ name, isSession }: Holder): string {
+  return isSession ? name : networkOf(name)
+}
+
 /** What may turn out to last: an exchange whose response or request body goes on. */
 export interface Exchange {
   /** Called once, when the exchange has gone on for five seconds. */
@@ -76,7 +81,7 @@ export class LiveConnections {
   admit(connection: LiveConnection, holder: Holder): 'admitted' | 'busy' | 'share' {
     if (this.#open.has(connection)) return 'admitted'
     const { most, mostPerAddress, mostPerSession } = this.#limits
-    const name = holder.isSession ? holder.name : networkOf(holder.name)
+    const name = nameOf(holder)
     const held = this.#held.get(name) ?? 0
     if (held >= (holder.isSession ? mostPerSession : mostPerAddress)) return 'share'
     if (this.#open.size >= most) return 'busy'

@@ -3,7 +3,15 @@ import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Dispatcher } from 'undici'
 import { RateLimitedError } from '../auth/errors.ts'
-import type { EndReason, Exchange, Holder, LiveConnection, LiveConnections, Outcome } from '../auth/live-connections.ts'
+import {
+  type EndReason,
+  type Exchange,
+  type Holder,
+  type LiveConnection,
+  type LiveConnections,
+  nameOf,
+  type Outcome
+} from '../auth/live-connections.ts'
 import { countPassed } from './body-memory.ts'
 import {
   BodyTooLargeError,
@@ -45,7 +53,7 @@ export interface HttpForwardOptions {
   /** Whether a response outlives its session, though not its user. */
   readonly keepOpen: boolean
   /** Is told how the exchange ended where it did not end well. */
-  readonly onOutcome: (outcome: Outcome) => void
+  readonly onOutcome: (outcome: Outcome, status?: number) => void
   /** For a handshake: is given the connection when the upstream takes it, and with it all responsibility. */
   readonly onUpgrade?: ((rawHeaders: readonly (Buffer | string)[], socket: Socket) => void) | undefined
 }
@@ -100,7 +108,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   }
 
   get holder(): string {
-    return this.#options.holder.name
+    return nameOf(this.#options.holder)
   }
 
   start(): void {
@@ -139,7 +147,8 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     _headers: unknown,
     socket: Duplex
   ): void {
-    this.#finish()
+    this.#giveBack()
+    this.#release()
     const { onUpgrade } = this.#options
     // Our connector makes nothing but sockets; undici's types are wider.
     if (onUpgrade === undefined || this.#isGone() || !(socket instanceof Socket)) socket.destroy()
@@ -182,7 +191,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     // What came together leaves together; an event stream may be silent for long, and its client waits for the headers.
     queueMicrotask(() => {
       if (this.#over || raw.writableEnded) return
-      if (!this.#isEventStream) live.watch(this)
+      if (!this.#isEventStream) this.#watchResponse()
       if (this.#begun) return
       // Not by `flushHeaders`, which encodes in UTF-8 what is one byte a character here. Where no body may be, nothing
       // else writes them.
@@ -228,7 +237,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
       this.#dispatch(this.#connection)
       return
     }
-    this.#finish()
+    this.#giveBack()
     if (this.#abandoned) return
     if (reply.raw.headersSent) {
       onOutcome('upstream broke off')
@@ -279,9 +288,19 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     return reply.raw.headersSent || !request.raw.complete
   }
 
+  // An upload on a rule that keeps responses open was tied as what it was; its response is another matter.
+  #watchResponse(): void {
+    if (this.#options.keepOpen) {
+      this.#untie?.()
+      this.#untie = undefined
+    }
+    this.#options.live.watch(this)
+  }
+
   #tie(): void {
-    const { tie, keepOpen } = this.#options
-    this.#untie ??= tie?.(() => this.end('session ended'), { keepOpen: keepOpen && !this.#isEventStream })
+    const { tie, keepOpen, reply } = this.#options
+    const mayOutlast = keepOpen && !this.#isEventStream && reply.raw.headersSent
+    this.#untie ??= tie?.(() => this.end('session ended'), { keepOpen: mayOutlast })
   }
 
   #onAdmitted(): void {
@@ -295,6 +314,8 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     this.#release()
     if (this.#abandoned || this.#options.reply.raw.writableFinished) return
     this.#abandoned = true
+    const { reply, onOutcome } = this.#options
+    onOutcome('client left', reply.raw.headersSent ? reply.raw.statusCode : undefined)
     this.#stop('the client went away')
   }
 
@@ -302,12 +323,6 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     if (this.#connection === undefined) this.#over = true
     this.#options.connections.cancel(this)
     this.#controller?.abort(new Error(reason))
-  }
-
-  // Both sides are done with it.
-  #finish(): void {
-    this.#giveBack()
-    this.#release()
   }
 
   #giveBack(): void {

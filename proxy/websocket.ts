@@ -1,6 +1,6 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { LiveConnection, Outcome } from '../auth/live-connections.ts'
+import type { EndReason, LiveConnection } from '../auth/live-connections.ts'
 import { UpgradeUnsupportedError, UpstreamFailedError } from './errors.ts'
 import { HttpForward, type HttpForwardOptions, refusalFor } from './http-forward.ts'
 import { lingeringClose } from './lingering-close.ts'
@@ -75,13 +75,13 @@ export function routeUpgrades(
   })
 }
 
-export interface ForwardUpgradeOptions
-  extends Omit<HttpForwardOptions, 'send' | 'repeatable' | 'onUpgrade' | 'onOutcome'> {
+// Bytes of frames that a client may send before its handshake is answered.
+const earlyAtMost = 65_536
+
+export interface ForwardUpgradeOptions extends Omit<HttpForwardOptions, 'send' | 'repeatable' | 'onUpgrade'> {
   /** The request target, with the client's own bytes. */
   readonly path: string
   readonly headers: string[]
-  /** Is told how it ended; with status 101 where the upstream took the handshake. */
-  readonly onOutcome: (outcome: Outcome, status?: number) => void
 }
 
 /**
@@ -97,10 +97,15 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
   if (hasBody(request.raw)) throw new UpgradeUnsupportedError()
   const { socket } = upgrade
   let relayed: LiveConnection | undefined
+  let ended: EndReason | undefined
   const connection: LiveConnection = {
     kind: 'websocket',
-    // While the upstream has not answered there is nobody to say goodbye to.
-    end: (reason) => (relayed === undefined ? socket.destroy() : relayed.end(reason))
+    end(reason) {
+      if (relayed !== undefined) relayed.end(reason)
+      // While the upstream has not answered there is nobody to say goodbye to. Whoever asks twice waits no longer.
+      else if (ended === undefined) ended = reason
+      else socket.destroy()
+    }
   }
   const admission = live.admit(connection, holder)
   if (admission !== 'admitted') throw refusalFor(admission)
@@ -113,10 +118,12 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
 
   // A socket that nobody reads does not tell that its other end is gone.
   const early = [upgrade.head]
+  let earlyBytes = upgrade.head.length
   const leave = () => socket.destroy()
   const keep = (chunk: Buffer) => {
     early.push(chunk)
-    socket.pause()
+    earlyBytes += chunk.length
+    if (earlyBytes >= earlyAtMost) socket.pause()
   }
   socket.once('end', leave).on('data', keep)
 
@@ -138,6 +145,7 @@ export function forwardUpgrade(options: ForwardUpgradeOptions): void {
         }
       )
       untie = options.tie?.(() => connection.end('session ended')) ?? untie
+      if (ended !== undefined) relayed.end(ended)
     }
   })
   // What a client sends behind a handshake that is refused is read and dropped.

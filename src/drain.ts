@@ -3,6 +3,7 @@ import { Server as Listener, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LiveConnection, LiveConnections } from '../auth/live-connections.ts'
 import { responseOn } from '../proxy/websocket.ts'
+import { NamedRequest } from './named-request.ts'
 
 export interface DrainOptions {
   /** Milliseconds to go on accepting, for load balancers to notice. */
@@ -66,6 +67,10 @@ export async function drain({ server, connections, live }: Drained, options: Dra
   const late = wait(options.timeoutMs, undefined, { signal: overtime.signal }).then(
     () => {
       for (const connection of live) connection.end('going away')
+      for (const connection of connections) {
+        const request = responseOn(connection)?.req
+        if (request instanceof NamedRequest) request.outcome ??= 'going away'
+      }
       server.closeAllConnections()
     },
     () => undefined

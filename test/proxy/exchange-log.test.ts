@@ -83,6 +83,20 @@ t.test('every exchange ends in exactly one line with its outcome', async (t) => 
   if ('socket' in own) own.socket.close(1000)
   t.match(await oneLine('own-end'), { status: 101, outcome: 'finished', level: debug })
 
+  const handshake = [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: eA=='
+  ]
+  await open('/public/ws-hang', [idOf('left-handshake'), ...handshake]).then(async (wire) => {
+    await until(() => app.handshakes.length > 0)
+    wire.destroy()
+  })
+  t.match(await oneLine('left-handshake'), { outcome: 'client left', level: info })
+  await open('/session/ws', [idOf('refused-handshake'), ...handshake]).then((wire) => wire.closed())
+  t.match(await oneLine('refused-handshake'), { status: 401, outcome: 'finished', level: info })
+
   await ada.post('/api/auth/sign-out', {})
   await stream.until(/\r\n0\r\n\r\n$/)
   t.match(await oneLine('ended'), { status: 200, outcome: 'session ended', level: info })

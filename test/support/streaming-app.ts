@@ -8,6 +8,8 @@ import { askRaw, openWire, type Wire, type WireAnswer } from './wire.ts'
 export interface StreamingApp {
   /** Responses of `hang`, which never begin unless the test ends them. */
   readonly hanging: ServerResponse[]
+  /** Handshakes of `ws-hang`, which are never answered. */
+  readonly handshakes: unknown[]
 }
 
 export interface GatewayWithApp {
@@ -58,8 +60,13 @@ export async function startGatewayWithApp(
         response.end('ok')
     }
   })
+  const handshakes: unknown[] = []
   const sockets = new WebSocketServer({ noServer: true })
   upstream.server.on('upgrade', (request, socket, head) => {
+    if (request.url?.endsWith('/ws-hang') === true) {
+      handshakes.push(socket.on('error', () => socket.destroy()))
+      return
+    }
     sockets.handleUpgrade(request, socket, head, (open) => {
       open.on('error', () => {})
       open.on('message', (data, isBinary) => open.send(data, { binary: isBinary }))
@@ -76,7 +83,7 @@ export async function startGatewayWithApp(
   })
   return {
     gateway,
-    app: { hanging },
+    app: { hanging, handshakes },
     ask: (path, headers = []) => askRaw(gateway.port, `GET ${path} HTTP/1.1`, [host, ...headers]),
     async open(path, headers = [], method = 'GET') {
       const wire = await openWire(gateway.port)
