@@ -25,8 +25,8 @@ export interface AdmissionOptions {
   readonly allowedHosts: readonly string[]
 }
 
-// No canonical target has an empty segment, so this one can only mean "refused".
-const refusedTarget = '//'
+/** What the router is given for a target that is refused: no canonical one has an empty segment. */
+export const refusedTarget = '//'
 
 /** Fastify's `rewriteUrl`: the router sees the canonical target, `request.originalUrl` keeps the client's bytes. */
 export function rewriteUrl(request: IncomingMessage): string {

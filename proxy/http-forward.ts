@@ -195,7 +195,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
       if (this.#begun) return
       // Not by `flushHeaders`, which encodes in UTF-8 what is one byte a character here. Where no body may be, nothing
       // else writes them.
-      if (request.raw.method === 'HEAD' || status === 204 || status === 304) raw.flushHeaders()
+      if (request.raw.method === 'HEAD' || isBodyless(status)) raw.flushHeaders()
       else raw.write('', 'latin1')
     })
   }
@@ -217,9 +217,15 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    const { reply, request, limits, live } = this.#options
+    const { reply, request, limits, live, connections } = this.#options
     this.#begun = true
+    // Undici takes a reset for the end of a body that has no other end.
+    const broken = this.#length === undefined && this.#connection !== undefined && connections.isReset(this.#connection)
     this.#giveBack()
+    if (broken) {
+      this.#breakOff()
+      return
+    }
     const trailers = Array.isArray(controller.rawTrailers) ? clientTrailers(controller.rawTrailers) : []
     if (trailers.length > 0) reply.raw.addTrailers(trailers)
     // As text of one byte a character it is joined with the head, and written without being copied into a buffer first.
@@ -232,7 +238,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    const { reply, onOutcome } = this.#options
+    const { reply } = this.#options
     if (this.#refused === undefined && this.#mayRepeat(error) && this.#connection !== undefined) {
       this.#dispatch(this.#connection)
       return
@@ -240,9 +246,9 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     this.#giveBack()
     if (this.#abandoned) return
     if (reply.raw.headersSent) {
-      onOutcome('upstream broke off')
-      // What has come of it is the client's, as it would be without a gateway between them.
-      breakOffOnceWritten(this.#options.request.raw, reply.raw, this.#length)
+      // Undici holds a body against the length of the one that a 304 is about (RFC 9110, section 8.6).
+      if (isBodyless(reply.raw.statusCode) && codeOf(error) === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') reply.raw.end()
+      else this.#breakOff()
       return
     }
     if (this.#isGone()) {
@@ -251,6 +257,13 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
       return
     }
     reply.send(this.#refused ?? this.#refusal(error))
+  }
+
+  // What has come of the response is the client's, as it would be without a gateway between them.
+  #breakOff(): void {
+    const { reply, request, onOutcome } = this.#options
+    onOutcome('upstream broke off')
+    breakOffOnceWritten(request.raw, reply.raw, this.#length)
   }
 
   /** {@link Exchange} */
@@ -312,10 +325,12 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   // The client went away, or has all of its answer.
   #onClientClose(): void {
     this.#release()
-    if (this.#abandoned || this.#options.reply.raw.writableFinished) return
-    this.#abandoned = true
     const { reply, onOutcome } = this.#options
+    if (reply.raw.writableFinished) return
+    // Unless another outcome was told before: then the gateway closed the connection.
     onOutcome('client left', reply.raw.headersSent ? reply.raw.statusCode : undefined)
+    if (this.#abandoned) return
+    this.#abandoned = true
     this.#stop('the client went away')
   }
 
@@ -393,7 +408,11 @@ function reasonPhrase(text: string | undefined): string {
   return text !== undefined && /^[\t\x20-\x7e\x80-\xff]*$/.test(text) ? text : ''
 }
 
+function isBodyless(status: number): boolean {
+  return status === 204 || status === 304
+}
+
 // Only a chunked response can carry trailers.
 function mayHaveTrailers({ raw }: FastifyRequest, status: number, { length }: ClientHead): boolean {
-  return raw.httpVersionMinor === 1 && raw.method !== 'HEAD' && status !== 204 && status !== 304 && length === undefined
+  return raw.httpVersionMinor === 1 && raw.method !== 'HEAD' && !isBodyless(status) && length === undefined
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 const lingerMs = 1_000
@@ -30,11 +31,27 @@ export function endWithin(response: ServerResponse): void {
  */
 export function breakOff(request: IncomingMessage, response: ServerResponse, length: number | undefined): void {
   const endsWithConnection = response.headersSent && request.httpVersionMinor === 0 && length === undefined
-  if (endsWithConnection) request.socket.resetAndDestroy()
+  if (endsWithConnection) reset(request.socket)
   else response.destroy()
 }
 
-/** The same once the client has taken what was written already, unless it takes nothing of it for ten seconds. */
+/**
+ * Closes a connection with a reset. One that is just being shut down Node would neither reset nor ever close, and TLS and
+ * Unix sockets know no reset: those are closed without the goodbye of TLS, or in the middle of a frame.
+ */
+export function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0) {
+    socket.destroy()
+    return
+  }
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    socket.destroy()
+  }
+}
+
+/** Breaks a response off once the client has taken what was written already, or takes nothing of it for ten seconds. */
 export function breakOffOnceWritten(
   request: IncomingMessage,
   response: ServerResponse,

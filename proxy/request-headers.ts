@@ -111,6 +111,7 @@ export function upstreamHeaders(
   const headers = facts.constant.slice()
   headers.push('X-Request-Id', about.requestId, 'X-Forwarded-For', about.clientAddress)
   if (about.identity !== null) headers.push(...principalHeaders(about.identity, facts))
+  let cookieAt = -1
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
     const value = rawHeaders[i + 1] ?? ''
@@ -121,7 +122,10 @@ export function upstreamHeaders(
       if (clients.isTrusted(request.socket.remoteAddress)) headers.push(name, value)
     } else {
       const left = withoutBetterAuthCookies(value)
-      if (left !== null) headers.push(name, left)
+      if (left === null) continue
+      // Several lines are what HTTP/2 makes of one (RFC 9113, section 8.2.3), and FastAPI would read the last.
+      if (cookieAt === -1) cookieAt = headers.push(name, left) - 1
+      else headers[cookieAt] += `; ${left}`
     }
   }
   return headers

@@ -100,6 +100,7 @@ export function createFileHandler({ directory }: FolderUpstream, options: FileOp
     live.watch(sending)
     pipeline(answer.stream, reply.raw, (err) => {
       sending.over()
+      if (err) options.onOutcome(request.raw, 'client left', reply.raw.statusCode)
       if (err && err.code !== 'ERR_STREAM_PREMATURE_CLOSE')
         log.warn({ requestId: request.id, err }, 'a file could not be read')
     })

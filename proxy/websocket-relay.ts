@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { EndReason, LiveConnection, Outcome } from '../auth/live-connections.ts'
+import { reset } from './lingering-close.ts'
 import { closeFrame, FrameBoundaries } from './websocket-frames.ts'
 
 /** One end of a WebSocket connection, and what has arrived of its frames already. */
@@ -264,15 +265,6 @@ class Lane {
     const { sink } = this
     const hasAll = sink.writableLength === 0 && (this.#isOver || this.closed)
     if (hasAll) sink.destroy()
-    else breakOff(sink)
-  }
-}
-
-function breakOff(socket: Socket): void {
-  try {
-    socket.resetAndDestroy()
-  } catch {
-    // TLS and Unix sockets know no reset: their end comes without the goodbye of TLS, or in the middle of a frame.
-    socket.destroy()
+    else reset(sink)
   }
 }

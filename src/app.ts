@@ -102,6 +102,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   // 3. BetterAuth, and the built-in pages: nothing that FastAPI serves there may pass for one of them.
   await app.register(async function ownScope(scope) {
+    scope.addHook('onRequest', function noticeLeaving({ raw: request }, { raw: response }, done) {
+      response.once('close', () => {
+        if (!response.writableFinished)
+          exchanges.outcome(request, 'client left', response.headersSent ? response.statusCode : undefined)
+      })
+      done()
+    })
     scope.addHook('onRequest', function requireOneCookie(request, _reply, done) {
       try {
         sessionCookieOf(request.raw, proxy.guard.sessionCookie)

@@ -14,12 +14,17 @@ export class NamedRequest extends IncomingMessage {
   outcome: Outcome | undefined = undefined
   /** Whether its line is written. */
   logged = false
-  /** Hears that the connection is gone before the response was finished. */
+  /** The code of the refusal that answered it. */
+  code: string | undefined = undefined
+  /**
+   * Hears that the connection is gone before the response was finished. Not of a request whose body was read to its end:
+   * whoever answers such a one watches its response.
+   */
   onAborted: ((request: NamedRequest) => void) | undefined = undefined
 
-  /** Node calls this for requests whose response is not finished when their connection goes, and for no others. */
+  /** Node destroys a request when its connection goes before the response is finished, and also once its body is read. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.onAborted?.(this)
+    if (this.socket.destroyed) this.onAborted?.(this)
     super._destroy(error, done)
   }
 }

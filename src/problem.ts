@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { NamedRequest } from './named-request.ts'
 
 interface Wording {
   readonly status: number
@@ -156,7 +158,7 @@ export function createRefuse(log: Logger) {
   ): void {
     const code = problemCodeOf(error)
     const problem = problemOf(code, request.id)
-    reportProblem(problem, error, log)
+    reportProblem(problem, error, log, request.raw)
     reply
       .code(problem.status)
       .headers(problemHeaders(code, error.retryAfter))
@@ -172,7 +174,14 @@ function asItIs(text: string): string {
 }
 
 /** Logs what an operator has to know of a refusal: what failed, and what nobody foresaw. */
-export function reportProblem({ code, status, requestId }: Problem, error: FastifyError, log: Logger): void {
+export function reportProblem(
+  { code, status, requestId }: Problem,
+  error: FastifyError,
+  log: Logger,
+  request: IncomingMessage
+): void {
+  // For the request's own line.
+  if (request instanceof NamedRequest) request.code = code
   if (code === 'INTERNAL_ERROR') log.error({ requestId, err: error }, 'request failed')
   else if (status >= 500) log.warn({ requestId, code, err: error.cause }, 'request refused')
 }

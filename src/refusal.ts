@@ -39,7 +39,7 @@ export function createRefusal({ publicUrl, theme }: RefusalOptions, log: Logger)
         .send()
       return
     }
-    reportProblem(problem, error, log)
+    reportProblem(problem, error, log, request.raw)
     reply
       .code(problem.status)
       .headers({ ...problemHeaders(code, error.retryAfter), ...pageHeaders })

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Outcome } from '../auth/live-connections.ts'
+import { refusedTarget } from '../proxy/admission.ts'
 import { responseOn } from '../proxy/websocket.ts'
 import { NamedRequest } from './named-request.ts'
 
@@ -28,10 +29,10 @@ export function createExchangeLog(log: Logger): ExchangeLog {
     request.logged = true
     const level = levelOf(outcome, status)
     if (!log.isLevelEnabled(level)) return
-    const { id, method, arrivedAt } = request
-    const path = loggedPath(request.originalUrl ?? request.url ?? '')
+    const { id, method, arrivedAt, code } = request
+    const path = loggedPath(request)
     const ms = Math.round(performance.now() - arrivedAt)
-    log[level]({ requestId: id, method, path, status, outcome, ms }, 'request')
+    log[level]({ requestId: id, method, path, status, code, outcome, ms }, 'request')
   }
 
   return {
@@ -83,10 +84,12 @@ function isFinish(message: unknown): message is Finish {
   return message.request instanceof IncomingMessage && message.response instanceof ServerResponse
 }
 
-// The path without its query string, and without what BetterAuth puts into paths: tokens of reset and verification.
-function loggedPath(target: string): string {
-  const [path = ''] = target.split('?', 1)
-  if (!path.startsWith('/api/auth/')) return path
+// The path without its query string, and without what BetterAuth puts into paths: tokens of reset and verification. It is
+// the one reading that counts, however it was spelled; what could be read in two ways may be such a path as well.
+function loggedPath({ originalUrl, url = '' }: NamedRequest): string {
+  const [path = ''] = (originalUrl ?? url).split('?', 1)
+  const isJudged = originalUrl !== undefined && url !== refusedTarget
+  if (isJudged && !url.startsWith('/api/auth/')) return path
   const named = path.split('/').map((segment) => (/^[a-z0-9-]{0,23}$/.test(segment) ? segment : '…'))
   return named.join('/')
 }

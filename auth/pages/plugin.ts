@@ -51,8 +51,9 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   )
 
   app.addHook('onRequest', async function limitAddress(request) {
-    // The pages' own files cost next to nothing, and every page brings several.
-    if (!request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
+    // The pages' own files cost next to nothing to read, and every page brings several.
+    const reads = request.method === 'GET' || request.method === 'HEAD'
+    if (!reads || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
   })
   app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
     reply.header('cache-control', 'no-store')

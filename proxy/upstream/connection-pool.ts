@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import type { UpstreamAddress } from './address.ts'
 import { createConnector } from './connector.ts'
@@ -40,6 +41,8 @@ export class ConnectionPool {
   readonly #connector: ReturnType<typeof createConnector>
   readonly #origin: string
   readonly #all = new Set<Client>()
+  /** The socket of each connection, the last one where it has had several. */
+  readonly #sockets = new WeakMap<Client, Socket>()
   readonly #idle: Client[] = []
   readonly #waiting = new Map<Borrower, number>()
   readonly #held = new Map<string, number>()
@@ -101,6 +104,11 @@ export class ConnectionPool {
     if (counted) this.lasts(borrower)
   }
 
+  /** Whether the upstream has broken this connection off. */
+  isReset(connection: Client): boolean {
+    return this.#sockets.get(connection)?.errored != null
+  }
+
   /** Ends all connections, and whatever is under way on them. */
   async destroy(): Promise<void> {
     clearInterval(this.#timer)
@@ -116,7 +124,11 @@ export class ConnectionPool {
       headersTimeout: this.timeoutMs,
       bodyTimeout: 0,
       keepAliveTimeout: keepAliveMs,
-      connect: this.#connector
+      connect: (target, done) =>
+        this.#connector(target, (...result) => {
+          if (result[0] === null) this.#sockets.set(connection, result[1])
+          done(...result)
+        })
     })
     this.#all.add(connection)
     return connection

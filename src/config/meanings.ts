@@ -51,8 +51,8 @@ export const meanings: Readonly<Record<VariableName, string>> = {
   LIVE_CONNECTIONS:
     'connections that last, for each process and beside those for requests: WebSockets, event streams, and whatever else goes on for five seconds. A WebSocket or an event stream past them gets 503 `UPSTREAM_BUSY`',
   LIVE_CONNECTIONS_PER_ADDRESS:
-    'how many of them one address may have that has not signed in (IPv6: one /64); 429 past it. Without `TRUSTED_PROXIES` all who come through one proxy are one address',
-  LIVE_CONNECTIONS_PER_SESSION: 'how many of them one session may have; 429 past it',
+    'how many of them one address may have in each process that has not signed in (IPv6: one /64); 429 past it. Without `TRUSTED_PROXIES` all who come through one proxy are one address',
+  LIVE_CONNECTIONS_PER_SESSION: 'how many of them one session may have in each process; 429 past it',
   UPSTREAM_TIMEOUT:
     "seconds until FastAPI's response headers; 504 past it. The default for the upstreams of the policy file. A response may stream for as long as it likes",
   CLIENT_TIMEOUT:

@@ -37,8 +37,28 @@ t.test('every exchange ends in exactly one line with its outcome', async (t) => 
   await ask('/public/x', [idOf('fine')])
   t.match(await oneLine('fine'), { status: 200, outcome: 'finished', level: debug, path: '/public/x' })
 
+  for (const [path, expected] of [
+    ['/public/x', { status: 200, outcome: 'finished', level: debug }],
+    ['/public/dies', { status: 502, outcome: 'upstream broke off', level: warn, code: 'UPSTREAM_FAILED' }],
+    ['/public/breaks', { status: 200, outcome: 'upstream broke off', level: warn }],
+    ['/public/hang', { status: 504, outcome: 'timed out', level: warn }],
+    ['/api/auth/nothing', { status: 404, outcome: 'finished', level: info }]
+  ] as const) {
+    const id = `with-body-${path.split('/').at(-1)}`
+    await open(path, [idOf(id), 'Content-Length: 3', 'Connection: close', '', 'abc'], 'POST').then((wire) =>
+      wire.closed()
+    )
+    t.match(await oneLine(id), expected)
+  }
+  const uploaded = await open('/public/lines', [idOf('left-after-upload'), 'Content-Length: 3', '', 'abc'], 'POST')
+  await uploaded.until(/\{\}/)
+  uploaded.destroy()
+  t.match(await oneLine('left-after-upload'), { status: 200, outcome: 'client left', level: info })
+  await ask('/%61pi/auth/reset-password/aSecretToken?callbackURL=/x', [idOf('token')])
+  t.notMatch((await oneLine('token'))?.path, /Secret/)
+
   await ask('/session', [idOf('refused')])
-  t.match(await oneLine('refused'), { status: 401, outcome: 'finished', level: info })
+  t.match(await oneLine('refused'), { status: 401, code: 'SESSION_REQUIRED', outcome: 'finished', level: info })
 
   await open('/public/lines?secret', [idOf('left')]).then(async (wire) => {
     await wire.until(/\{\}/)

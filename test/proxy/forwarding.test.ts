@@ -166,8 +166,7 @@ t.test('request headers keep their spelling, order, number and bytes', async (t)
     'X-Latin: caf\xe9',
     'X-Empty: ',
     'Authorization: Basic eDp5',
-    'Cookie: a=1;  b=2',
-    'Cookie: c="3"',
+    'Cookie: a=1;  b=2; c="3"',
     'If-None-Match: "x"',
     'Content-Type: nonsense'
   ]
@@ -177,6 +176,17 @@ t.test('request headers keep their spelling, order, number and bytes', async (t)
   t.same(
     rawHeaders.slice(first),
     sent.flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()])
+  )
+})
+
+// What HTTP/2 in front makes of one line (RFC 9113, section 8.2.3); FastAPI would read the last.
+t.test('several cookie lines arrive as one', async (t) => {
+  const sent = ['Cookie: theme=dark', 'A: b', 'Cookie: better-auth.session_token=x', 'Cookie: csrftoken=1']
+  await askRaw(echoing.port, 'GET /public/x HTTP/1.1', [host(echoing.publicUrl), ...sent])
+  const { rawHeaders = [] } = echo.requests.at(-1) ?? {}
+  t.same(
+    rawHeaders.filter((_, i) => rawHeaders[i - 1] === 'Cookie'),
+    ['theme=dark; csrftoken=1']
   )
 })
 

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { startTestGateway } from '../support/gateway.ts'
 import { startRawUpstream } from '../support/raw-upstream.ts'
@@ -22,6 +23,7 @@ const upstream = await startRawUpstream(t, ({ socket }, head) => {
     '/public/busy': 'HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nbusy',
     '/public/short': 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc',
     '/public/bad-chunk': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n',
+    '/public/not-modified': 'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nETag: "a"\r\n\r\n',
     '/public/too-much': `${ok}${ok.replace('\nok', '\nNO')}`
   }
   const bytes = say[path]
@@ -73,6 +75,28 @@ t.test('an answer that breaks later is cut, and never looks complete', async (t)
     t.match(received, /200 OK[\s\S]*abc/, path)
     t.notMatch(received, /\r\n0\r\n/, path)
   }
+})
+
+t.test('a 304 that tells the length of what it is about is an answer like any other', async (t) => {
+  const wire = await openWire(gateway.port)
+  for (let i = 0; i < 2; i++) wire.write(`GET /public/not-modified HTTP/1.1\r\n${host(gateway.publicUrl)}\r\n\r\n`)
+  t.match(await wire.until(/304 [\s\S]*304 [\s\S]*\r\n\r\n/), /content-length: 500/i)
+  wire.destroy()
+})
+
+t.test('a body that ends with its connection is not whole when the connection is reset', async (t) => {
+  dieOn = (_head, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\nabc', () => setImmediate(() => socket.resetAndDestroy()))
+    return true
+  }
+  const wire = await openWire(gateway.port)
+  wire.write(`GET /public/reset HTTP/1.1\r\n${host(gateway.publicUrl)}\r\n\r\n`)
+  t.notMatch(await wire.closed(), /\r\n0\r\n/)
+  const old = connect(gateway.port, '127.0.0.1', () =>
+    old.write(`GET /public/reset HTTP/1.0\r\n${host(gateway.publicUrl)}\r\n\r\n`)
+  )
+  const [error] = await once(old.resume(), 'error')
+  t.equal(error.code, 'ECONNRESET')
 })
 
 t.test(

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
 import type { EndReason, Outcome } from '../../auth/live-connections.ts'
+import { reset } from '../../proxy/lingering-close.ts'
 import { relay } from '../../proxy/websocket-relay.ts'
 import { until } from '../support/until.ts'
 
@@ -201,13 +202,6 @@ type Act = (pair: Pair, end: (reason: EndReason) => void) => void
 const leave = (party: Party, how: (far: Socket) => void) => {
   party.hasLeft = true
   how(party.far)
-}
-const reset = (far: Socket) => {
-  try {
-    far.resetAndDestroy()
-  } catch {
-    far.destroy()
-  }
 }
 const events: Record<string, { act: Act; outcome: Outcome }> = {
   'the session ends': { act: (_, end) => end('session ended'), outcome: 'session ended' },

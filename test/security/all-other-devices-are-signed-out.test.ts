@@ -7,6 +7,7 @@ import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { giveSessions } from '../support/many-sessions.ts'
 import { sendForm } from '../support/pages.ts'
+import { until } from '../support/until.ts'
 
 // BetterAuth lists a hundred sessions, ends those, and says that it ended all: the thief's was the hundred and first.
 
@@ -86,6 +87,7 @@ await eachDatabase(
       'a password reset': {
         async ask(browser, name) {
           await browser.post('/api/auth/request-password-reset', { email: `${name}@example.com` })
+          await until(() => mails.length > 0)
           return browser.post('/api/auth/reset-password', {
             newPassword: 'another fine passphrase',
             token: mails.pop()
