@@ -18,7 +18,7 @@ import { routeUpgrades } from '../proxy/websocket.ts'
 import { hangUp } from './hang-up.ts'
 import { createNaming } from './named-request.ts'
 import { createAwaitTurn } from './pipelining.ts'
-import { createRefuse, rawProblem } from './problem.ts'
+import { createRefuse, problemOf, rawProblem } from './problem.ts'
 import type { Readiness } from './readiness.ts'
 import { createRefusal } from './refusal.ts'
 import { createExchangeLog, followResponses } from './response-log.ts'
@@ -46,6 +46,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const cors = createCors(options.trustedOrigins)
   const isTrusted = trustedProxies(options.trustedProxies)
   const exchanges = createExchangeLog(log)
+  const refuseRaw = createRawRefusal(log)
 
   const app = fastify({
     serverFactory(handler) {
@@ -59,7 +60,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     rewriteUrl,
     exposeHeadRoutes: false,
     routerOptions,
-    clientErrorHandler: refuseConnection
+    clientErrorHandler(error, socket) {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+      else refuseRaw(socket, codeOfConnectionError(error))
+    }
   })
   app.decorateRequest('identity', null)
   const unfollow = followResponses(server, exchanges.finished)
@@ -159,22 +163,18 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   return app
 }
 
-function refuseRaw(socket: Duplex, code: Parameters<typeof rawProblem>[0]): void {
-  hangUp(socket, rawProblem(code, randomUUID()))
+/** Refuses what is no request, with a line in the log like that of every exchange. */
+function createRawRefusal(log: Logger): (socket: Duplex, code: Parameters<typeof rawProblem>[0]) => void {
+  return function refuseRaw(socket, code) {
+    const requestId = randomUUID()
+    if (!hangUp(socket, rawProblem(code, requestId))) return
+    log.info({ requestId, status: problemOf(code, requestId).status, code, outcome: 'finished' }, 'request')
+  }
 }
 
-function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const code =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? 'HEADERS_TOO_LARGE'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? 'REQUEST_TIMEOUT'
-        : 'REQUEST_MALFORMED'
-  refuseRaw(socket, code)
+function codeOfConnectionError({ code }: NodeJS.ErrnoException): Parameters<typeof rawProblem>[0] {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'HEADERS_TOO_LARGE'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED'
 }
 
 function pairs(flat: readonly string[]): Record<string, string> {

@@ -117,6 +117,10 @@ t.test('every exchange ends in exactly one line with its outcome', async (t) => 
   await open('/session/ws', [idOf('refused-handshake'), ...handshake]).then((wire) => wire.closed())
   t.match(await oneLine('refused-handshake'), { status: 401, outcome: 'finished', level: info })
 
+  const odd = await open('/public/x', ['no colon'])
+  const { requestId } = JSON.parse((await odd.closed()).split('\r\n\r\n')[1] ?? '{}') as { requestId: string }
+  t.match(await oneLine(requestId), { status: 400, code: 'REQUEST_MALFORMED', level: info })
+
   await ada.post('/api/auth/sign-out', {})
   await stream.until(/\r\n0\r\n\r\n$/)
   t.match(await oneLine('ended'), { status: 200, outcome: 'session ended', level: info })
