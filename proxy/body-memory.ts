@@ -3,13 +3,13 @@ import { runInNewContext } from 'node:vm'
 
 // Node reads every piece of a body into memory outside V8's heap, and V8 looks for what is garbage there only once 64 MB
 // of it have come together, and then through its whole heap (docs/performance.md, "Large bodies").
-const collectEvery = 8_388_608
+const collectEvery = 25_165_824
 
 let passed = 0
 let collect: (() => void) | undefined
 
 /**
- * Counts the bytes of a piece of a body that has passed, and has V8 collect what is young after every 8 MiB of them: so
+ * Counts the bytes of a piece of a body that has passed, and has V8 collect what is young after every 24 MiB of them: so
  * much garbage at most waits for it, and what is old is not looked at.
  */
 export function countPassed(bytes: number): void {

@@ -58,7 +58,8 @@ export const idleSection: Section = {
       figures[kind.figure] = [Math.max(...each)]
     }
     const [none, ...some] = holdings.filter(({ name }) => name === 'event streams').map(({ cpu }) => cpu)
-    if (none !== undefined) figures['stream-cpu'] = [Math.max(...some) / none]
+    const among = some.at(-1)
+    if (none !== undefined && among !== undefined) figures['stream-cpu'] = [among / none]
     figures['idle-unanswered'] = [holdings.flatMap(({ others }) => others).filter((ms) => ms === Infinity).length]
     return {
       tables: [
