@@ -3,9 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { Cleanup } from '../cleanup.ts'
 import { page } from '../contenders/contender.ts'
+import { warmOf } from '../contenders/gatehouse.ts'
 import { startGateway } from '../gateway.ts'
-import { cpuMicroseconds, descriptorLimit, residentBytes } from '../os.ts'
+import { measureSlice, type Slice } from '../measure.ts'
+import { descriptorLimit, residentBytes } from '../os.ts'
 import { digits, kilobytes } from '../report/numbers.ts'
+import { cpuOf } from '../report/slices.ts'
 import { cookieOf } from '../sessions-made.ts'
 import { Stage } from '../stage.ts'
 import { median } from '../statistics.ts'
@@ -24,14 +27,12 @@ interface Holding {
   readonly each: number
   /** Milliseconds of each other request, one after the other; Infinity where there was no answer. */
   readonly others: readonly number[]
-  /** Of the gateway, in microseconds for each of them. */
+  /** Of the gateway, in microseconds for each request of a load of 32 connections beside them. */
   readonly cpu: number
 }
 
 const headers = { Cookie: cookieOf(0) }
-// Until the machine's noise no longer shows in what each costs.
-const askedUsually = 1_000
-const askedQuickly = 200
+const asked = 200
 
 const kinds: readonly Kind[] = [
   { name: 'event streams', figure: 'stream-memory', open: openStream },
@@ -47,7 +48,6 @@ export const idleSection: Section = {
     const limit = descriptorLimit('self')
     // Two for each connection in the gateway, one here and one in the upstream.
     const most = Math.min(context.quick ? 1_000 : 5_000, Math.floor((limit - 200) / 2))
-    const asked = context.quick ? askedQuickly : askedUsually
     const holdings: Holding[] = []
     const figures: Record<string, readonly number[]> = {}
     for (const kind of kinds) {
@@ -65,7 +65,14 @@ export const idleSection: Section = {
       tables: [
         {
           title: `The gateway with connections open; a process may have ${limit.toLocaleString('en-US')} descriptors`,
-          columns: ['', 'open', 'kB each', `other requests answered of ${asked}`, 'their p50 ms', 'their CPU µs each'],
+          columns: [
+            '',
+            'open',
+            'kB each',
+            `other requests answered of ${asked}`,
+            'their p50 ms',
+            'CPU µs / request, 32 connections'
+          ],
           rows: holdings.map(({ name, open, each, others, cpu }) => [
             name,
             String(open),
@@ -96,8 +103,7 @@ async function hold(kind: Kind, steps: readonly number[], stage: Stage, context:
     })
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     cleanup.teardown(() => agent.destroy())
-    const asked = context.quick ? askedQuickly : askedUsually
-    const askOthers = () => askOneByOne(gateway.url + page, agent, asked)
+    const askOthers = () => askOneByOne(gateway.url + page, agent)
     for (let i = 0; i < 3; i++) await askOthers()
     await sleep(500)
     const before = residentBytes([gateway.pid])
@@ -111,8 +117,11 @@ async function hold(kind: Kind, steps: readonly number[], stage: Stage, context:
       }
       await sleep(1_000)
       const each = open === 0 ? Number.NaN : (residentBytes([gateway.pid]) - before) / open
-      const [cpu, others] = await costOf(gateway.pid, askOthers)
-      holdings.push({ name: kind.name, open, each, others, cpu: cpu / asked })
+      const others = await askOthers()
+      const slices: Slice[] = []
+      for (let i = 0; i < (context.quick ? 1 : 5); i++)
+        slices.push(await measureSlice(warmOf(gateway), context.generator, 32, 1))
+      holdings.push({ name: kind.name, open, each, others, cpu: median(slices.map(cpuOf)) })
     }
     return holdings
   } finally {
@@ -120,13 +129,7 @@ async function hold(kind: Kind, steps: readonly number[], stage: Stage, context:
   }
 }
 
-async function costOf<T>(pid: number, work: () => Promise<T>): Promise<[cpu: number, T]> {
-  const before = cpuMicroseconds([pid])
-  const done = await work()
-  return [cpuMicroseconds([pid]) - before, done]
-}
-
-async function askOneByOne(url: string, agent: Agent, asked: number): Promise<number[]> {
+async function askOneByOne(url: string, agent: Agent): Promise<number[]> {
   const times: number[] = []
   for (let i = 0; i < asked; i++) {
     const before = performance.now()
