@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { networkOf } from './rate-limit.ts'
 
 /** Why a connection that lasts was ended. */
 export type EndReason = 'session ended' | 'going away'
@@ -123,18 +123,4 @@ export class LiveConnections {
     clearInterval(this.#timer)
     this.#timer = undefined
   }
-}
-
-// A subscriber has 2^64 IPv6 addresses: those of one /64 are one holder (RFC 6177).
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail = ''] = address.split('::')
-  const groups = head.split(':').filter(Boolean)
-  const missing = 8 - groups.length - tail.split(':').filter(Boolean).length
-  if (address.includes('::')) for (let i = 0; i < missing; i++) groups.push('0')
-  groups.push(...tail.split(':').filter(Boolean))
-  return groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')
 }

@@ -167,8 +167,8 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
   }
 }
 
-// As BetterAuth counts: an IPv6 address by its /64, the least that one customer is given.
-function networkOf(address: string): string {
+/** What an address is counted as, by BetterAuth and here: an IPv6 address by its /64, the least that one customer is given (RFC 6177). */
+export function networkOf(address: string): string {
   return getIP(new Headers({ [clientAddressHeader]: address }), { advanced: { ipAddress: addressOptions } }) ?? address
 }
 

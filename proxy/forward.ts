@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { clientAddress } from '../auth/client-address.ts'
-import type { LiveConnections, Outcome } from '../auth/live-connections.ts'
+import type { Holder, LiveConnections, Outcome } from '../auth/live-connections.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
 import { HttpForward, type Tie } from './http-forward.ts'
@@ -34,8 +34,8 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
 
   return function forward(request, reply) {
     const { raw, identity } = request
-    const address = clientAddress(request)
-    const headers = upstreamHeaders(raw, facts, { identity, requestId: request.id, clientAddress: address })
+    const about = { identity, requestId: request.id, clientAddress: clientAddress(request) }
+    const headers = upstreamHeaders(raw, facts, about)
     const upgrade = isUpgrade(raw)
     const withBody = !upgrade && hasBody(raw)
     const common = {
@@ -45,7 +45,7 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
       reply,
       marks: () => marksOf(request, reply, cors),
       limits,
-      holder: identity === null ? { name: address, isSession: false } : { name: identity.sessionId, isSession: true },
+      holder: holderOf(request),
       tie: identity === null ? undefined : tieOf(tie, identity),
       keepOpen: request.routeOptions.config.rule?.keepOpen === true,
       onOutcome: (outcome: Outcome, status?: number) => options.onOutcome(raw, outcome, status)
@@ -60,6 +60,14 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
     }
     new HttpForward({ ...common, send, repeatable: !withBody && repeatable.has(send.method) }).start()
   }
+}
+
+/** Who holds what this request opens: its session, or the address of a stranger. */
+export function holderOf(request: FastifyRequest): Holder {
+  const { identity } = request
+  return identity === null
+    ? { name: clientAddress(request), isSession: false }
+    : { name: identity.sessionId, isSession: true }
 }
 
 function tieOf(tie: SessionResolver['tie'], identity: NonNullable<FastifyRequest['identity']>): Tie {

@@ -4,12 +4,11 @@ import { pipeline, Readable } from 'node:stream'
 import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Logger } from 'pino'
-import { clientAddress } from '../auth/client-address.ts'
 import type { EndReason, Exchange, LiveConnection, LiveConnections } from '../auth/live-connections.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
 import { MethodNotAllowedError, NotFoundError, UpgradeUnsupportedError } from './errors.ts'
-import type { OnOutcome } from './forward.ts'
+import { holderOf, type OnOutcome } from './forward.ts'
 import { breakOff } from './lingering-close.ts'
 import { ignoreContentType } from './mount.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
@@ -124,12 +123,7 @@ class FileResponse implements Exchange, LiveConnection {
   onLasting(): void {
     const { identity } = this.#request
     const { live, tie } = this.#options
-    live.admit(
-      this,
-      identity === null
-        ? { name: clientAddress(this.#request), isSession: false }
-        : { name: identity.sessionId, isSession: true }
-    )
+    live.admit(this, holderOf(this.#request))
     if (identity === null) return
     const keepOpen = this.#request.routeOptions.config.rule?.keepOpen === true
     this.#untie = tie(identity, () => this.end('session ended'), { keepOpen })
