@@ -1,8 +1,8 @@
 import { getAuthTables } from 'better-auth/db'
 import { snakeCase } from '../db/plugin-tables.ts'
 import { type AdminColumns, endOfBan, isBanned } from '../db/sessions.ts'
+import type { AuthExtension } from './auth-options.ts'
 import type { Auth } from './better-auth.ts'
-import type { AuthExtension } from './extension.ts'
 
 /** Where BetterAuth's admin plugin keeps roles, bans and impersonations; undefined when it is not switched on. */
 export function adminColumns({ plugins }: Pick<AuthExtension, 'plugins'>): AdminColumns | undefined {

@@ -3,17 +3,22 @@ import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
-import { distrustOverlong } from './authorities.ts'
-import { answerBeforeLooking } from './even-answers.ts'
-import type { AuthExtension } from './extension.ts'
+import type { AuthExtension } from './auth-options.ts'
+import {
+  limitSecrets,
+  mostRows,
+  policyHooks,
+  revokeAllOthers,
+  type SessionChanges,
+  watchChanges
+} from './better-auth-hooks.ts'
+import { cookiePrefix } from './cookie-header.ts'
 import { addressOptions } from './fetch-bridge.ts'
-import { limitSecrets, policyHooks, type SessionChanges, watchChanges } from './hooks.ts'
-import { limitInput } from './input-limits.ts'
-import { hashInTurn } from './passwords.ts'
+import { distrustOverlong, limitInput } from './input-limits.ts'
+import { hashInTurn } from './password-hash-limit.ts'
 import type { RateLimits } from './rate-limit.ts'
-import { mostRows, revokeAllOthers } from './revocation.ts'
-import { cookiePrefix } from './session-cookie.ts'
 import type { Turns } from './turns.ts'
+import { answerBeforeLooking } from './user-enumeration.ts'
 
 export interface AuthOptions {
   readonly database: Database

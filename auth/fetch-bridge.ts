@@ -1,10 +1,10 @@
 import type { FastifyCookieOptions } from '@fastify/cookie'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { isOverlong } from './authorities.ts'
 import { clientAddress } from './client-address.ts'
-import { connectionHeaders, foldHeaderName, kindOfHeader } from './client-headers.ts'
-import { withTokenNames } from './session-cookie.ts'
+import { withTokenNames } from './cookie-header.ts'
+import { connectionHeaders, foldHeaderName, kindOfHeader } from './header-kinds.ts'
+import { isOverlong } from './input-limits.ts'
 
 /** The one header that BetterAuth takes the client's address from. A client's own of that name never arrives. */
 export const clientAddressHeader = 'x-gatehouse-client-address'

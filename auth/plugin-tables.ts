@@ -1,6 +1,6 @@
 import { getAuthTables } from 'better-auth/db'
 import type { PluginColumn, PluginReference, PluginTable } from '../db/plugin-tables.ts'
-import type { AuthExtension } from './extension.ts'
+import type { AuthExtension } from './auth-options.ts'
 
 type AuthTables = ReturnType<typeof getAuthTables>
 type AuthTable = AuthTables[string]

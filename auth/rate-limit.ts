@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { getIP } from 'better-auth/api'
-import { type Allowance, type Counters, createCounters } from './counters.ts'
 import { RateLimitedError } from './errors.ts'
 import { addressOptions, clientAddressHeader } from './fetch-bridge.ts'
+import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 
 export interface RateLimitOptions {
   /** Wrong secrets for one account from one address, failed sign-ins above all. Default 10 in 15 minutes. */

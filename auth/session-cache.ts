@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Decision } from './session-decision.ts'
+import type { Decision } from './session-validation.ts'
 
 /** A decision that may be reused. */
 export interface Held extends Decision {

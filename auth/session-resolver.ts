@@ -1,17 +1,20 @@
 import type { SessionRecord } from '../db/sessions.ts'
-import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
+import { readCookie } from './cookie-header.ts'
 import type { LiveSessions, TieOptions } from './live-sessions.ts'
 import { type Held, SessionCache } from './session-cache.ts'
-import { type CookieSigner, readCookie } from './session-cookie.ts'
 import {
+  anonymous,
   type Decision,
   decide,
+  type Identity,
   identified,
   type Reading,
   readingOf,
   referenceOf,
+  type SessionVerdict,
   subjectOf
-} from './session-decision.ts'
+} from './session-validation.ts'
+import type { CookieSigner } from './signed-cookie.ts'
 
 export interface SessionResolverOptions {
   /** The session cookie's full name, prefix included, and that of the mark that BetterAuth sets without "remember me". */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { cookiePrefix, createCookieSigner } from '../auth/session-cookie.ts'
+import { cookiePrefix } from '../auth/cookie-header.ts'
+import { createCookieSigner } from '../auth/signed-cookie.ts'
 import { migrateOnce } from '../test/support/embedded-database.ts'
 import type { TestPostgres } from '../test/support/postgres.ts'
 

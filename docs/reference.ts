@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { meanings } from '../src/config/meanings.ts'
-import { type VariableName, variables } from '../src/config/variables.ts'
+import { meanings, type VariableName, variables } from '../src/config/variables.ts'
 
 const page = fileURLToPath(new URL('configuration.md', import.meta.url))
 const { shape } = variables('/')

@@ -3,7 +3,7 @@ import createError from '@fastify/error'
 // Where a refusal was thrown says nothing that its code does not, and finding out costs more than all the rest of it.
 const refusal = (code: string, status: number) => createError(code, code, status, Error, false)
 
-/** The refusals of the proxy, by the codes of the public contract. `src/problem.ts` puts them into words. */
+/** The refusals of the proxy, by the codes of the public contract. `src/refusals/problem.ts` puts them into words. */
 export const PathAmbiguousError = refusal('PATH_AMBIGUOUS', 400)
 export const RequestMalformedError = refusal('REQUEST_MALFORMED', 400)
 export const HostInvalidError = refusal('HOST_INVALID', 400)

@@ -7,9 +7,9 @@ import type { Cors } from './cors.ts'
 import { HttpForward, type Tie } from './http-forward.ts'
 import { type BodyLimits, hasBody, limitedBody } from './request-body.ts'
 import { type UpstreamFacts, upstreamHeaders } from './request-headers.ts'
-import { marksOf } from './response-marks.ts'
+import { marksOf } from './response-headers.ts'
 import type { ServerUpstream } from './upstream/address.ts'
-import { forwardUpgrade, isUpgrade } from './websocket.ts'
+import { forwardUpgrade, isUpgrade } from './websocket-upgrade.ts'
 
 export interface ForwardOptions {
   readonly upstream: ServerUpstream

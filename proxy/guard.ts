@@ -1,14 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import { readCookie } from '../auth/cookie-header.ts'
+import { isCrossSite, isUnsafe } from '../auth/cross-site.ts'
 import { sessionReadFailed } from '../auth/errors.ts'
-import type { Identity, SessionVerdict } from '../auth/identity.ts'
-import { readCookie } from '../auth/session-cookie.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
-import { type DemandCheck, demandCheck } from './demands.ts'
+import type { Identity, SessionVerdict } from '../auth/session-validation.ts'
 import { CookieAmbiguousError, NotFoundError, OriginForbiddenError, SessionRequiredError } from './errors.ts'
-import { isCrossSite, isUnsafe } from './origin-check.ts'
-import type { Access, RouteRule } from './route-policy.ts'
-import { isUpgrade } from './websocket.ts'
+import { type Access, type DemandCheck, demandCheck, type RouteRule } from './route-policy.ts'
+import { isUpgrade } from './websocket-upgrade.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

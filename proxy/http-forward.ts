@@ -12,7 +12,7 @@ import {
   nameOf,
   type Outcome
 } from '../auth/live-connections.ts'
-import { countPassed } from './body-memory.ts'
+import { codeOf } from '../db/narrowing.ts'
 import {
   BodyTooLargeError,
   RequestTimeoutError,
@@ -22,7 +22,7 @@ import {
   UpstreamUnreachableError
 } from './errors.ts'
 import { breakOff, breakOffOnceWritten, endWithin } from './lingering-close.ts'
-import { type BodyLimits, discardBody } from './request-body.ts'
+import { type BodyLimits, countPassed, discardBody } from './request-body.ts'
 import {
   type ClientHead,
   clientHead,
@@ -369,7 +369,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
       !this.#options.reply.raw.headersSent &&
       this.#attempts === 1 &&
       this.#controller !== undefined &&
-      closedConnection.has(codeOf(error))
+      closedConnection.has(codeOf(error) ?? '')
     )
   }
 
@@ -398,10 +398,6 @@ export function refusalFor(why: 'busy' | 'share'): Error {
 function withCause(refusal: Error, cause: Error): Error {
   refusal.cause = cause
   return refusal
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
 function reasonPhrase(text: string | undefined): string {

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { countPassed } from './body-memory.ts'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BodyTooLargeError, RequestTimeoutError } from './errors.ts'
 
 export interface BodyLimits {
@@ -130,4 +132,41 @@ export class LimitedBody extends Readable {
     if (!discarded.has(this.#request)) this.letGo()
     done(error)
   }
+}
+
+// Node reads every piece of a body into memory outside V8's heap, and V8 looks for what is garbage there only once 64 MB
+// of it have come together, and then through its whole heap (docs/performance.md, "Large bodies").
+const collectEvery = 25_165_824
+
+let passed = 0
+let collect: (() => void) | undefined
+
+/**
+ * Counts the bytes of a piece of a body that has passed, and has V8 collect what is young after every 24 MiB of them: so
+ * much garbage at most waits for it, and what is old is not looked at.
+ */
+export function countPassed(bytes: number): void {
+  passed += bytes
+  if (passed < collectEvery) return
+  passed = 0
+  collect ??= minorCollection()
+  collect()
+}
+
+// Node documents `--expose-gc` and `v8.setFlagsFromString`; set so late, it shows in contexts that are made afterwards.
+function minorCollection(): () => void {
+  setFlagsFromString('--expose-gc')
+  const gc: unknown = runInNewContext('gc')
+  setFlagsFromString('--no-expose-gc')
+  return typeof gc === 'function' ? () => gc({ type: 'minor' }) : () => {}
+}
+
+/**
+ * A hook for routes that parse nothing: Fastify answers 415 to a media type that it cannot parse. The upstream gets the
+ * header as it came, out of `rawHeaders`.
+ */
+export function ignoreContentType(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  const { headers } = request.raw
+  if (headers['content-type'] !== undefined) headers['content-type'] = undefined
+  done()
 }

@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { foldHeaderName, kindOfHeader } from '../auth/client-headers.ts'
-import type { Identity } from '../auth/identity.ts'
-import { withoutBetterAuthCookies } from './cookies.ts'
-import { listedInConnection } from './hop-by-hop.ts'
+import { withoutBetterAuthCookies } from '../auth/cookie-header.ts'
+import { foldHeaderName, kindOfHeader, listedInConnection } from '../auth/header-kinds.ts'
+import type { Identity } from '../auth/session-validation.ts'
 
 /** What the upstream can be told about an identified user on demand. */
 export const principalHeaderNames = {

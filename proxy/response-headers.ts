@@ -1,6 +1,50 @@
-import { isBetterAuthCookie, withoutCookieClearing } from './cookies.ts'
-import { HeaderNames } from './header-names.ts'
-import { isHopByHop, listedInConnection } from './hop-by-hop.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isBetterAuthCookie } from '../auth/cookie-header.ts'
+import { isHopByHop, listedInConnection } from '../auth/header-kinds.ts'
+import type { Cors } from './cors.ts'
+
+/** What is known about a header name. */
+export interface KnownName<T> {
+  readonly name: string
+  readonly about: T
+}
+
+// Of one length. With more of them a name is no longer found sooner than made.
+const keptAtMost = 16
+const longestKept = 64
+
+/**
+ * Header names that have come, each with what was found out about it, found again by their bytes: to make a string of a
+ * name, for every header of every response, costs more than everything that is asked about it.
+ */
+export class HeaderNames<T> {
+  readonly #describe: (name: string) => T
+  readonly #byLength: (KnownName<T> & { readonly bytes: Uint8Array })[][] = []
+
+  constructor(describe: (name: string) => T) {
+    this.#describe = describe
+  }
+
+  /** One byte a character, whichever form it has. */
+  of(raw: Buffer | string): KnownName<T> {
+    const bytes = typeof raw === 'string' ? Buffer.from(raw, 'latin1') : raw
+    let kept = this.#byLength[bytes.length]
+    if (kept !== undefined) for (const known of kept) if (isSame(bytes, known.bytes)) return known
+    const name = bytes.toString('latin1')
+    if (bytes.length > longestKept) return { name, about: this.#describe(name) }
+    // A copy: what came lies in memory that is read into again.
+    const known = { name, about: this.#describe(name), bytes: Uint8Array.from(bytes) }
+    // Begun anew, and not left as it is: made-up names that came first would slow all others down for good.
+    if (kept === undefined || kept.length === keptAtMost) kept = this.#byLength[bytes.length] = []
+    kept.push(known)
+    return known
+  }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false
+  return true
+}
 
 /** What the gateway adds to an upstream's response, and what it therefore takes out of it. */
 export interface ResponseMarks {
@@ -198,4 +242,41 @@ function withoutListed(raw: readonly (Buffer | string)[], listed: ReadonlySet<st
 
 function latin1(value: Buffer | string | undefined): string {
   return value === undefined ? '' : typeof value === 'string' ? value : value.toString('latin1')
+}
+
+/** What the gateway has to say on the answer to a request that the guard let through, whoever answers it. */
+export function marksOf(request: FastifyRequest, reply: FastifyReply, cors: Cors): ResponseMarks {
+  const personal = request.identity !== null
+  return {
+    requestId: request.id,
+    personal,
+    variesByCookie: personal || request.routeOptions.config.rule?.access === 'optional',
+    setCookies: ownCookies(reply),
+    cors: cors.headers(request.raw),
+    variesByOrigin: cors.active
+  }
+}
+
+function ownCookies(reply: FastifyReply): readonly string[] {
+  const value = reply.getHeader('set-cookie')
+  return value === undefined ? [] : Array.isArray(value) ? value : [String(value)]
+}
+
+// What `"*"` stands for in `Clear-Site-Data` (W3C Clear Site Data, section 3.1), less the cookies.
+const everythingButCookies = ['cache', 'clientHints', 'executionContexts', 'prefetchCache', 'prerenderCache', 'storage']
+  .map((type) => `"${type}"`)
+  .join(', ')
+
+/**
+ * A `Clear-Site-Data` header that leaves the browser its cookies, BetterAuth's being among them. Null when that was all
+ * it was to clear.
+ */
+export function withoutCookieClearing(header: string): string | null {
+  if (!/cookies|\*/i.test(header)) return header
+  const left = header
+    .split(',')
+    .map((directive) => directive.trim())
+    .filter((directive) => !/cookies/i.test(directive))
+    .map((directive) => (directive.includes('*') ? everythingButCookies : directive))
+  return left.length === 0 ? null : left.join(', ')
 }

@@ -10,13 +10,11 @@ import type { Cors } from './cors.ts'
 import { MethodNotAllowedError, NotFoundError, UpgradeUnsupportedError } from './errors.ts'
 import { holderOf, type OnOutcome } from './forward.ts'
 import { breakOff } from './lingering-close.ts'
-import { ignoreContentType } from './mount.ts'
-import { type BodyLimits, discardBody } from './request-body.ts'
-import { clientHead } from './response-headers.ts'
-import { marksOf } from './response-marks.ts'
+import { type BodyLimits, discardBody, ignoreContentType } from './request-body.ts'
+import { clientHead, marksOf } from './response-headers.ts'
 import type { PolicyRoute, RouteRule } from './route-policy.ts'
 import type { FolderUpstream } from './upstream/address.ts'
-import { isUpgrade } from './websocket.ts'
+import { isUpgrade } from './websocket-upgrade.ts'
 
 export interface FileOptions {
   readonly cors: Cors

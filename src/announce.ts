@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
+import type { Settings } from './config/settings.ts'
 import type { PolicyConfig } from './policy-file.ts'
-import type { Settings } from './settings.ts'
 import { probeServers } from './upstreams.ts'
 
 /** Where a gateway that has just started is reached. */

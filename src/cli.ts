@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import './loading.ts'
+import './module-hooks.ts'
 import { Command, CommanderError } from 'commander'
-import { describeFailure, type Failure } from './failure.ts'
-import { loadSettings } from './settings.ts'
+import { loadSettings } from './config/settings.ts'
+import { describeFailure, type Failure } from './exit-status.ts'
 
 const wrongUsage = 2
 
@@ -57,12 +57,12 @@ program
     if (options.openapi === undefined) {
       if (options.strict || options.also !== undefined)
         fail({ lines: ['--strict and --also go with --openapi'], exitCode: wrongUsage })
-      const { routeLines, routeTable } = await import('./cli/routes.ts')
+      const { routeLines, routeTable } = await import('./cli/routes-table.ts')
       const lines = routeLines(settings)
       finish(options.json ? [JSON.stringify(lines, null, 2)] : routeTable(lines), 0)
     }
     const { readOperations } = await import('./cli/openapi-document.ts')
-    const { coverageOf, coverageTable } = await import('./cli/coverage.ts')
+    const { coverageOf, coverageTable } = await import('./cli/openapi-coverage.ts')
     const coverage = await coverageOf(settings, await readOperations(options.openapi), options.also)
     const lines = options.json ? [JSON.stringify(coverage, null, 2)] : coverageTable(coverage)
     finish(lines, options.strict && coverage.findings.length > 0 ? 1 : 0)
@@ -76,7 +76,7 @@ program
   .option('--cookie-jar <FILE>', "curl's cookie jar: also say who its cookies make the asker")
   .action(async (method: string, path: string, options: { cookieJar?: string }) => {
     const settings = await loadSettings(process.env, process.cwd())
-    const { explain } = await import('./cli/explain-request.ts')
+    const { explain } = await import('./cli/explain.ts')
     const lines = await explain(method.toUpperCase(), path, settings, options.cookieJar)
     finish(lines, 0)
   })

@@ -1,5 +1,5 @@
 import type { DatabaseOptions } from '../db/database.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './config/settings.ts'
 
 /** How to open the database of these settings, with what the plugins of the policy file add to it. */
 export async function databaseOptions({

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { MigrationsPendingError } from '../db/errors.ts'
 import { migrate, requireMigrated } from '../db/migrate.ts'
-import type { Readiness } from './readiness.ts'
+import type { Readiness } from './server/admin-server.ts'
 
 const retryEveryMs = 1_000
 

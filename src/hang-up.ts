@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { lingeringClose } from '../proxy/lingering-close.ts'
-import { responseOn } from '../proxy/websocket.ts'
+import { responseOn } from '../proxy/websocket-upgrade.ts'
 
 /**
  * Says a last word on a connection whose bytes are no requests any more, and closes it: at once where an answer is being

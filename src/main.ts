@@ -1,15 +1,14 @@
-import './loading.ts'
+import './module-hooks.ts'
 import cluster from 'node:cluster'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
-import { describeFailure, type Failure } from './failure.ts'
+import { workerCount } from './config/config.ts'
+import { loadSettings } from './config/settings.ts'
+import { describeFailure, type Failure } from './exit-status.ts'
 import type { Gateway } from './gateway.ts'
-import { createLineWriter } from './log-lines.ts'
-import { createLogger } from './logging.ts'
-import { loadSettings } from './settings.ts'
-import { workerCount } from './workers/count.ts'
-import { work } from './workers/work.ts'
+import { createLineWriter, createLogger } from './logging.ts'
+import { work } from './workers/worker.ts'
 
 /**
  * Runs a gateway configured by `env` until a signal ends it: SIGTERM drains, SIGINT on a terminal does not wait. Sets

@@ -1,5 +1,5 @@
-import type { Counters } from '../auth/counters.ts'
-import type { ReadinessReport } from './readiness.ts'
+import type { Counters } from '../auth/rate-limit-counters.ts'
+import type { ReadinessReport } from './server/admin-server.ts'
 
 /** What a gateway process that is one of several has in common with the others. */
 export interface Team {

@@ -1,8 +1,8 @@
 import { type FolderUpstream, type ServerUpstream, type Upstreams, upstreamAddress } from '../proxy/upstream/address.ts'
 import { ConnectionPool } from '../proxy/upstream/connection-pool.ts'
 import { probeUpstream } from '../proxy/upstream/connector.ts'
-import type { Settings } from './settings.ts'
-import { placeOf, type ServerSpec } from './upstream-specs.ts'
+import type { Settings } from './config/settings.ts'
+import { placeOf, type ServerSpec } from './config/upstream-spec.ts'
 
 type Described = Pick<Settings, 'config' | 'policy'>
 

@@ -86,7 +86,7 @@ t.test('one file knows @fastify/http-proxy', async (t) => {
   )
   t.same(
     importers.map(({ path }) => path),
-    ['proxy/mount.ts']
+    ['proxy/proxy-plugin.ts']
   )
 })
 

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Identity } from '../identity.ts'
 import { shortName } from '../input-limits.ts'
-import { type Account, type AccountForm, accountPage, signOutButton } from './account.ts'
-import { fromStore, goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './context.ts'
+import type { Identity } from '../session-validation.ts'
+import { type Account, type AccountForm, accountPage, signOutButton } from './account-page.ts'
 import { deviceOf, devicesAPage } from './devices.ts'
-import type { Outcome } from './questions.ts'
+import type { Outcome } from './form-submission.ts'
+import { complaintAbout, noticeOf } from './messages.ts'
+import { fromStore, goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './page-context.ts'
 import { confirmedAddress, withNext } from './return-address.ts'
-import { complaintAbout, noticeOf } from './sentences.ts'
 
 const home = '/auth/account'
 const done = (notice: string) => `${home}?notice=${notice}`

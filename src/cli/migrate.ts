@@ -1,8 +1,8 @@
 import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import type { Settings } from '../config/settings.ts'
 import { databaseOptions } from '../database-options.ts'
-import { describeDatabaseFailure, type Failure } from '../failure.ts'
-import type { Settings } from '../settings.ts'
+import { describeDatabaseFailure, type Failure } from '../exit-status.ts'
 
 /** Applies what is pending, for the plugins of the policy file too, over the direct connection, and says what it did or why it did not. Never rejects. */
 export async function migrateDatabase(

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { errorCode } from '../config/secret-files.ts'
-import { ConfigError } from '../config.ts'
+import { ConfigError, errorCode } from '../config/config.ts'
 
 /** One operation of an OpenAPI document. */
 export interface Operation {

@@ -1,13 +1,12 @@
 import type { Logger } from 'pino'
-import { createAdmin } from '../admin.ts'
 import { announceReady, announceWarnings } from '../announce.ts'
+import { workerCount } from '../config/config.ts'
+import { loadOrCreateSecret } from '../config/generated-secret.ts'
+import type { Settings } from '../config/settings.ts'
 import type { Gateway } from '../gateway.ts'
-import { listen, urlOf } from '../listeners.ts'
-import { loadOrCreateSecret } from '../secret.ts'
-import type { Settings } from '../settings.ts'
-import { workerCount } from './count.ts'
-import { Crew } from './crew.ts'
-import { CrewReadiness } from './crew-readiness.ts'
+import { createAdmin } from '../server/admin-server.ts'
+import { listen, urlOf } from '../server/listeners.ts'
+import { Crew, CrewReadiness } from './worker-pool.ts'
 
 /**
  * Starts a gateway of several workers and resolves once all of them serve. This process has the private port, the

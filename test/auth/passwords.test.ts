@@ -1,6 +1,6 @@
 import t from 'tap'
 import { RateLimitedError } from '../../auth/errors.ts'
-import { createPasswordTurns } from '../../auth/passwords.ts'
+import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
 import { createTurns } from '../../auth/turns.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 

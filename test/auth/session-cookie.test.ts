@@ -1,5 +1,6 @@
 import t from 'tap'
-import { createCookieSigner, readCookie } from '../../auth/session-cookie.ts'
+import { readCookie } from '../../auth/cookie-header.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
 
 const name = 'better-auth.session_token'
 const signer = createCookieSigner('a secret of at least thirty-two characters')

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { withReference } from '../../docs/reference.ts'
+import { readConfig, variableNames } from '../../src/config/config.ts'
 import { variables } from '../../src/config/variables.ts'
-import { readConfig, variableNames } from '../../src/config.ts'
 import { pageOf, root, rowsOf } from './documents.ts'
 
 const page = pageOf('docs/configuration.md')

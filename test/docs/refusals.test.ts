@@ -3,7 +3,7 @@ import t from 'tap'
 import { pageOf, pages, proseOf, rowsOf } from './documents.ts'
 
 // The wordings are no export: only problem.ts may use them. Their codes and statuses stand in its source.
-const source = readFileSync(new URL('../../src/problem.ts', import.meta.url), 'utf8')
+const source = readFileSync(new URL('../../src/refusals/problem.ts', import.meta.url), 'utf8')
 const worded = [...source.matchAll(/^ {2}([A-Z][A-Z_]+): \[\s*(\d{3}),/gm)].map(([, code = '', status = '']) => ({
   code,
   status

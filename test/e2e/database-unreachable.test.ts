@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
-import { createCookieSigner } from '../../auth/session-cookie.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { Browser } from '../support/browser.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'

@@ -1,6 +1,5 @@
 import t from 'tap'
-import { demandCheck, demandsInWords } from '../../proxy/demands.ts'
-import { compileRules, type RouteRule } from '../../proxy/route-policy.ts'
+import { compileRules, demandCheck, demandsInWords, type RouteRule } from '../../proxy/route-policy.ts'
 
 const identity = {
   userId: 'u',

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { HeaderNames } from '../../proxy/header-names.ts'
+import { HeaderNames } from '../../proxy/response-headers.ts'
 
 t.test('a name is described once, however often it comes and in whichever form', async (t) => {
   const described: string[] = []

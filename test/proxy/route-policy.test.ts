@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
-import { rewriteUrl } from '../../proxy/admission.ts'
+import { rewriteUrl } from '../../proxy/request-validation.ts'
 import { compileRules, type Method, type RouteRule, routerOptions } from '../../proxy/route-policy.ts'
 
 /** Answers which rule Fastify's router gives a request to. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isOverlong, originOf } from '../../auth/authorities.ts'
+import { isOverlong, originOf } from '../../auth/input-limits.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { askRaw } from '../support/wire.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isBetterAuthCookie, withoutBetterAuthCookies } from '../../proxy/cookies.ts'
+import { isBetterAuthCookie, withoutBetterAuthCookies } from '../../auth/cookie-header.ts'
 import { Browser } from '../support/browser.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'

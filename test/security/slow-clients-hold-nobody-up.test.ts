@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
-import { createPublicServer } from '../../src/listeners.ts'
+import { createPublicServer } from '../../src/server/listeners.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startOpenGatewayProcess } from '../support/processes.ts'
 import { until } from '../support/until.ts'

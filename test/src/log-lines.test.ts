@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 
-const lineWriter = new URL('../../src/log-lines.ts', import.meta.url).href
+const lineWriter = new URL('../../src/logging.ts', import.meta.url).href
 const logging = new URL('../../src/logging.ts', import.meta.url).href
 
 /** What a process prints that writes log lines with this code and `log`, `lines` and `process`. */

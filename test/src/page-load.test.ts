@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isPageLoad } from '../../src/page-load.ts'
+import { isPageLoad } from '../../src/refusals/error-handler.ts'
 
 const chrome = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8'
 const cases: [name: string, headers: Record<string, string>, expected: boolean][] = [

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { compileRules, type RouteRule } from '../../proxy/route-policy.ts'
-import { createDecider } from '../../src/cli/explain.ts'
 import { pathTemplate } from '../../src/cli/path-template.ts'
+import { createDecider } from '../../src/cli/route-decision.ts'
 
 const config = { pages: false, publicHealthPath: undefined }
 const literal = fc.constantFrom('a', 'b', 'ab', 'users', 'me')

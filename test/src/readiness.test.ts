@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Readiness } from '../../src/readiness.ts'
+import { Readiness } from '../../src/server/admin-server.ts'
 
 function setUp() {
   const world = { now: 1_000_000, pings: 0, away: false, asleep: false }

@@ -4,10 +4,10 @@ import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { loadOrCreateSecret } from '../../src/secret.ts'
+import { loadOrCreateSecret } from '../../src/config/generated-secret.ts'
 import { isEach, problemsFrom } from './problems.ts'
 
-const module = new URL('../../src/secret.ts', import.meta.url).href
+const module = new URL('../../src/config/generated-secret.ts', import.meta.url).href
 
 t.test('a secret is made once, and only its owner can read it', async (t) => {
   const dir = join(t.testdir(), 'new', 'data')

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
-import { createCookieSigner } from '../../auth/session-cookie.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { Browser } from './browser.ts'
 import { startEchoUpstream } from './echo-upstream.ts'
 import { migrateOnce } from './embedded-database.ts'

@@ -1,4 +1,4 @@
-import { createCookieSigner } from '../../auth/session-cookie.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import type { Browser } from './browser.ts'
 import type { TestPostgres } from './postgres.ts'
 

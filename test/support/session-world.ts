@@ -1,10 +1,10 @@
 import { LiveSessions } from '../../auth/live-sessions.ts'
-import { createCookieSigner } from '../../auth/session-cookie.ts'
 import {
   createSessionResolver,
   type SessionResolver,
   type SessionResolverOptions
 } from '../../auth/session-resolver.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import type { SessionRecord } from '../../db/sessions.ts'
 
 export const day = 86_400_000

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { pauseBefore } from '../../src/workers/crew.ts'
+import { pauseBefore } from '../../src/workers/worker-pool.ts'
 import { Browser } from '../support/browser.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { isAlive } from '../support/processes.ts'

@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   contrast,
+  createTheme,
   formatColor,
   parseColor,
   type Rgb,
   readableOn,
   textContrast,
   textOn
-} from '../../../auth/pages/contrast.ts'
-import { createTheme } from '../../../auth/pages/theme.ts'
+} from '../../../auth/pages/theme.ts'
 
 const color: fc.Arbitrary<Rgb> = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255))
 

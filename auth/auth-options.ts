@@ -1,0 +1,188 @@
+import type { BetterAuthOptions } from 'better-auth'
+import { isRecord } from '../db/narrowing.ts'
+
+/** What of BetterAuth's options belongs to Gatehouse, and what to do instead. The types and the run-time check below are both made of this table. */
+const owned = {
+  baseURL: 'comes from BETTER_AUTH_URL',
+  basePath: 'is /api/auth, which the gateway routes by',
+  secret: 'comes from BETTER_AUTH_SECRET',
+  secrets: 'comes from BETTER_AUTH_SECRET; the gateway verifies cookies with that one secret',
+  database: 'comes from DATABASE_URL',
+  secondaryStorage: 'would keep sessions where the gateway does not look',
+  trustedOrigins: 'comes from TRUSTED_ORIGINS, which CORS and the origin check read too',
+  rateLimit: 'is counted by the gateway, on the address that it trusts',
+  logger: "is the gateway's, because BetterAuth's own prints live session tokens",
+  telemetry: 'stays off: a gateway tells nobody about its users',
+  experimental: 'is not supported: what it does may change from patch to patch'
+} as const
+
+const ownedIn = {
+  session: {
+    cookieCache: 'would answer for sessions that are gone; the gateway has its own cache, SESSION_CACHE_TTL',
+    storeSessionInDatabase: 'is always so: the gateway reads sessions from the database',
+    preserveSessionInDatabase: 'would keep rows of sessions that have ended',
+    deferSessionRefresh: 'would keep the gateway from refreshing sessions'
+  },
+  emailAndPassword: {
+    disableSignUp: 'comes from PUBLIC_SIGN_UP',
+    revokeSessionsOnPasswordReset: 'is always so: a reset ends every session of the user'
+  },
+  account: { skipStateCookieCheck: "would let an attacker sign a visitor in to the attacker's account" },
+  verification: { storeInDatabase: 'is always so' },
+  onAPIError: {
+    throw: 'is always so: the gateway words and logs errors',
+    onError: 'is not supported: the gateway words and logs errors'
+  },
+  advanced: {
+    cookies: "are the gateway's: every one of them is __Host- on https",
+    cookiePrefix: "is the gateway's: __Host- on https",
+    useSecureCookies: 'follows BETTER_AUTH_URL',
+    crossSubDomainCookies: 'would hand the session to every subdomain; a __Host- cookie has one host',
+    defaultCookieAttributes: "are the gateway's: HttpOnly, SameSite=Lax, Path=/, Secure on https",
+    ipAddress: 'comes from the socket and TRUSTED_PROXIES',
+    trustedProxyHeaders: 'would let a client choose its own origin; the origin comes from BETTER_AUTH_URL',
+    disableCSRFCheck: 'would open every account to cross-site requests',
+    disableOriginCheck: 'would let anybody redirect your users',
+    database: "is the gateway's: ids and adapter settings belong to its schema",
+    skipTrailingSlashes: "is the router's business"
+  }
+} as const
+
+const tableReason = "cannot be changed: the four tables are the gateway's"
+const tables = ['user', 'session', 'account', 'verification'] as const
+const tableKeys = ['modelName', 'fields', 'additionalFields'] as const
+
+type Group = keyof typeof ownedIn
+type Table = (typeof tables)[number]
+type TableKey = (typeof tableKeys)[number]
+type OwnedKeyOf<G> = (G extends Group ? keyof (typeof ownedIn)[G] : never) | (G extends Table ? TableKey : never)
+type Part<G extends keyof BetterAuthOptions> = Partial<Omit<NonNullable<BetterAuthOptions[G]>, OwnedKeyOf<G>>>
+
+/** What `auth` in the policy file may say: BetterAuth's options without those that are Gatehouse's own. */
+export type AuthExtension = Omit<BetterAuthOptions, keyof typeof owned | Group | Table> & {
+  [G in Group | Table]?: Part<G> | undefined
+} & {
+  /** Short for `emailAndPassword.sendResetPassword`: sends the mail that lets a user choose a new password. */
+  sendResetPassword?: NonNullable<BetterAuthOptions['emailAndPassword']>['sendResetPassword'] | undefined
+  /** Short for `emailVerification.sendVerificationEmail`: sends the mail that proves an address. */
+  sendVerificationEmail?: NonNullable<BetterAuthOptions['emailVerification']>['sendVerificationEmail'] | undefined
+}
+
+const shortcuts = { sendResetPassword: 'emailAndPassword', sendVerificationEmail: 'emailVerification' } as const
+
+const allowed: readonly string[] = [
+  'appName',
+  'account',
+  'advanced',
+  'databaseHooks',
+  'disabledPaths',
+  'emailAndPassword',
+  'emailVerification',
+  'hooks',
+  'onAPIError',
+  'plugins',
+  'sendResetPassword',
+  'sendVerificationEmail',
+  'session',
+  'socialProviders',
+  'user',
+  'verification'
+] satisfies (keyof AuthExtension)[]
+
+function groupProblems(group: string, value: Record<string, unknown>): string[] {
+  const reasons: Record<string, string> = { ...Object.entries(ownedIn).find(([name]) => name === group)?.[1] }
+  if (tables.some((table) => table === group)) for (const key of tableKeys) reasons[key] = tableReason
+  return Object.keys(value).flatMap((key) => {
+    if (value[key] === undefined) return []
+    const reason = Object.hasOwn(reasons, key) ? reasons[key] : undefined
+    if (reason !== undefined) return [`auth.${group}.${key}: ${reason}`]
+    // The rest of `advanced` weakens what the gateway promises, so a key that is not known here is not let through.
+    if (group === 'advanced' && key !== 'backgroundTasks') return [`auth.advanced.${key}: is not known`]
+    return []
+  })
+}
+
+function pluginProblems(plugins: unknown): string[] {
+  if (!Array.isArray(plugins)) return ['auth.plugins: must be a list of BetterAuth plugins']
+  return plugins.flatMap((plugin: unknown, index) =>
+    isRecord(plugin) && typeof plugin['id'] === 'string'
+      ? []
+      : [`auth.plugins[${index}]: is not a BetterAuth plugin; was its function not called?`]
+  )
+}
+
+/** Whether BetterAuth's admin plugin, which has roles and bans, is switched on. */
+export function hasAdminPlugin({ plugins }: Pick<AuthExtension, 'plugins'>): boolean {
+  return plugins?.some(({ id }) => id === 'admin') === true
+}
+
+/** Everything that `auth` of the policy file must not or cannot say, one sentence each; none when it is an {@link AuthExtension}. */
+export function extensionProblems(auth: unknown): string[] {
+  if (!isRecord(auth)) return ['auth: must be an object']
+  const problems: string[] = []
+  for (const [key, value] of Object.entries(auth)) {
+    if (value === undefined) continue
+    const reason: string | undefined = Object.entries(owned).find(([name]) => name === key)?.[1]
+    if (reason !== undefined) problems.push(`auth.${key}: ${reason}`)
+    else if (!allowed.includes(key)) problems.push(`auth.${key}: is not known`)
+    else if (key === 'plugins') problems.push(...pluginProblems(value))
+    else if (key === 'appName') {
+      if (typeof value !== 'string') problems.push('auth.appName: must be text')
+    } else if (key === 'disabledPaths') {
+      if (!Array.isArray(value)) problems.push('auth.disabledPaths: must be a list of paths')
+    } else if (key === 'sendResetPassword' || key === 'sendVerificationEmail') {
+      const nested = auth[shortcuts[key]]
+      if (typeof value !== 'function') problems.push(`auth.${key}: must be a function`)
+      if (isRecord(nested) && nested[key] !== undefined)
+        problems.push(`auth.${key}: is also given as auth.${shortcuts[key]}.${key}; keep one`)
+    } else if (!isRecord(value)) problems.push(`auth.${key}: must be an object`)
+    else problems.push(...groupProblems(key, value))
+  }
+  return problems
+}
+
+/** Bytes that the body of a request to a path below `/api/auth` may have: `/api/auth/stripe/webhook`, or all below one by a final `/*`. */
+export type BodyLimitsByPath = Readonly<Record<string, number>>
+
+/** What the body of a request to BetterAuth or to the built-in pages may have by default: 64 KiB. */
+export const defaultAuthBodyBytes = 65_536
+
+const most = 104_857_600
+const samlAnswerBytes = 262_144
+// Where the sso plugin takes what an identity provider says about somebody: XML with signatures, certificates and groups in it.
+const samlAnswers = ['/api/auth/sso/saml2/callback/*', '/api/auth/sso/saml2/sp/acs/*']
+
+/** Everything that `bodies` of the policy file must not say, one sentence each; none when it is a {@link BodyLimitsByPath}. */
+export function bodyLimitProblems(bodies: unknown): string[] {
+  if (typeof bodies !== 'object' || bodies === null || Array.isArray(bodies))
+    return ['bodies: must be an object of paths below /api/auth and bytes']
+  return Object.entries(bodies).flatMap(([path, bytes]: [string, unknown]) => {
+    const place = `bodies[${JSON.stringify(path)}]`
+    const problems: string[] = []
+    if (!isPathBelow(path))
+      problems.push(
+        `${place}: must be a path below /api/auth, such as /api/auth/stripe/webhook or /api/auth/stripe/*; MAX_AUTH_BODY_BYTES is for all of them`
+      )
+    if (!Number.isInteger(bytes) || Number(bytes) < 1 || Number(bytes) > most)
+      problems.push(`${place}: must be a whole number of bytes from 1 to ${most}`)
+    return problems
+  })
+}
+
+/** Which paths below `/api/auth` may have bodies of another size than the others: a SAML answer, and what the policy file says. */
+export function bodyLimitsByPath(general: number, bodies: BodyLimitsByPath): BodyLimitsByPath {
+  const answers = samlAnswers.map((path): [string, number] => [path, Math.max(general, samlAnswerBytes)])
+  return { ...Object.fromEntries(answers), ...bodies }
+}
+
+// The router sees one spelling of each path; a literal of other characters would match none.
+function isPathBelow(path: string): boolean {
+  const segments = path.split('/')
+  if (segments.length < 4 || segments.slice(0, 3).join('/') !== '/api/auth') return false
+  const below = segments.slice(3)
+  const literal = below.at(-1) === '*' ? below.slice(0, -1) : below
+  return (
+    literal.length > 0 &&
+    literal.every((segment) => /^[A-Za-z0-9._~-]+$/.test(segment) && segment !== '.' && segment !== '..')
+  )
+}

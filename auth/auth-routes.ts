@@ -1,0 +1,68 @@
+import fastifyCookie from '@fastify/cookie'
+import type { FastifyPluginCallback } from 'fastify'
+import { codeOf } from '../db/narrowing.ts'
+import type { AskAuth } from './auth-handler.ts'
+import { type BodyLimitsByPath, bodyLimitsByPath, defaultAuthBodyBytes } from './auth-options.ts'
+import { clientAddress } from './client-address.ts'
+import { AuthBodyNestedError, AuthBodyTooLargeError } from './errors.ts'
+import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
+import { nestsDeeper } from './input-limits.ts'
+import type { RateLimits } from './rate-limit.ts'
+
+export interface AuthRoutesOptions {
+  readonly ask: AskAuth
+  /** The public origin, without a trailing slash. */
+  readonly publicUrl: string
+  readonly limits: Pick<RateLimits, 'admit'>
+  /** Bytes of a body; 413 past them. Default 64 KiB. */
+  readonly maxBodyBytes?: number | undefined
+  /** `bodies` of the policy file: paths whose bodies may have another size. */
+  readonly bodies?: BodyLimitsByPath | undefined
+}
+
+// What BetterAuth and its plugins take is two or three deep. Parsing and checking what is deeper costs more than its length.
+const deepestJson = 64
+
+/** `/api/auth/*`: BetterAuth, given the raw body and the public origin. Refusals of ours are thrown as coded errors. */
+export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
+  const { ask, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+
+  app.register(fastifyCookie, cookieReading)
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, function keepBytes(request, body, parsed) {
+    const json = request.headers['content-type']?.toLowerCase().includes('json') === true
+    if (json && Buffer.isBuffer(body) && nestsDeeper(body, deepestJson)) parsed(new AuthBodyNestedError())
+    else parsed(null, body)
+  })
+
+  app.addHook('onRequest', async function limitAddress(request) {
+    await limits.admit(clientAddress(request))
+  })
+  app.addHook('onRequest', function forbidCaching(_request, reply, next) {
+    reply.header('cache-control', 'no-store')
+    next()
+  })
+
+  app.setErrorHandler(function nameBodyLimit(error, _request, _reply) {
+    throw codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE' ? new AuthBodyTooLargeError() : error
+  })
+
+  const sizes = Object.entries({
+    '/api/auth': maxBodyBytes,
+    '/api/auth/*': maxBodyBytes,
+    ...bodyLimitsByPath(maxBodyBytes, bodies)
+  })
+  for (const [url, bodyLimit] of sizes) {
+    app.route({
+      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      url,
+      bodyLimit,
+      exposeHeadRoute: false,
+      handler: async function answer(request, reply) {
+        return sendFetchResponse(await ask(toFetchRequest(request, publicUrl), request.id), reply)
+      }
+    })
+  }
+  done()
+}

@@ -1,0 +1,76 @@
+/** What the name of every cookie of BetterAuth's begins with, up to the dot: `__Host-` on https. */
+export function cookiePrefix(publicUrl: string | undefined): string {
+  return publicUrl?.startsWith('https:') === true ? '__Host-better-auth' : 'better-auth'
+}
+
+/** What a request's `Cookie` header says about one cookie. `ambiguous`: the name came twice with different values. */
+export type CookieReading =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'present'; readonly value: string }
+  | { readonly kind: 'ambiguous' }
+
+const absent: CookieReading = Object.freeze({ kind: 'absent' })
+const ambiguous: CookieReading = Object.freeze({ kind: 'ambiguous' })
+/**
+ * Reads one cookie out of a `Cookie` header (RFC 6265, section 5.4), without decoding it. The same value twice is one
+ * cookie; two different values are `ambiguous`, because BetterAuth would believe the first and others the last.
+ */
+export function readCookie(header: string | undefined, name: string): CookieReading {
+  if (header === undefined || !header.includes(name)) return absent
+  let found: string | undefined
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals === -1 || withoutSpace(pair.slice(0, equals)) !== name) continue
+    const value = withoutSpace(pair.slice(equals + 1))
+    if (found !== undefined && found !== value) return ambiguous
+    found = value
+  }
+  return found === undefined ? absent : { kind: 'present', value: found }
+}
+
+// Spaces and tabs (RFC 6265, section 5.2). `trim` would take a no-break space for one too, which to a browser is a part of
+// the name: a sibling domain, which cannot plant a `__Host-` cookie, can plant one with a no-break space before that.
+function withoutSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text.charCodeAt(start))) start++
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
+
+const tokenName = /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=/
+
+/**
+ * A `Cookie` header for BetterAuth, which trims names as `readCookie` does not: without the cookies whose names are no
+ * tokens (RFC 6265, section 4.1.1), as all of its own are.
+ */
+export function withTokenNames(header: string): string {
+  return header
+    .split(';')
+    .filter((pair) => tokenName.test(pair))
+    .join(';')
+    .trimStart()
+}
+
+// Every cookie of BetterAuth's, its plugins' included, carries this prefix; on https `__Host-` stands before it. Browsers
+// keep `=name=value` as a cookie without a name, and send it as `name=value`; and servers trim more than browsers do, as
+// Python's `strip` does with U+0085 and U+00A0.
+const betterAuthCookie = /^[\s=\u0085]*(?:__host-|__secure-)?better-auth\./i
+
+/** Whether a `Cookie` pair or a `Set-Cookie` value names one of BetterAuth's cookies. */
+export function isBetterAuthCookie(pair: string): boolean {
+  return betterAuthCookie.test(pair)
+}
+
+/** A `Cookie` header without BetterAuth's cookies; the others keep their bytes and order. Null when none is left. */
+export function withoutBetterAuthCookies(header: string): string | null {
+  if (!header.includes(';')) return isBetterAuthCookie(header) ? null : header
+  if (!/better-auth\./i.test(header)) return header
+  const left = header.split(';').filter((pair) => !isBetterAuthCookie(pair))
+  const rest = left.join(';').trimStart()
+  return rest === '' ? null : rest
+}

@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises'
+import { hasAdminPlugin } from '../../auth/auth-options.ts'
+import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
+import { type Identity, identityOf } from '../../auth/session-validation.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
+import { openDatabase } from '../../db/database.ts'
+import { type AdminColumns, createSessionReader, isBanned } from '../../db/sessions.ts'
+import { demandCheck, type RouteRule } from '../../proxy/route-policy.ts'
+import { type Config, ConfigError, errorCode } from '../config/config.ts'
+import { loadOrCreateSecret } from '../config/generated-secret.ts'
+import type { Settings } from '../config/settings.ts'
+import { describeDatabaseFailure } from '../exit-status.ts'
+
+/** Who the cookies of a jar make the asker, as the gateway would see it on a cache miss; `why` is for people. */
+export interface JarVerdict {
+  outcome: 'identified' | 'anonymous' | 'ambiguous' | 'unavailable'
+  why: string
+  /** Whose session it is, when it is one. */
+  identity?: Identity
+}
+
+/** The `Cookie` header that curl would send from a cookie jar in Netscape's format, whatever the domains in it. */
+export function cookieHeaderOf(jar: string): string {
+  return jar
+    .split(/\r?\n/)
+    .map((line) => line.replace(/^#HttpOnly_/, ''))
+    .filter((line) => !line.startsWith('#'))
+    .map((line) => line.split('\t'))
+    .filter((fields) => fields.length >= 7)
+    .map((fields) => `${fields[5]}=${fields[6]}`)
+    .join('; ')
+}
+
+/** Judges the session cookie of a jar; makes no change. Throws a ConfigError when the jar cannot be read. */
+export async function judgeJar(path: string, { config, policy }: Settings): Promise<JarVerdict> {
+  const jar = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new ConfigError([`--cookie-jar: the file cannot be read (${errorCode(error)})`])
+  })
+  const name = `${cookiePrefix(config.publicUrl)}.session_token`
+  const reading = readCookie(cookieHeaderOf(jar), name)
+  if (reading.kind === 'absent') return { outcome: 'anonymous', why: `the jar holds no ${name}` }
+  if (reading.kind === 'ambiguous') return { outcome: 'ambiguous', why: `the jar holds two different ${name}` }
+
+  const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
+  const cookie = createCookieSigner(secret).verify(reading.value)
+  if (cookie === null)
+    return { outcome: 'anonymous', why: 'the cookie was not signed with this BETTER_AUTH_SECRET, or was altered' }
+  const admin = hasAdminPlugin(policy.auth)
+    ? (await import('../../auth/admin-plugin.ts')).adminColumns(policy.auth)
+    : undefined
+  return readSession(cookie.token, config, admin)
+}
+
+async function readSession(token: string, config: Config, admin: AdminColumns | undefined): Promise<JarVerdict> {
+  try {
+    const database = await openDatabase({ ...config.database, dataDir: config.dataDir })
+    try {
+      const session = await createSessionReader(database, admin)(token)
+      if (session === null) return { outcome: 'anonymous', why: 'the session has ended, or its user is gone' }
+      const until = new Date(session.expiresAt).toISOString()
+      if (session.expiresAt <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
+      if (isBanned(session.bannedUntil, Date.now()))
+        return { outcome: 'anonymous', why: `user ${session.userId} is banned` }
+      return { outcome: 'identified', why: `user ${session.userId}, until ${until}`, identity: identityOf(session) }
+    } finally {
+      await database.close()
+    }
+  } catch (error) {
+    return { outcome: 'unavailable', why: describeDatabaseFailure(error).lines.join(' ') }
+  }
+}
+
+/** What the verdict and the rule come to together, and whom the upstream hears of; undefined when it hears nothing. */
+export function outcomeOf(
+  rule: RouteRule,
+  { outcome, identity }: JarVerdict
+): { sentence: string; asker?: Identity | 'stranger' } {
+  const { access } = rule
+  const anonymously = { sentence: 'forwarded without an identity', asker: 'stranger' } as const
+  if (outcome === 'ambiguous') return { sentence: '400 COOKIE_AMBIGUOUS' }
+  if (access === 'deny') return { sentence: '404 NOT_FOUND' }
+  if (access === 'public') return anonymously
+  if (identity !== undefined) {
+    const refusal = demandCheck(rule, Date.now)?.(identity)
+    if (refusal !== undefined) return { sentence: `403 ${refusal.message}` }
+    return { sentence: 'forwarded with the identity', asker: identity }
+  }
+  if (outcome === 'unavailable') return { sentence: 'not known: the session could not be read' }
+  return access === 'optional' ? anonymously : { sentence: '401 SESSION_REQUIRED' }
+}

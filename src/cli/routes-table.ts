@@ -1,0 +1,80 @@
+import { defaultRule, demandsInWords, type RouteRule } from '../../proxy/route-policy.ts'
+import { reservedPaths, type Settings } from '../config/settings.ts'
+
+/** One line of the table of who may reach what. */
+export interface RouteLine {
+  path: string
+  methods: readonly string[] | 'any'
+  /** `gateway`: it answers itself. `refused`: it forwards to nobody. */
+  access: RouteRule['access'] | 'gateway' | 'refused'
+  /** What is asked for beyond a session, in words; left out where nothing is. */
+  needs?: readonly string[]
+  /** The upstream that the rule names. */
+  upstream?: string
+  /** Where responses outlast the session that asked for them. */
+  keepOpen?: true
+  /** On the line that no rule wrote: it holds for every request that none of them names. */
+  default?: true
+}
+
+const meanings: Readonly<Record<RouteLine['access'], string>> = {
+  gateway: 'answered by the gateway itself',
+  public: 'everybody; nobody is told who asks',
+  optional: 'everybody; who is signed in is known',
+  session: 'whoever is signed in',
+  deny: 'nobody: 404',
+  refused: 'nobody: refused'
+}
+
+/** Who may reach what: what the gateway answers itself, the policy file's rules, and the default that closes the rest. */
+export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy'>): RouteLine[] {
+  const own = reservedPaths(config).map((path): RouteLine => {
+    const health = path === config.publicHealthPath
+    return { path: health ? path : `${path}/*`, methods: health ? ['GET'] : 'any', access: 'gateway' }
+  })
+  const rules = policy.routes.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  const closed = policy.routes.some(({ path, methods }) => path === defaultRule.path && methods === undefined)
+  return [...own, ...rules.map(lineOf), ...(closed ? [] : [{ ...lineOf(defaultRule), default: true as const }])]
+}
+
+/** The rule as a line of that table. */
+export function lineOf(rule: RouteRule): RouteLine {
+  const { path, methods, access, upstream, keepOpen } = rule
+  const needs = demandsInWords(rule)
+  return {
+    path,
+    methods: methods ?? 'any',
+    access,
+    ...(needs.length === 0 ? {} : { needs }),
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(keepOpen === true ? { keepOpen } : {})
+  }
+}
+
+/** The path of a line, with what is needed there beyond a session. */
+export function whereOf({ path, needs }: RouteLine): string {
+  return needs === undefined ? path : `${path} (${needs.join(', ')})`
+}
+
+/** The lines as a table for a terminal: access, methods, path, upstream where one is named, and what all that means. */
+export function routeTable(lines: readonly RouteLine[]): string[] {
+  const elsewhere = lines.some(({ upstream }) => upstream !== undefined)
+  const cells = lines.map((line) => {
+    const { path, methods, access, upstream } = line
+    const to = upstream === undefined ? '' : `-> ${upstream}`
+    return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaningOf(line)]
+  })
+  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  return cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+  )
+}
+
+function meaningOf({ access, needs, keepOpen, default: rest }: RouteLine): string {
+  const lasting = keepOpen === true ? '; responses outlast the session' : ''
+  const who = `${meanings[access]}${needs === undefined ? '' : ` (${needs.join(', ')})`}${lasting}`
+  return rest === true ? `${who}, for all that no rule names` : who
+}

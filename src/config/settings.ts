@@ -1,0 +1,42 @@
+import { compileRules, type PolicyRoute } from '../../proxy/route-policy.ts'
+import { loadPolicy, type PolicyConfig } from '../policy-file.ts'
+import { type Config, ConfigError, policyFileOf, readConfig } from './config.ts'
+
+/** All that a gateway is told: by its environment, by its policy file, and what the latter's rules come to. */
+export interface Settings {
+  config: Config
+  policy: PolicyConfig
+  /** The compiled rules, the closing default included. */
+  routes: readonly PolicyRoute[]
+}
+
+/** The paths that the gateway answers itself, so that no rule may name one. */
+export function reservedPaths(config: Pick<Config, 'pages' | 'publicHealthPath'>): string[] {
+  const paths = ['/api/auth']
+  if (config.pages) paths.push('/auth')
+  if (config.publicHealthPath !== undefined) paths.push(config.publicHealthPath)
+  return paths
+}
+
+/**
+ * Reads the environment and the policy file, relative to cwd. Throws one ConfigError with the problems of both, so that
+ * nobody has to mend one to hear of the other.
+ */
+export async function loadSettings(env: Record<string, string | undefined>, cwd: string): Promise<Settings> {
+  const problems: string[] = []
+  const collect = (error: unknown): undefined => {
+    if (!(error instanceof ConfigError)) throw error
+    problems.push(...error.problems)
+  }
+  const config = await Promise.resolve()
+    .then(() => readConfig(env, cwd))
+    .catch(collect)
+  const policy = await loadPolicy(policyFileOf(env, cwd)).catch(collect)
+  const compiled =
+    policy === undefined
+      ? { routes: [], problems: [] }
+      : compileRules(policy.routes, reservedPaths(config ?? { pages: true, publicHealthPath: undefined }))
+  problems.push(...compiled.problems)
+  if (config === undefined || policy === undefined || problems.length > 0) throw new ConfigError(problems)
+  return { config, policy, routes: compiled.routes }
+}
