@@ -1,8 +1,8 @@
+import type { AuthContext } from 'better-auth'
 import { getAuthTables } from 'better-auth/db'
 import { snakeCase } from '../db/plugin-tables.ts'
 import { type AdminColumns, endOfBan, isBanned } from '../db/sessions.ts'
 import type { AuthExtension } from './auth-options.ts'
-import type { Auth } from './better-auth.ts'
 
 /** Where BetterAuth's admin plugin keeps roles, bans and impersonations; undefined when it is not switched on. */
 export function adminColumns({ plugins }: Pick<AuthExtension, 'plugins'>): AdminColumns | undefined {
@@ -24,7 +24,7 @@ export function adminColumns({ plugins }: Pick<AuthExtension, 'plugins'>): Admin
  * Has BetterAuth find no session of somebody who is banned. By itself it only ends sessions in its own call that bans and
  * refuses new ones, so that a ban by SQL would leave everything under `/api/auth` open.
  */
-export function refuseBanned(auth: Pick<Auth, '$context'>): void {
+export function refuseBanned(auth: { readonly $context: Promise<AuthContext> }): void {
   auth.$context.then(
     ({ internalAdapter }) => {
       const findSession = internalAdapter.findSession.bind(internalAdapter)

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
-import type { Auth } from './better-auth.ts'
+import type { AuthContext } from 'better-auth'
 
 interface Asking {
   /** What everybody is answered; undefined where answers differ. */
@@ -46,7 +46,7 @@ export interface EvenAnswer<T> {
 export async function answerEvenly<T>(
   work: () => Promise<T>,
   refused: (result: T) => boolean,
-  auth: Pick<Auth, '$context'>
+  auth: { readonly $context: Promise<AuthContext> }
 ): Promise<EvenAnswer<T>> {
   const { promise, resolve } = Promise.withResolvers<Response | undefined>()
   const asking: Asking = {
@@ -67,7 +67,11 @@ export async function answerEvenly<T>(
   return { early: await promise, rest }
 }
 
-async function evenOut({ hashed, lookedUp }: Asking, given: string, auth: Pick<Auth, '$context'>): Promise<void> {
+async function evenOut(
+  { hashed, lookedUp }: Asking,
+  given: string,
+  auth: { readonly $context: Promise<AuthContext> }
+): Promise<void> {
   const { internalAdapter, password } = await auth.$context
   if (!lookedUp) await internalAdapter.findCredentialAccount('nobody')
   if (!hashed) await password.hash(given)
@@ -86,7 +90,7 @@ export function reached(path: string, body: unknown): void {
  * Has BetterAuth's look-up of an account by its email wait, where everybody is answered the same, until that answer is on
  * its way: whether there is such an account cannot be told by the time that it took.
  */
-export function answerBeforeLooking(auth: Pick<Auth, '$context'>): void {
+export function answerBeforeLooking(auth: { readonly $context: Promise<AuthContext> }): void {
   auth.$context.then(
     ({ internalAdapter, password }) => {
       const { hash, verify } = password

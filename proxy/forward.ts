@@ -8,7 +8,7 @@ import { HttpForward, type Tie } from './http-forward.ts'
 import { type BodyLimits, hasBody, limitedBody } from './request-body.ts'
 import { type UpstreamFacts, upstreamHeaders } from './request-headers.ts'
 import { marksOf } from './response-headers.ts'
-import type { ServerUpstream } from './upstream/address.ts'
+import type { ServerUpstream } from './upstream/upstream.ts'
 import { forwardUpgrade, isUpgrade } from './websocket-upgrade.ts'
 
 export interface ForwardOptions {

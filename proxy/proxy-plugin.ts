@@ -16,7 +16,7 @@ import {
 } from './request-headers.ts'
 import type { Method, PolicyRoute, RouteRule } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
-import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/address.ts'
+import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/upstream.ts'
 
 export interface ProxyOptions {
   readonly publicUrl: string

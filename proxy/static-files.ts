@@ -13,7 +13,7 @@ import { breakOff } from './lingering-close.ts'
 import { type BodyLimits, discardBody, ignoreContentType } from './request-body.ts'
 import { clientHead, marksOf } from './response-headers.ts'
 import type { PolicyRoute, RouteRule } from './route-policy.ts'
-import type { FolderUpstream } from './upstream/address.ts'
+import type { FolderUpstream } from './upstream/upstream.ts'
 import { isUpgrade } from './websocket-upgrade.ts'
 
 export interface FileOptions {

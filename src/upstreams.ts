@@ -1,6 +1,5 @@
-import { type FolderUpstream, type ServerUpstream, type Upstreams, upstreamAddress } from '../proxy/upstream/address.ts'
-import { ConnectionPool } from '../proxy/upstream/connection-pool.ts'
-import { probeUpstream } from '../proxy/upstream/connector.ts'
+import { probeUpstream, upstreamAddress } from '../proxy/upstream/connector.ts'
+import { type FolderUpstream, openServer, type ServerUpstream, type Upstreams } from '../proxy/upstream/upstream.ts'
 import type { Settings } from './config/settings.ts'
 import { placeOf, type ServerSpec } from './config/upstream-spec.ts'
 
@@ -40,20 +39,6 @@ export function openUpstreams(settings: Described): Upstreams & { close(): Promi
       )
     }
   }
-}
-
-interface ServerOptions {
-  readonly url: string
-  readonly caFile: string | undefined
-  readonly token: string | undefined
-  readonly timeoutMs: number
-  /** Connections at work on requests at once. */
-  readonly most: number
-}
-
-function openServer({ url, caFile, token, timeoutMs, most }: ServerOptions): ServerUpstream {
-  const address = upstreamAddress({ url, caFile })
-  return { kind: 'server', address, connections: new ConnectionPool(address, { timeoutMs, most }), token }
 }
 
 /** Tries to connect to each server; with the place in the configuration that names it. */

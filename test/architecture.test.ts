@@ -70,6 +70,20 @@ t.test('imports go one way: src, proxy, auth, db', async (t) => {
   t.same(broken, [])
 })
 
+t.test('no file imports itself by way of others, types included', async (t) => {
+  const targets = new Map(
+    sources.map((source) => [source.path, source.imports.flatMap((specifier) => targetOf(source, specifier) ?? [])])
+  )
+  const reached = (from: string, seen = new Set<string>()): Set<string> => {
+    for (const target of targets.get(from) ?? []) if (!seen.has(target)) reached(target, seen.add(target))
+    return seen
+  }
+  t.same(
+    [...targets.keys()].filter((path) => !path.startsWith('db/') && reached(path).has(path)),
+    []
+  )
+})
+
 t.test('only the process and the command line touch the process and its environment', async (t) => {
   const entrances = ['src/main.ts', 'src/cli.ts']
   const touching = sources.filter(

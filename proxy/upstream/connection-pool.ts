@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
-import type { UpstreamAddress } from './address.ts'
-import { createConnector } from './connector.ts'
+import { createConnector, type UpstreamAddress } from './connector.ts'
 
 /** Somebody who needs a connection to an upstream. */
 export interface Borrower {

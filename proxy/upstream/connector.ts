@@ -1,6 +1,39 @@
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { buildConnector } from 'undici'
-import type { UpstreamAddress } from './address.ts'
+
+/** Where FastAPI is. `url`: `http://host:port`, `https://host:port` or `unix:/path`. */
+export interface UpstreamOptions {
+  readonly url: string
+  /** A PEM file with certificates to trust beside the system's. */
+  readonly caFile?: string | undefined
+}
+
+/** The address of an upstream, read once, for connections of every kind. */
+export interface UpstreamAddress {
+  /** `http://host:port` or `https://host:port`; of a Unix socket, `http://localhost`. */
+  readonly origin: string
+  readonly socketPath: string | undefined
+  /** What to verify a certificate against; undefined where the system's are enough. */
+  readonly secureContext: SecureContext | undefined
+}
+
+/** Throws the file system's error when the CA file cannot be read, OpenSSL's when it holds no certificate. */
+export function upstreamAddress({ url, caFile }: UpstreamOptions): UpstreamAddress {
+  if (url.startsWith('unix:')) {
+    return { origin: 'http://localhost', socketPath: url.slice('unix:'.length), secureContext: undefined }
+  }
+  return {
+    origin: new URL(url).origin,
+    socketPath: undefined,
+    // Built once: reading the system's certificates anew for every connection takes milliseconds.
+    secureContext:
+      caFile === undefined
+        ? undefined
+        : createSecureContext({ ca: [...getCACertificates('default'), readFileSync(caFile, 'utf8')] })
+  }
+}
 
 /** Milliseconds until a connection to an upstream is open, its TLS handshake included. */
 export const connectTimeoutMs = 5_000

@@ -4,9 +4,10 @@ import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
 import { type Identity, identityOf } from '../../auth/session-validation.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/database.ts'
+import { codeOf } from '../../db/narrowing.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/sessions.ts'
 import { demandCheck, type RouteRule } from '../../proxy/route-policy.ts'
-import { type Config, ConfigError, errorCode } from '../config/config.ts'
+import { type Config, ConfigError } from '../config/config.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { describeDatabaseFailure } from '../exit-status.ts'
@@ -34,7 +35,7 @@ export function cookieHeaderOf(jar: string): string {
 /** Judges the session cookie of a jar; makes no change. Throws a ConfigError when the jar cannot be read. */
 export async function judgeJar(path: string, { config, policy }: Settings): Promise<JarVerdict> {
   const jar = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new ConfigError([`--cookie-jar: the file cannot be read (${errorCode(error)})`])
+    throw new ConfigError([`--cookie-jar: the file cannot be read (${codeOf(error) ?? 'unknown error'})`])
   })
   const name = `${cookiePrefix(config.publicUrl)}.session_token`
   const reading = readCookie(cookieHeaderOf(jar), name)

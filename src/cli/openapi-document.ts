@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { ConfigError, errorCode } from '../config/config.ts'
+import { codeOf } from '../../db/narrowing.ts'
+import { ConfigError } from '../config/config.ts'
 
 /** One operation of an OpenAPI document. */
 export interface Operation {
@@ -99,7 +100,7 @@ async function download(address: string): Promise<string> {
     signal: AbortSignal.timeout(timeoutMs)
   }).catch((error: unknown) => {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-    throw unusable(`cannot be fetched (${errorCode(cause)}): does FastAPI run there?`)
+    throw unusable(`cannot be fetched (${codeOf(cause) ?? 'unknown error'}): does FastAPI run there?`)
   })
   if (!answer.ok) throw unusable(`was answered with status ${answer.status}: FastAPI's own address is needed here`)
   return await answer.text().catch(() => {
@@ -109,7 +110,7 @@ async function download(address: string): Promise<string> {
 
 async function readLocal(path: string): Promise<string> {
   return await readFile(path, 'utf8').catch((error: unknown) => {
-    throw unusable(`cannot be read (${errorCode(error)})`)
+    throw unusable(`cannot be read (${codeOf(error) ?? 'unknown error'})`)
   })
 }
 

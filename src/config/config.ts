@@ -208,14 +208,9 @@ export function readSecretFiles(env: Record<string, string | undefined>, cwd: st
       environment[name] = value
       return undefined
     } catch (error) {
-      return `the file cannot be read (${errorCode(error)})`
+      return `the file cannot be read (${codeOf(error) ?? 'unknown error'})`
     }
   }
-}
-
-/** The code of a system error, such as ENOENT; never its message, which carries the path. */
-export function errorCode(error: unknown): string {
-  return codeOf(error) ?? 'unknown error'
 }
 
 /** How many processes WORKERS comes to on this machine. */

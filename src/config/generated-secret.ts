@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConfigError, errorCode } from './config.ts'
+import { codeOf } from '../../db/narrowing.ts'
+import { ConfigError } from './config.ts'
 
 const minLength = 32
 
@@ -16,7 +17,7 @@ export async function loadOrCreateSecret(dataDir: string): Promise<string> {
   } catch (error) {
     if (error instanceof ConfigError) throw error
     throw new ConfigError([
-      `DATA_DIR: the generated secret cannot be kept in ${dataDir} (${errorCode(error)}); make it writable, or set BETTER_AUTH_SECRET`
+      `DATA_DIR: the generated secret cannot be kept in ${dataDir} (${codeOf(error) ?? 'unknown error'}); make it writable, or set BETTER_AUTH_SECRET`
     ])
   }
 }
@@ -26,7 +27,7 @@ async function readSecret(path: string): Promise<string | null> {
   try {
     file = await open(path, 'r')
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
+    if (codeOf(error) === 'ENOENT') return null
     throw error
   }
   try {
@@ -63,7 +64,7 @@ async function createSecret(dataDir: string, path: string): Promise<string> {
     await link(draft, path)
     return secret
   } catch (error) {
-    const winner = errorCode(error) === 'EEXIST' ? await readSecret(path) : null
+    const winner = codeOf(error) === 'EEXIST' ? await readSecret(path) : null
     if (winner === null) throw error
     return winner
   } finally {

@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { errorCode } from './config.ts'
+import { codeOf } from '../../db/narrowing.ts'
 import { upstream as address, certificateProblem, headerToken } from './value-types.ts'
 
 /** A server behind the gateway beside FastAPI: its address alone, or with what else is to be said about it. */
@@ -65,7 +65,7 @@ function folderProblems(place: string, spec: object, base: string): string[] {
     accessSync(path, constants.R_OK | constants.X_OK)
     return []
   } catch (error) {
-    return [`${place}.directory: the folder cannot be read (${errorCode(error)})`]
+    return [`${place}.directory: the folder cannot be read (${codeOf(error) ?? 'unknown error'})`]
   }
 }
 

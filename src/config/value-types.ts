@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { errorCode } from './config.ts'
+import { codeOf } from '../../db/narrowing.ts'
 
 /** Says what is wrong with a variable, never what was in it, and stops reading it. */
 export function refuse(context: z.core.$RefinementCtx, message: string): never {
@@ -222,7 +222,7 @@ export function certificateProblem(path: string): string | null {
   try {
     return canParse(readFileSync(path)) ? null : 'the file holds no certificate'
   } catch (error) {
-    return `the file cannot be read (${errorCode(error)})`
+    return `the file cannot be read (${codeOf(error) ?? 'unknown error'})`
   }
 }
 

@@ -37,7 +37,7 @@ t.test('a copy of headers is counted, however it is made', async (t) => {
 
 t.test('a step of a loop is counted', async (t) => {
   const { ConnectionPool } = await import('../../proxy/upstream/connection-pool.ts')
-  const { upstreamAddress } = await import('../../proxy/upstream/address.ts')
+  const { upstreamAddress } = await import('../../proxy/upstream/connector.ts')
   const counter = countSteps()
   const pool = new ConnectionPool(upstreamAddress({ url: 'http://127.0.0.1:9' }), { most: 1, timeoutMs: 1_000 })
   const before = counter.count
