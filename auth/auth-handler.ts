@@ -1,9 +1,9 @@
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/failure-scope.ts'
 import { type AuthLog, describeError } from './auth-logger.ts'
 import type { Auth } from './better-auth.ts'
-import { AuthFailedError, AuthInputError, RateLimitedError, SessionStoreUnavailableError } from './errors.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusals.ts'
 import type { Turns } from './turns.ts'
 import { answerEvenly } from './user-enumeration.ts'
 
@@ -49,21 +49,21 @@ export function createAskAuth({ auth, limits, passwordTurns, log, background }: 
 
     function responseOf(asked: Watched<Response>): Response {
       // BetterAuth answers 401 or 500 to some failed queries, and clears cookies: an outage must sign nobody out.
-      if (asked.storeFailed) throw new SessionStoreUnavailableError()
+      if (asked.storeFailed) throw storeUnavailable()
       if (asked.ok && !asked.failures.has('broken')) return refuseIfAtFault(asked.result, asked.failures)
       if (!asked.ok) {
-        if (asked.error instanceof RateLimitedError || asked.error instanceof AuthInputError) throw asked.error
-        if (failureKind(asked.error) === 'input') throw new AuthInputError()
+        if (isRefusal(asked.error, 'RATE_LIMITED') || isRefusal(asked.error, 'REQUEST_INVALID')) throw asked.error
+        if (failureKind(asked.error) === 'input') throw inputRefused()
       }
       log.error({ requestId, failure: asked.ok ? undefined : describeError(asked.error) }, 'auth: a request failed')
-      throw new AuthFailedError()
+      throw new Refusal('INTERNAL_ERROR')
     }
   }
 }
 
 function refuseIfAtFault(response: Response, failures: ReadonlySet<FailureKind>): Response {
   // What the database could not take came from the request.
-  if (response.status >= 500 && failures.has('input')) throw new AuthInputError()
+  if (response.status >= 500 && failures.has('input')) throw inputRefused()
   if (response.status !== 429) return response
-  throw new RateLimitedError(Number(response.headers.get('x-retry-after')) || 1)
+  throw rateLimited(Number(response.headers.get('x-retry-after')) || 1)
 }

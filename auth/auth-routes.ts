@@ -4,10 +4,10 @@ import { codeOf } from '../db/narrowing.ts'
 import type { AskAuth } from './auth-handler.ts'
 import { type BodyLimitsByPath, bodyLimitsByPath, defaultAuthBodyBytes } from './auth-options.ts'
 import { clientAddress } from './client-address.ts'
-import { AuthBodyNestedError, AuthBodyTooLargeError } from './errors.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import { nestsDeeper } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { Refusal } from './refusals.ts'
 
 export interface AuthRoutesOptions {
   readonly ask: AskAuth
@@ -32,7 +32,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, function keepBytes(request, body, parsed) {
     const json = request.headers['content-type']?.toLowerCase().includes('json') === true
-    if (json && Buffer.isBuffer(body) && nestsDeeper(body, deepestJson)) parsed(new AuthBodyNestedError())
+    if (json && Buffer.isBuffer(body) && nestsDeeper(body, deepestJson)) parsed(new Refusal('REQUEST_INVALID'))
     else parsed(null, body)
   })
 
@@ -45,7 +45,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   })
 
   app.setErrorHandler(function nameBodyLimit(error, _request, _reply) {
-    throw codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE' ? new AuthBodyTooLargeError() : error
+    throw codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE' ? new Refusal('BODY_TOO_LARGE') : error
   })
 
   const sizes = Object.entries({

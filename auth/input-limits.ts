@@ -1,6 +1,6 @@
 import { APIError, createAuthMiddleware } from 'better-auth/api'
 import type { BetterAuthOptions } from 'better-auth/minimal'
-import { AuthInputError } from './errors.ts'
+import { inputRefused } from './refusals.ts'
 
 type Plugin = NonNullable<BetterAuthOptions['plugins']>[number]
 
@@ -25,14 +25,14 @@ const usualPassword = 128
 // NUL is what Postgres takes in no text; half a character is no UTF-8, and would be stored as something else.
 const badInQuery = /%00|%ed%[ab][\da-f]%/i
 
-/** Throws AuthInputError for a query with a NUL or with half a character in it. */
+/** Throws REQUEST_INVALID for a query with a NUL or with half a character in it. */
 export function requireSaneQuery(url: string): void {
   const query = url.indexOf('?')
-  if (query !== -1 && badInQuery.test(url.slice(query))) throw new AuthInputError()
+  if (query !== -1 && badInQuery.test(url.slice(query))) throw inputRefused()
 }
 
 /**
- * Throws AuthInputError when a text in a parsed body or query is too long for its name, or holds a NUL or half a
+ * Throws REQUEST_INVALID when a text in a parsed body or query is too long for its name, or holds a NUL or half a
  * character, names included; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, of any depth.
  */
 export function requireSaneInput(input: unknown, mostOfPassword = usualPassword): void {
@@ -43,7 +43,7 @@ export function requireSaneInput(input: unknown, mostOfPassword = usualPassword)
     else if (Array.isArray(value)) for (const item of value) waiting.push({ name, value: item })
     else if (isPlain(value)) {
       for (const [key, inner] of Object.entries(value)) {
-        if (key.length > mostOfAName || isBroken(key)) throw new AuthInputError()
+        if (key.length > mostOfAName || isBroken(key)) throw inputRefused()
         waiting.push({ name: key, value: inner })
       }
     }
@@ -54,7 +54,7 @@ function requireSaneText(text: string, name: string, mostOfPassword: number): vo
   if (passwords.has(name) && text.length > mostOfPassword)
     throw new APIError('BAD_REQUEST', { code: 'PASSWORD_TOO_LONG', message: 'Password too long' })
   const most = Object.hasOwn(mostByName, name) ? mostByName[name] : mostElsewhere
-  if (text.length > (most ?? mostElsewhere) || isBroken(text)) throw new AuthInputError(name)
+  if (text.length > (most ?? mostElsewhere) || isBroken(text)) throw inputRefused(name)
 }
 
 function isBroken(text: string): boolean {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import type { BetterAuthOptions } from 'better-auth/minimal'
-import { RateLimitedError } from './errors.ts'
+import { rateLimited } from './refusals.ts'
 import { createTurns, type Turns } from './turns.ts'
 
 type PasswordOptions = NonNullable<NonNullable<BetterAuthOptions['emailAndPassword']>['password']>
@@ -11,12 +11,12 @@ const mostWaitingPerTurn = 32
 
 /**
  * The turns of everything that hashes a password: as many at once as leave the requests that are merely passing through
- * a core, and one of libuv's four threads, to themselves. Too many that wait: {@link RateLimitedError}. `processes` share
+ * a core, and one of libuv's four threads, to themselves. Too many that wait: `RATE_LIMITED`. `processes` share
  * this machine's cores.
  */
 export function createPasswordTurns(processes = 1): Turns {
   const atOnce = Math.max(1, Math.floor(Math.min(3, availableParallelism() - 1) / processes))
-  return createTurns({ atOnce, mostWaiting: atOnce * mostWaitingPerTurn, refusal: () => new RateLimitedError(2) })
+  return createTurns({ atOnce, mostWaiting: atOnce * mostWaitingPerTurn, refusal: () => rateLimited(2) })
 }
 
 /** BetterAuth's `emailAndPassword.password` with every hash in its turn; `own` is what the policy file says instead. */

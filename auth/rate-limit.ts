@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { getIP } from 'better-auth/api'
-import { RateLimitedError } from './errors.ts'
 import { addressOptions, clientAddressHeader } from './fetch-bridge.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
+import { rateLimited } from './refusals.ts'
 
 export interface RateLimitOptions {
   /** Wrong secrets for one account from one address, failed sign-ins above all. Default 10 in 15 minutes. */
@@ -39,7 +39,7 @@ export interface RateLimits {
   }
   /**
    * Counts a request of this address before anything of it is read, in one count for all paths, those that do not exist
-   * included. Throws {@link RateLimitedError}.
+   * included. Throws `RATE_LIMITED`.
    */
   admit(address: string): Promise<void>
   /**
@@ -49,10 +49,10 @@ export interface RateLimits {
   run(work: () => Promise<Response>): Promise<Response>
   /**
    * Counts an attempt before its secret is looked at: simultaneous guesses could otherwise all pass before the first has
-   * failed. Outside `run` it does nothing. Throws {@link RateLimitedError}.
+   * failed. Outside `run` it does nothing. Throws `RATE_LIMITED`.
    */
   announce(attempt: SecretAttempt): Promise<void>
-  /** The same for a secret that names no account. Throws {@link RateLimitedError}. */
+  /** The same for a secret that names no account. Throws `RATE_LIMITED`. */
   announceToken(attempt: TokenAttempt): Promise<void>
 }
 
@@ -116,7 +116,7 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
     }
     // Nothing was tried, so nothing failed: not the refused attempt, and not what it took before.
     await giveBack([wanted])
-    throw new RateLimitedError(wait)
+    throw rateLimited(wait)
   }
 
   return {
@@ -130,7 +130,7 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
 
     async admit(address) {
       const wait = await counters.take(requests, `all paths|${networkOf(address)}`)
-      if (wait !== null) throw new RateLimitedError(wait)
+      if (wait !== null) throw rateLimited(wait)
     },
 
     run: (work) =>

@@ -2,10 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { readCookie } from '../auth/cookie-header.ts'
 import { isCrossSite, isUnsafe } from '../auth/cross-site.ts'
-import { sessionReadFailed } from '../auth/errors.ts'
+import { isRefusal, Refusal, sessionReadFailed } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Identity, SessionVerdict } from '../auth/session-validation.ts'
-import { CookieAmbiguousError, NotFoundError, OriginForbiddenError, SessionRequiredError } from './errors.ts'
 import { type Access, type DemandCheck, demandCheck, type RouteRule } from './route-policy.ts'
 import { isUpgrade } from './websocket-upgrade.ts'
 
@@ -26,10 +25,10 @@ export interface GuardOptions {
   readonly now: () => number
 }
 
-/** The session cookie's raw value, undefined without one. Throws CookieAmbiguousError for two different ones. */
+/** The session cookie's raw value, undefined without one. Throws COOKIE_AMBIGUOUS for two different ones. */
 export function sessionCookieOf(request: IncomingMessage, name: string): string | undefined {
   const reading = readCookie(request.headers.cookie, name)
-  if (reading.kind === 'ambiguous') throw new CookieAmbiguousError()
+  if (reading.kind === 'ambiguous') throw new Refusal('COOKIE_AMBIGUOUS')
   return reading.kind === 'present' ? reading.value : undefined
 }
 
@@ -44,19 +43,19 @@ export function createGuard(options: GuardOptions): (rule: RouteRule) => onReque
     const { access } = rule
     const check = demandCheck(rule, now)
     return function guardRequest(request, reply, done) {
-      if (access === 'deny') return done(new NotFoundError())
+      if (access === 'deny') return done(new Refusal('NOT_FOUND'))
       const { raw } = request
       let cookie: string | undefined
       try {
         cookie = sessionCookieOf(raw, sessionCookie)
       } catch (error) {
-        return done(error instanceof CookieAmbiguousError ? error : new CookieAmbiguousError())
+        return done(isRefusal(error, 'COOKIE_AMBIGUOUS') ? error : new Refusal('COOKIE_AMBIGUOUS'))
       }
       if (cookie !== undefined && isUnsafe(request.method, isUpgrade(raw)) && isCrossSite(raw.headers, origins)) {
-        return done(new OriginForbiddenError())
+        return done(new Refusal('ORIGIN_FORBIDDEN'))
       }
       if (access === 'public') return done()
-      if (cookie === undefined) return done(access === 'session' ? new SessionRequiredError() : undefined)
+      if (cookie === undefined) return done(access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined)
 
       const verdict = sessions.resolve(cookie, raw.headers.cookie ?? '')
       if (!(verdict instanceof Promise)) return done(admit(verdict, access, check, request, reply))
@@ -78,7 +77,7 @@ function admit(
       if (verdict.setCookies.length > 0) reply.header('set-cookie', [...verdict.setCookies])
       return check?.(verdict.identity)
     case 'anonymous':
-      return access === 'session' ? new SessionRequiredError() : undefined
+      return access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined
     case 'unavailable':
       return sessionReadFailed(verdict.cause)
   }

@@ -2,7 +2,6 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Dispatcher } from 'undici'
-import { RateLimitedError } from '../auth/errors.ts'
 import {
   type EndReason,
   type Exchange,
@@ -12,15 +11,8 @@ import {
   nameOf,
   type Outcome
 } from '../auth/live-connections.ts'
+import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
 import { codeOf } from '../db/narrowing.ts'
-import {
-  BodyTooLargeError,
-  RequestTimeoutError,
-  UpstreamBusyError,
-  UpstreamFailedError,
-  UpstreamTimeoutError,
-  UpstreamUnreachableError
-} from './errors.ts'
 import { breakOff, breakOffOnceWritten, endWithin } from './lingering-close.ts'
 import { type BodyLimits, countPassed, discardBody } from './request-body.ts'
 import {
@@ -374,25 +366,25 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   }
 
   #refusal(error: Error): Error {
-    if (error instanceof BodyTooLargeError) return error
-    if (error instanceof RequestTimeoutError) {
+    if (isRefusal(error, 'BODY_TOO_LARGE')) return error
+    if (isRefusal(error, 'REQUEST_TIMEOUT')) {
       this.#options.onOutcome('timed out')
       this.#options.reply.raw.shouldKeepAlive = false
       return error
     }
     if (codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT') {
       this.#options.onOutcome('timed out')
-      return withCause(new UpstreamTimeoutError(), error)
+      return withCause(new Refusal('UPSTREAM_TIMEOUT'), error)
     }
-    if (this.#controller === undefined) return withCause(new UpstreamUnreachableError(), error)
+    if (this.#controller === undefined) return withCause(new Refusal('UPSTREAM_UNREACHABLE'), error)
     this.#options.onOutcome('upstream broke off')
-    return withCause(new UpstreamFailedError(), error)
+    return withCause(new Refusal('UPSTREAM_FAILED'), error)
   }
 }
 
 /** What is said to whoever gets no connection. */
 export function refusalFor(why: 'busy' | 'share'): Error {
-  return why === 'busy' ? new UpstreamBusyError() : new RateLimitedError(busyRetryAfter)
+  return why === 'busy' ? new Refusal('UPSTREAM_BUSY') : rateLimited(busyRetryAfter)
 }
 
 function withCause(refusal: Error, cause: Error): Error {

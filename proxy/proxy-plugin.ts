@@ -2,8 +2,8 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify'
 import type { Logger } from 'pino'
 import type { LiveConnections } from '../auth/live-connections.ts'
+import { Refusal } from '../auth/refusals.ts'
 import type { Cors } from './cors.ts'
-import { UpstreamFailedError } from './errors.ts'
 import { createForward, type OnOutcome } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
 import { type BodyLimits, discardBody, ignoreContentType } from './request-body.ts'
@@ -111,7 +111,7 @@ export async function mountUpstream(
             try {
               forward(request, reply)
             } catch (error) {
-              done(error instanceof Error ? error : new UpstreamFailedError())
+              done(error instanceof Error ? error : new Refusal('UPSTREAM_FAILED'))
             }
           }
         } as Parameters<typeof httpProxy>[1] & {

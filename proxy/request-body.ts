@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { BodyTooLargeError, RequestTimeoutError } from './errors.ts'
+import { Refusal } from '../auth/refusals.ts'
 
 export interface BodyLimits {
   /** Bytes; one more is BODY_TOO_LARGE. */
@@ -27,12 +27,12 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * A request's body as a stream that ends with BodyTooLargeError or RequestTimeoutError when the client goes past its
+ * A request's body as a stream that ends with BODY_TOO_LARGE or REQUEST_TIMEOUT when the client goes past its
  * limits. Asking for it tells a client that waits for `100 Continue` to go on, so only a request that may pass gets here.
- * Throws BodyTooLargeError at once where the declared length is too long.
+ * Throws BODY_TOO_LARGE at once where the declared length is too long.
  */
 export function limitedBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): LimitedBody {
-  if (Number(request.headers['content-length'] ?? 0) > limits.maxBytes) throw new BodyTooLargeError()
+  if (Number(request.headers['content-length'] ?? 0) > limits.maxBytes) throw new Refusal('BODY_TOO_LARGE')
   if (awaitingContinue.delete(request)) response.writeContinue()
   const body = new LimitedBody(request, limits)
   bodies.set(request, body)
@@ -100,14 +100,14 @@ export class LimitedBody extends Readable {
   #onIdle(): void {
     // A client that may not send, because whoever reads is slow, is not idle.
     if (this.#full || this.readableLength > 0) this.#timer.refresh()
-    else this.destroy(new RequestTimeoutError())
+    else this.destroy(new Refusal('REQUEST_TIMEOUT'))
   }
 
   readonly #onData = (chunk: Buffer): void => {
     this.#timer.refresh()
     this.receivedEncodedLength += chunk.length
     if (this.receivedEncodedLength > this.#limits.maxBytes) {
-      this.destroy(new BodyTooLargeError())
+      this.destroy(new Refusal('BODY_TOO_LARGE'))
       return
     }
     countPassed(chunk.length)

@@ -1,14 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { onRequestHookHandler } from 'fastify'
+import { Refusal } from '../auth/refusals.ts'
 import { canonicalTarget } from './canonical-path.ts'
-import {
-  HostInvalidError,
-  HostUnknownError,
-  MethodNotAllowedError,
-  PathAmbiguousError,
-  RequestMalformedError
-} from './errors.ts'
 import { methods } from './route-policy.ts'
 import { isUpgrade } from './websocket-upgrade.ts'
 
@@ -44,15 +38,15 @@ export function createAdmission(options: AdmissionOptions): onRequestHookHandler
     // Node drops what came together with a request whose `Upgrade` it ignores: the next one may begin anywhere.
     if (raw.headers.upgrade !== undefined && !isUpgrade(raw)) reply.raw.shouldKeepAlive = false
     // Node's parser takes HTTP/0.9 and HTTP/2.0 on the request line for what they are not.
-    if (raw.httpVersionMajor !== 1) return done(new RequestMalformedError())
-    if (raw.url === refusedTarget) return done(new PathAmbiguousError())
-    if (isUpgrade(raw) && hasParameters(request.originalUrl)) return done(new PathAmbiguousError())
-    if (!served.has(request.method)) return done(new MethodNotAllowedError())
+    if (raw.httpVersionMajor !== 1) return done(new Refusal('REQUEST_MALFORMED'))
+    if (raw.url === refusedTarget) return done(new Refusal('PATH_AMBIGUOUS'))
+    if (isUpgrade(raw) && hasParameters(request.originalUrl)) return done(new Refusal('PATH_AMBIGUOUS'))
+    if (!served.has(request.method)) return done(new Refusal('METHOD_NOT_ALLOWED'))
     const host = raw.headers.host
     if (host !== undefined && hosts.known.has(host) && onlyOneHost(raw)) return done()
     if (request.routeOptions.config.anyHost === true) return done()
-    if (host === undefined || !onlyOneHost(raw) || !isHost(host)) return done(new HostInvalidError())
-    done(hosts.known.has(hosts.normalise(host)) ? undefined : new HostUnknownError())
+    if (host === undefined || !onlyOneHost(raw) || !isHost(host)) return done(new Refusal('HOST_INVALID'))
+    done(hosts.known.has(hosts.normalise(host)) ? undefined : new Refusal('HOST_UNKNOWN'))
   }
 }
 

@@ -1,5 +1,5 @@
+import { Refusal } from '../auth/refusals.ts'
 import type { Identity } from '../auth/session-validation.ts'
-import { EmailUnverifiedError, RoleRequiredError, SessionNotFreshError } from './errors.ts'
 
 /** What a request needs: nothing, a session if there is one, a session, or it does not exist. */
 export type Access = 'public' | 'optional' | 'session' | 'deny'
@@ -195,13 +195,16 @@ export function demandCheck({ roles, verified, freshWithin }: Demands, now: () =
   const checks: DemandCheck[] = []
   if (roles !== undefined) {
     const admitted = new Set(roles)
-    checks.push((identity) => (identity.roles.some((role) => admitted.has(role)) ? undefined : new RoleRequiredError()))
+    checks.push((identity) =>
+      identity.roles.some((role) => admitted.has(role)) ? undefined : new Refusal('ROLE_REQUIRED')
+    )
   }
-  if (verified === true) checks.push((identity) => (identity.emailVerified ? undefined : new EmailUnverifiedError()))
+  if (verified === true)
+    checks.push((identity) => (identity.emailVerified ? undefined : new Refusal('EMAIL_UNVERIFIED')))
   if (freshWithin !== undefined) {
     const freshMs = freshWithin * 1_000
     // BetterAuth's rule for its own `freshAge`, turned around: a time that is none must not be fresh.
-    checks.push(({ signedInAt }) => (now() - signedInAt < freshMs ? undefined : new SessionNotFreshError()))
+    checks.push(({ signedInAt }) => (now() - signedInAt < freshMs ? undefined : new Refusal('SESSION_NOT_FRESH')))
   }
   if (checks.length === 0) return undefined
   return function checkDemands(identity) {

@@ -5,9 +5,9 @@ import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Logger } from 'pino'
 import type { EndReason, Exchange, LiveConnection, LiveConnections } from '../auth/live-connections.ts'
+import { Refusal } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
-import { MethodNotAllowedError, NotFoundError, UpgradeUnsupportedError } from './errors.ts'
 import { holderOf, type OnOutcome } from './forward.ts'
 import { breakOff } from './lingering-close.ts'
 import { type BodyLimits, discardBody, ignoreContentType } from './request-body.ts'
@@ -38,8 +38,8 @@ export function mountFolder(
     child.addHook('onRequest', guard)
     child.addHook('onRequest', ignoreContentType)
     child.addHook('onRequest', function refuseWriting({ raw, method }, _reply, done) {
-      if (method !== 'GET' && method !== 'HEAD') done(new MethodNotAllowedError())
-      else done(isUpgrade(raw) ? new UpgradeUnsupportedError() : undefined)
+      if (method !== 'GET' && method !== 'HEAD') done(new Refusal('METHOD_NOT_ALLOWED'))
+      else done(isUpgrade(raw) ? new Refusal('UPGRADE_UNSUPPORTED') : undefined)
     })
     child.addHook('onSend', function nameReading(_request, reply, payload, done) {
       if (reply.statusCode === 405) reply.header('Allow', 'GET, HEAD')
@@ -71,7 +71,7 @@ export function createFileHandler({ directory }: FolderUpstream, options: FileOp
         cacheControl: false
       })
       // Deleted a moment ago.
-      if (answer.statusCode === 404) throw new NotFoundError()
+      if (answer.statusCode === 404) throw new Refusal('NOT_FOUND')
       return respond(request, reply, answer)
     }
     if (kind === 'folder' && (await kindOf(root, `${file}/index.html`)) === 'file') {
@@ -80,7 +80,7 @@ export function createFileHandler({ directory }: FolderUpstream, options: FileOp
       return respond(request, reply, { statusCode: 301, headers, stream: Readable.from([]) })
     }
     const page = await notFoundPage(root, request.routeOptions.config.rule)
-    if (page === null) throw new NotFoundError()
+    if (page === null) throw new Refusal('NOT_FOUND')
     const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': String(page.length) }
     respond(request, reply, { statusCode: 404, headers, stream: Readable.from([page]) })
   }

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { EndReason, LiveConnection } from '../auth/live-connections.ts'
-import { UpgradeUnsupportedError, UpstreamFailedError } from './errors.ts'
+import { Refusal } from '../auth/refusals.ts'
 import { HttpForward, type HttpForwardOptions, refusalFor } from './http-forward.ts'
 import { lingeringClose } from './lingering-close.ts'
 import { hasBody } from './request-body.ts'
@@ -87,14 +87,14 @@ export interface ForwardUpgradeOptions extends Omit<HttpForwardOptions, 'send' |
 /**
  * Takes the client's handshake to the upstream and the upstream's answer back, whichever it is: the browser sees the
  * chosen subprotocol, the extensions, or the refusal with its status. After that bytes pass unchanged. Throws
- * UpgradeUnsupportedError for a handshake with a body, UpstreamBusyError or RateLimitedError where too many are open.
+ * UPGRADE_UNSUPPORTED for a handshake with a body, UPSTREAM_BUSY or RATE_LIMITED where too many are open.
  */
 export function forwardUpgrade(options: ForwardUpgradeOptions): void {
   const { request, reply, live, holder, marks, path, headers, onOutcome } = options
   const upgrade = upgrades.get(request.raw)
-  if (upgrade === undefined) throw new UpstreamFailedError()
+  if (upgrade === undefined) throw new Refusal('UPSTREAM_FAILED')
   // Some servers would read a body first and others frames: nobody could say where it ends.
-  if (hasBody(request.raw)) throw new UpgradeUnsupportedError()
+  if (hasBody(request.raw)) throw new Refusal('UPGRADE_UNSUPPORTED')
   const { socket } = upgrade
   let relayed: LiveConnection | undefined
   let ended: EndReason | undefined

@@ -5,10 +5,9 @@ import type { Duplex } from 'node:stream'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/auth-routes.ts'
-import { AuthBodyTooLargeError } from '../auth/errors.ts'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/pages-plugin.ts'
+import { Refusal } from '../auth/refusals.ts'
 import { createCors } from '../proxy/cors.ts'
-import { CookieAmbiguousError } from '../proxy/errors.ts'
 import { sessionCookieOf } from '../proxy/guard.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/proxy-plugin.ts'
 import { discardBody, expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
@@ -116,7 +115,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
         sessionCookieOf(request.raw, proxy.guard.sessionCookie)
         done()
       } catch (error) {
-        done(error instanceof Error ? error : new CookieAmbiguousError())
+        done(error instanceof Error ? error : new Refusal('COOKIE_AMBIGUOUS'))
       }
     })
     scope.addHook('preParsing', function limitBody(request, reply, payload, done) {
@@ -127,7 +126,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       // same is let pass by, so that it gets to read its answer.
       if (Number(request.headers['content-length'] ?? 0) > bodyLimit) {
         discardBody(request.raw, limits)
-        return done(new AuthBodyTooLargeError())
+        return done(new Refusal('BODY_TOO_LARGE'))
       }
       try {
         done(null, limitedBody(request.raw, reply.raw, limits))

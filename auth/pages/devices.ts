@@ -2,9 +2,9 @@ import { PassThrough } from 'node:stream'
 import { parse } from 'bowser'
 import type { FastifyInstance } from 'fastify'
 import type { ListedSession } from '../../db/session-list.ts'
-import { PageNotFoundError, RateLimitedError } from '../errors.ts'
 import type { LiveConnection, LiveConnections } from '../live-connections.ts'
 import type { SessionReference } from '../live-sessions.ts'
+import { Refusal, rateLimited } from '../refusals.ts'
 import { subjectOf } from '../session-validation.ts'
 import { fromStore, type PageContext, whoIsAsking } from './page-context.ts'
 
@@ -86,7 +86,7 @@ export function deviceEvents(app: FastifyInstance, context: PageContext, openStr
     const { of = [] } = request.query as { of?: string | string[] } // Fastify's parser makes a list of several
     const shown = [of].flat().slice(0, devicesAPage)
     const devices = await fromStore(() => context.sessionList.some(userId, [sessionId, ...shown]))
-    if (!devices.some(({ id }) => id === sessionId)) throw new PageNotFoundError()
+    if (!devices.some(({ id }) => id === sessionId)) throw new Refusal('NOT_FOUND')
 
     const stream = new PassThrough()
     const left = new Set(devices.map(({ id }) => id))
@@ -98,7 +98,7 @@ export function deviceEvents(app: FastifyInstance, context: PageContext, openStr
       stream.end()
     }
     const open: LiveConnection = { kind: 'page', end: finish }
-    if (openStreams.admit(open, { name: sessionId, isSession: true }) !== 'admitted') throw new RateLimitedError(60)
+    if (openStreams.admit(open, { name: sessionId, isSession: true }) !== 'admitted') throw rateLimited(60)
     const heartbeat = setInterval(() => stream.write(': \n\n'), heartbeatMs)
     heartbeat.unref()
     const ties = devices.map((device) =>

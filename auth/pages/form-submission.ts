@@ -2,8 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isRecord } from '../../db/narrowing.ts'
 import type { AskAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
-import { AuthInputError, RateLimitedError } from '../errors.ts'
 import { clientAddressHeader, cookiesFor } from '../fetch-bridge.ts'
+import { isRefusal } from '../refusals.ts'
 import { type Complaint, complaintAbout, complaintAboutLimit } from './messages.ts'
 
 /** What BetterAuth said to a form: done, or what is wrong with it. */
@@ -38,12 +38,12 @@ export function createPutQuestion(ask: AskAuth, publicUrl: string): PutQuestion 
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
       return await outcomeOf(response)
     } catch (error) {
-      if (error instanceof AuthInputError) {
+      if (isRefusal(error, 'REQUEST_INVALID')) {
         const code = error.field === 'email' ? 'INVALID_EMAIL' : undefined
         return { ok: false, status: 400, complaint: complaintAbout(code) }
       }
-      if (!(error instanceof RateLimitedError)) throw error
-      const { retryAfter } = error
+      if (!isRefusal(error, 'RATE_LIMITED')) throw error
+      const { retryAfter = 1 } = error
       return { ok: false, status: 429, complaint: complaintAboutLimit(retryAfter), retryAfter }
     }
   }

@@ -3,8 +3,8 @@ import { failureKind, watchStoreFailures } from '../../db/failure-scope.ts'
 import type { SessionList } from '../../db/session-list.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
-import { AuthFailedError, AuthInputError, SessionStoreUnavailableError, sessionReadFailed } from '../errors.ts'
 import type { LiveSessions } from '../live-sessions.ts'
+import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusals.ts'
 import type { SessionResolver } from '../session-resolver.ts'
 import type { Identity } from '../session-validation.ts'
 import type { Outcome, PutQuestion } from './form-submission.ts'
@@ -44,7 +44,7 @@ export function statusOf(outcome: Extract<Outcome, { ok: false }>, reply: Fastif
 
 /**
  * Who is looking, by the verdict that every proxied request gets: a page that asked elsewhere could send a person back
- * and forth between sign-in and where they came from. Throws SessionStoreUnavailableError.
+ * and forth between sign-in and where they came from. Throws SESSION_STORE_UNAVAILABLE.
  */
 export async function whoIsAsking(
   { sessions, sessionCookie }: PageContext,
@@ -61,11 +61,11 @@ export async function whoIsAsking(
   return verdict.identity
 }
 
-/** Reads from the store. Throws SessionStoreUnavailableError when it cannot answer. */
+/** Reads from the store. Throws SESSION_STORE_UNAVAILABLE when it cannot answer. */
 export async function fromStore<T>(read: () => Promise<T>): Promise<T> {
   const found = await watchStoreFailures(read)
-  if (found.storeFailed) throw new SessionStoreUnavailableError()
-  if (!found.ok) throw failureKind(found.error) === 'input' ? new AuthInputError() : new AuthFailedError()
+  if (found.storeFailed) throw storeUnavailable()
+  if (!found.ok) throw failureKind(found.error) === 'input' ? inputRefused() : new Refusal('INTERNAL_ERROR')
   return found.result
 }
 

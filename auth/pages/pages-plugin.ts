@@ -4,10 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import type { AskAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
 import { isOwnForm } from '../cross-site.ts'
-import { FormOriginError, PageNotFoundError } from '../errors.ts'
 import { cookieReading } from '../fetch-bridge.ts'
 import type { LiveConnections } from '../live-connections.ts'
 import type { RateLimits } from '../rate-limit.ts'
+import { Refusal } from '../refusals.ts'
 import { accountRoutes } from './account-routes.ts'
 import { deviceEvents } from './devices.ts'
 import { createPutQuestion } from './form-submission.ts'
@@ -56,7 +56,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
     reply.header('cache-control', 'no-store')
     const safe = request.method === 'GET' || request.method === 'HEAD'
-    done(safe || isOwnForm(request.headers, publicUrl) ? undefined : new FormOriginError())
+    done(safe || isOwnForm(request.headers, publicUrl) ? undefined : new Refusal('ORIGIN_FORBIDDEN'))
   })
 
   const aliases = loopbackAliases(publicUrl)
@@ -70,7 +70,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   app.get(`${assetsPath}:name`, function sendAsset(request, reply) {
     const { name = '' } = request.params as { name?: string } // the route's own parameter
     const asset = theme.assets.get(name)
-    if (asset === undefined) throw new PageNotFoundError()
+    if (asset === undefined) throw new Refusal('NOT_FOUND')
     const { v } = request.query as { v?: unknown } // Fastify's parser makes an object
     const cache = v === asset.version ? `public, max-age=${yearSeconds}, immutable` : 'no-cache'
     return reply.header('cache-control', cache).type(asset.type).send(asset.bytes)
@@ -99,5 +99,5 @@ function loopbackAliases(publicUrl: string): ReadonlySet<string> {
 }
 
 function noPage(): never {
-  throw new PageNotFoundError()
+  throw new Refusal('NOT_FOUND')
 }

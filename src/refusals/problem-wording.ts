@@ -1,4 +1,5 @@
-import type { Problem, ProblemCode } from './problem.ts'
+import type { RefusalCode } from '../../auth/refusals.ts'
+import type { Problem } from './problem.ts'
 
 type Personal = readonly [title: string, text: string, ...ways: readonly WayOut[]]
 
@@ -12,7 +13,7 @@ const tryAgain = ['again', 'Try again'] as const
 const goHome = ['home', 'To the start page'] as const
 
 /** The same for people, where they need other words than programs. */
-const personal: Partial<Record<ProblemCode, Personal>> = {
+const personal: Partial<Record<RefusalCode, Personal>> = {
   PATH_AMBIGUOUS: [
     'Not a valid address',
     'This address could be read in two ways, so nothing is opened. Check it for mistakes, doubled slashes above all.',
@@ -74,7 +75,7 @@ export function personalWording(
 const stale: ReadonlySet<string> = new Set(['SESSION_NOT_FRESH'])
 
 // Who is refused although signed in can be somebody else, be asked once more, or see to their account.
-function usualWays(code: ProblemCode, status: number): WayOut[] {
+function usualWays(code: RefusalCode, status: number): WayOut[] {
   if (status !== 403) return []
   if (stale.has(code)) return [['signInAgain', 'Sign in again']]
   return [

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { RateLimitedError } from '../../auth/errors.ts'
 import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
+import { rateLimited } from '../../auth/refusals.ts'
 import { createTurns } from '../../auth/turns.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 
@@ -21,7 +21,7 @@ t.test(
       return result
     }
     const target = await startAuthApp(t, {
-      passwordTurns: createTurns({ atOnce: 2, mostWaiting: 8, refusal: () => new RateLimitedError(2) }),
+      passwordTurns: createTurns({ atOnce: 2, mostWaiting: 8, refusal: () => rateLimited(2) }),
       extension: {
         emailAndPassword: {
           password: { verify: () => hashSlowly(true), hash: (password) => hashSlowly(password) }
