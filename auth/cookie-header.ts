@@ -11,21 +11,51 @@ export type CookieReading =
 
 const absent: CookieReading = Object.freeze({ kind: 'absent' })
 const ambiguous: CookieReading = Object.freeze({ kind: 'ambiguous' })
+
 /**
  * Reads one cookie out of a `Cookie` header (RFC 6265, section 5.4), without decoding it. The same value twice is one
  * cookie; two different values are `ambiguous`, because BetterAuth would believe the first and others the last.
  */
 export function readCookie(header: string | undefined, name: string): CookieReading {
   if (header === undefined || !header.includes(name)) return absent
-  let found: string | undefined
+  let reading = absent
+  for (const pair of header.split(';')) reading = withPair(reading, pair, name)
+  return reading
+}
+
+function withPair(before: CookieReading, pair: string, name: string): CookieReading {
+  const equals = pair.indexOf('=')
+  if (equals === -1 || withoutSpace(pair.slice(0, equals)) !== name) return before
+  const value = withoutSpace(pair.slice(equals + 1))
+  if (before.kind === 'absent') return { kind: 'present', value }
+  return before.kind === 'present' && before.value === value ? before : ambiguous
+}
+
+/** What a request's `Cookie` header holds for the gateway and for upstreams. */
+export interface CookieHeader {
+  readonly session: CookieReading
+  /** The header without BetterAuth's cookies; the others keep their bytes and order. Null where none is left. */
+  readonly others: string | null
+}
+
+const noCookies: CookieHeader = Object.freeze({ session: absent, others: null })
+
+/** Reads a `Cookie` header once, for the session cookie of this name and for what upstreams are sent. */
+export function readCookieHeader(header: string | undefined, sessionName: string): CookieHeader {
+  if (header === undefined) return noCookies
+  let session = absent
+  const others: string[] = []
+  let found = false
   for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=')
-    if (equals === -1 || withoutSpace(pair.slice(0, equals)) !== name) continue
-    const value = withoutSpace(pair.slice(equals + 1))
-    if (found !== undefined && found !== value) return ambiguous
-    found = value
+    if (!isBetterAuthCookie(pair)) others.push(pair)
+    else {
+      found = true
+      session = withPair(session, pair, sessionName)
+    }
   }
-  return found === undefined ? absent : { kind: 'present', value: found }
+  if (!found) return { session, others: header }
+  const rest = others.join(';').trimStart()
+  return { session, others: rest === '' ? null : rest }
 }
 
 // Spaces and tabs (RFC 6265, section 5.2). `trim` would take a no-break space for one too, which to a browser is a part of
@@ -64,13 +94,4 @@ const betterAuthCookie = /^[\s=\u0085]*(?:__host-|__secure-)?better-auth\./i
 /** Whether a `Cookie` pair or a `Set-Cookie` value names one of BetterAuth's cookies. */
 export function isBetterAuthCookie(pair: string): boolean {
   return betterAuthCookie.test(pair)
-}
-
-/** A `Cookie` header without BetterAuth's cookies; the others keep their bytes and order. Null when none is left. */
-export function withoutBetterAuthCookies(header: string): string | null {
-  if (!header.includes(';')) return isBetterAuthCookie(header) ? null : header
-  if (!/better-auth\./i.test(header)) return header
-  const left = header.split(';').filter((pair) => !isBetterAuthCookie(pair))
-  const rest = left.join(';').trimStart()
-  return rest === '' ? null : rest
 }

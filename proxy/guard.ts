@@ -1,80 +1,57 @@
-import type { IncomingMessage } from 'node:http'
-import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
-import { readCookie } from '../auth/cookie-header.ts'
+import type { onRequestHookHandler } from 'fastify'
 import { isCrossSite, isUnsafe } from '../auth/cross-site.ts'
-import { isRefusal, Refusal, sessionReadFailed } from '../auth/refusals.ts'
+import { Refusal, sessionReadFailed } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
-import type { Identity, SessionVerdict } from '../auth/session-validation.ts'
-import { type Access, type DemandCheck, demandCheck, type RouteRule } from './route-policy.ts'
-import { isUpgrade } from './websocket-upgrade.ts'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Who is asking, once the guard has found out; null on public routes and for the anonymous. */
-    identity: Identity | null
-  }
-}
+import type { SessionVerdict } from '../auth/session-validation.ts'
+import type { RequestContext } from './request-context.ts'
+import { type RequirementCheck, type RouteRule, requirementCheck } from './route-policy.ts'
 
 export interface GuardOptions {
   readonly sessions: SessionResolver
-  /** The session cookie's full name, prefix included. */
-  readonly sessionCookie: string
   /** The public origin and the trusted ones. */
   readonly origins: ReadonlySet<string>
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
 
-/** The session cookie's raw value, undefined without one. Throws COOKIE_AMBIGUOUS for two different ones. */
-export function sessionCookieOf(request: IncomingMessage, name: string): string | undefined {
-  const reading = readCookie(request.headers.cookie, name)
-  if (reading.kind === 'ambiguous') throw new Refusal('COOKIE_AMBIGUOUS')
-  return reading.kind === 'present' ? reading.value : undefined
-}
-
 /**
- * The hook that every proxied request and upgrade passes: policy, then origin, then session, then what the rule asks for
- * beyond one. It answers at once when the session was read a moment ago, and leaves `request.identity` behind.
+ * The hook that every proxied request and upgrade passes: policy, then origin, then session, then what the rule requires
+ * beyond one. It answers at once when the session was read a moment ago, and leaves the rule and the identity in
+ * `request.context`.
  */
-export function createGuard(options: GuardOptions): (rule: RouteRule) => onRequestHookHandler {
-  const { sessions, sessionCookie, origins, now } = options
-
+export function createGuard({ sessions, origins, now }: GuardOptions): (rule: RouteRule) => onRequestHookHandler {
   return (rule) => {
     const { access } = rule
-    const check = demandCheck(rule, now)
-    return function guardRequest(request, reply, done) {
+    const check = requirementCheck(rule, now)
+    return function guardRequest({ method, context }, _reply, done) {
+      context.rule = rule
       if (access === 'deny') return done(new Refusal('NOT_FOUND'))
-      const { raw } = request
-      let cookie: string | undefined
-      try {
-        cookie = sessionCookieOf(raw, sessionCookie)
-      } catch (error) {
-        return done(isRefusal(error, 'COOKIE_AMBIGUOUS') ? error : new Refusal('COOKIE_AMBIGUOUS'))
-      }
-      if (cookie !== undefined && isUnsafe(request.method, isUpgrade(raw)) && isCrossSite(raw.headers, origins)) {
+      const { headers } = context.raw
+      const { session } = context.cookies
+      if (session.kind === 'ambiguous') return done(new Refusal('COOKIE_AMBIGUOUS'))
+      if (session.kind === 'present' && isUnsafe(method, context.isUpgrade) && isCrossSite(headers, origins)) {
         return done(new Refusal('ORIGIN_FORBIDDEN'))
       }
       if (access === 'public') return done()
-      if (cookie === undefined) return done(access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined)
+      if (session.kind === 'absent') return done(access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined)
 
-      const verdict = sessions.resolve(cookie, raw.headers.cookie ?? '')
-      if (!(verdict instanceof Promise)) return done(admit(verdict, access, check, request, reply))
-      verdict.then((found) => done(admit(found, access, check, request, reply)), done)
+      const verdict = sessions.resolve(session.value, headers.cookie ?? '')
+      if (!(verdict instanceof Promise)) return done(refusalFor(verdict, context, rule, check))
+      verdict.then((found) => done(refusalFor(found, context, rule, check)), done)
     }
   }
 }
 
-function admit(
+function refusalFor(
   verdict: SessionVerdict,
-  access: Access,
-  check: DemandCheck | undefined,
-  request: FastifyRequest,
-  reply: FastifyReply
+  context: RequestContext,
+  { access }: RouteRule,
+  check: RequirementCheck | undefined
 ): Error | undefined {
   switch (verdict.outcome) {
     case 'identified':
-      request.identity = verdict.identity
-      if (verdict.setCookies.length > 0) reply.header('set-cookie', [...verdict.setCookies])
+      context.identity = verdict.identity
+      context.setCookies = verdict.setCookies
       return check?.(verdict.identity)
     case 'anonymous':
       return access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined

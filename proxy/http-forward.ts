@@ -1,98 +1,102 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import type { Client, Dispatcher } from 'undici'
 import {
   type EndReason,
   type Exchange,
-  type Holder,
   type LiveConnection,
   type LiveConnections,
   nameOf,
   type Outcome
 } from '../auth/live-connections.ts'
 import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
+import type { SessionResolver } from '../auth/session-resolver.ts'
 import { codeOf } from '../db/narrowing.ts'
+import type { Cors } from './cors.ts'
 import { breakOff, breakOffOnceWritten, endWithin } from './lingering-close.ts'
 import { type BodyLimits, countPassed, discardBody } from './request-body.ts'
-import {
-  type ClientHead,
-  clientHead,
-  clientTrailers,
-  earlyHints,
-  type ResponseMarks,
-  withoutTrailer
-} from './response-headers.ts'
+import type { RequestContext } from './request-context.ts'
+import { clientHead, clientTrailers, earlyHints, responseAdditions, withoutTrailer } from './response-headers.ts'
 import type { Borrower, ConnectionPool } from './upstream/connection-pool.ts'
 
-/** Ties something that lasts to the session of whoever asked; answers how to untie it. */
-export type Tie = (end: () => void, options?: { readonly keepOpen?: boolean }) => () => void
+/** Hears how a forward ended: one that did not end well, or a WebSocket, however it ended. */
+export type OnOutcome = (request: IncomingMessage, outcome: Outcome, status?: number) => void
 
-export interface HttpForwardOptions {
-  readonly connections: ConnectionPool
-  readonly live: LiveConnections
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-  /** The upstream request. Its path has the client's own bytes. */
-  readonly send: Dispatcher.DispatchOptions
-  readonly marks: () => ResponseMarks
+/** What every forward of a gateway works with. */
+export interface ForwardServices {
+  readonly cors: Cors
   readonly limits: BodyLimits
-  /** Whether to send again when an idle upstream connection turns out to be closed: only what changes nothing. */
-  readonly repeatable: boolean
-  readonly holder: Holder
-  /** Undefined for the anonymous, whose connections no session ends. */
-  readonly tie: Tie | undefined
-  /** Whether a response outlives its session, though not its user. */
-  readonly keepOpen: boolean
-  /** Is told how the exchange ended where it did not end well. */
-  readonly onOutcome: (outcome: Outcome, status?: number) => void
-  /** For a handshake: is given the connection when the upstream takes it, and with it all responsibility. */
-  readonly onUpgrade?: ((rawHeaders: readonly (Buffer | string)[], socket: Socket) => void) | undefined
+  readonly live: LiveConnections
+  /** Ties a connection that stays open to the session of an identity; answers how to untie it. */
+  readonly tie: SessionResolver['tie']
+  readonly onOutcome: OnOutcome
 }
 
-// Bytes of a body that is held until it is known to be all, which it is in the same turn of the event loop.
-const wholeAtMost = 16_384
+/** One request to an upstream. */
+export interface UpstreamRequest {
+  readonly connections: ConnectionPool
+  /** Its path has the client's own bytes. */
+  readonly send: Dispatcher.DispatchOptions
+  /** Whether to send again when an idle upstream connection turns out to be closed: only what changes nothing. */
+  readonly repeatable: boolean
+  /** For a handshake: is given the connection when the upstream takes it, and with it all responsibility. */
+  readonly onUpgrade?: (rawHeaders: readonly (Buffer | string)[], socket: Socket) => void
+}
 
-// Bytes that may wait for the client before the upstream has to: two pieces as Node reads them. With one it would have
-// to after every piece, since a piece waits until the end of the turn even where the client is fast.
-const waitingAtMost = 131_072
+// Bytes of a body that is held until it is known to be whole, which it is in the same turn of the event loop.
+const heldBodyBytes = 16_384
 
-// What an upstream that closes an idle connection looks like to the request that was just being sent on it.
+// Bytes that may wait for the client before the upstream has to wait: two chunks as Node reads them. With one chunk the
+// upstream would have to wait after every chunk, since Node writes only at the end of the turn, even to a fast client.
+const highWaterMark = 131_072
+
+// How an upstream's closing of an idle connection looks to the request that was just being sent on it.
 const closedConnection = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
-// Seconds.
-const busyRetryAfter = 2
+const busyRetryAfterSeconds = 2
 
 /**
  * One request on its way to the upstream and its response on its way back, streamed with back-pressure. Until the
  * response begins, Fastify owns the reply, so that a failure becomes a refusal; from then on the bytes go straight to
- * the socket, and a failure can only break the connection off. What goes on for five seconds, and every event stream, is
- * a live connection: it ends with its session.
+ * the socket, and a failure can only break the connection off. A forward that goes on for five seconds, and every event
+ * stream, is a live connection: it ends with its session.
  */
 export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, Borrower, Exchange {
-  readonly #options: HttpForwardOptions
+  readonly #context: RequestContext
+  readonly #request: IncomingMessage
+  readonly #reply: FastifyReply
+  readonly #response: ServerResponse
+  readonly #upstream: UpstreamRequest
+  readonly #services: ForwardServices
   #connection: Client | undefined
   #controller: Dispatcher.DispatchController | undefined
   #attempts = 0
   /** The first part of the body, or its end, has come. */
-  #begun = false
-  /** What the upstream declared. */
+  #bodyBegan = false
+  /** The length of the body that the upstream declared. */
   #length: number | undefined
-  /** All of a small body that came in one piece. */
-  #whole: Buffer | undefined
-  /** Nobody waits for the rest: the client left, or the gateway ended it. */
+  /** The whole of a small body that came in one chunk. */
+  #heldBody: Buffer | undefined
+  /** Nobody waits for the rest: the client left, or the gateway ended the forward. */
   #abandoned = false
   /** The connection to the upstream is given back. */
   #over = false
   #isEventStream = false
-  /** Taken in among the live connections, so that it no longer counts among those for requests. */
-  #lasts = false
+  /** Counted among the live connections, and no longer among the connections for requests. */
+  #isLive = false
   #untie: (() => void) | undefined
-  #refused: Error | undefined
+  #refusal: Refusal | undefined
 
-  constructor(options: HttpForwardOptions) {
-    this.#options = options
-    options.reply.raw.on('close', () => this.#onClientClose())
+  constructor(context: RequestContext, reply: FastifyReply, upstream: UpstreamRequest, services: ForwardServices) {
+    this.#context = context
+    this.#request = context.raw
+    this.#reply = reply
+    this.#response = reply.raw
+    this.#upstream = upstream
+    this.#services = services
+    this.#response.on('close', () => this.#onClientClose())
   }
 
   get kind(): 'event-stream' | 'response' {
@@ -100,12 +104,12 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   }
 
   get holder(): string {
-    return nameOf(this.#options.holder)
+    return nameOf(this.#context.holder)
   }
 
   start(): void {
-    const { live, connections, send } = this.#options
-    if (send.body !== null) live.watch(this)
+    const { connections, send } = this.#upstream
+    if (send.body !== null) this.#services.live.watch(this)
     connections.take(this)
   }
 
@@ -115,22 +119,22 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   }
 
   onNoConnection(why: 'busy' | 'share'): void {
-    this.#options.live.unwatch(this)
+    this.#services.live.unwatch(this)
     this.#over = true
-    if (this.#isGone()) this.#options.reply.hijack()
-    else this.#options.reply.send(refusalFor(why))
+    if (this.#isClientGone()) this.#reply.hijack()
+    else this.#reply.send(refusalWithoutPlace(why))
   }
 
-  // A second time on the same connection, which is then opened anew.
+  // A repetition is sent on the same `Client`, which then opens a new connection.
   #dispatch(connection: Client): void {
     this.#attempts++
     this.#controller = undefined
-    connection.dispatch(this.#options.send, this)
+    connection.dispatch(this.#upstream.send, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#isGone()) controller.abort(new Error('the client went away'))
+    if (this.#isClientGone()) controller.abort(new Error('the client went away'))
   }
 
   onRequestUpgrade(
@@ -141,10 +145,10 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   ): void {
     this.#giveBack()
     this.#release()
-    const { onUpgrade } = this.#options
-    // Our connector makes nothing but sockets; undici's types are wider.
-    if (onUpgrade === undefined || this.#isGone() || !(socket instanceof Socket)) socket.destroy()
-    else onUpgrade(Array.isArray(controller.rawHeaders) ? controller.rawHeaders : [], socket)
+    const { onUpgrade } = this.#upstream
+    // The connector makes only sockets; undici's types are wider.
+    if (onUpgrade === undefined || this.#isClientGone() || !(socket instanceof Socket)) socket.destroy()
+    else onUpgrade(rawHeadersOf(controller.rawHeaders), socket)
   }
 
   onResponseStart(
@@ -153,174 +157,171 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     _headers: unknown,
     statusText?: string
   ): void {
-    const { reply, request, marks, live, holder } = this.#options
-    const { raw } = reply
-    const rawHeaders = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : []
+    const request = this.#request
+    const response = this.#response
+    const rawHeaders = rawHeadersOf(controller.rawHeaders)
     if (status < 200) {
-      // HTTP/1.0 knows no interim answers.
-      if (status === 103 && request.raw.httpVersionMinor === 1) raw.socket?.write(earlyHints(rawHeaders), 'latin1')
+      // HTTP/1.0 has no interim responses (RFC 9110, section 15.2).
+      if (status === 103 && request.httpVersionMinor === 1) response.socket?.write(earlyHints(rawHeaders), 'latin1')
       return
     }
-    const head = clientHead(rawHeaders, marks())
+    const head = clientHead(rawHeaders, responseAdditions(this.#context, this.#services.cors))
     if (head.isEventStream) {
       this.#isEventStream = true
-      const admission = live.admit(this, holder)
+      const admission = this.#services.live.admit(this, this.#context.holder)
       if (admission !== 'admitted') {
-        this.#refused = refusalFor(admission)
-        controller.abort(this.#refused)
+        this.#refusal = refusalWithoutPlace(admission)
+        controller.abort(this.#refusal)
         return
       }
       this.#onAdmitted()
     }
     this.#length = head.length
-    raw.writeHead(
-      status,
-      reasonPhrase(statusText),
-      mayHaveTrailers(request, status, head) ? head.headers : withoutTrailer(head)
-    )
-    reply.hijack()
+    // Only a chunked response can carry trailers.
+    const isChunked =
+      request.httpVersionMinor === 1 && request.method !== 'HEAD' && !isBodyless(status) && head.length === undefined
+    response.writeHead(status, reasonPhrase(statusText), isChunked ? head.headers : withoutTrailer(head))
+    this.#reply.hijack()
     if (head.isEventStream) this.#tie()
-    // What came together leaves together; an event stream may be silent for long, and its client waits for the headers.
+    // Head and body that came together are written together. The head of an event stream, which may be silent for long, is
+    // not kept back for a body.
     queueMicrotask(() => {
-      if (this.#over || raw.writableEnded) return
+      if (this.#over || response.writableEnded) return
       if (!this.#isEventStream) this.#watchResponse()
-      if (this.#begun) return
-      // Not by `flushHeaders`, which encodes in UTF-8 what is one byte a character here. Where no body may be, nothing
-      // else writes them.
-      if (request.raw.method === 'HEAD' || isBodyless(status)) raw.flushHeaders()
-      else raw.write('', 'latin1')
+      if (this.#bodyBegan) return
+      // `flushHeaders` would encode header values in UTF-8, and they are latin1 here. It is used only where no body may
+      // be, because nothing else writes the head there.
+      if (request.method === 'HEAD' || isBodyless(status)) response.flushHeaders()
+      else response.write('', 'latin1')
     })
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { raw } = this.#options.reply
-    this.#begun = true
-    if (chunk.length === this.#length && chunk.length <= wholeAtMost) {
-      this.#whole = chunk
+    const response = this.#response
+    this.#bodyBegan = true
+    if (chunk.length === this.#length && chunk.length <= heldBodyBytes) {
+      this.#heldBody = chunk
       return
     }
-    // What undici's parser makes of going on after a pause.
+    // Undici's parser emits an empty chunk when it goes on after a pause.
     if (chunk.length === 0) return
     countPassed(chunk.length)
-    if (raw.write(chunk)) return
-    if (raw.writableLength < waitingAtMost && !raw.destroyed) return
+    if (response.write(chunk)) return
+    if (response.writableLength < highWaterMark && !response.destroyed) return
     controller.pause()
-    raw.once('drain', () => controller.resume())
+    response.once('drain', () => controller.resume())
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    const { reply, request, limits, live, connections } = this.#options
-    this.#begun = true
-    // Undici takes a reset for the end of a body that has no other end.
-    const broken = this.#length === undefined && this.#connection !== undefined && connections.isReset(this.#connection)
+    const response = this.#response
+    const { connections } = this.#upstream
+    this.#bodyBegan = true
+    // Undici takes a reset for the end of a body that is framed by the end of its connection.
+    const isBroken =
+      this.#length === undefined && this.#connection !== undefined && connections.isReset(this.#connection)
     this.#giveBack()
-    if (broken) {
+    if (isBroken) {
       this.#breakOff()
       return
     }
     const trailers = Array.isArray(controller.rawTrailers) ? clientTrailers(controller.rawTrailers) : []
-    if (trailers.length > 0) reply.raw.addTrailers(trailers)
-    // As text of one byte a character it is joined with the head, and written without being copied into a buffer first.
-    if (this.#whole === undefined) reply.raw.end()
-    else reply.raw.end(this.#whole.toString('latin1'), 'latin1')
-    // The client may take long for what still waits for it.
-    if (this.#whole === undefined && reply.raw.writableLength > 0) live.watch(this)
-    // An answer before the end of the upload.
-    discardBody(request.raw, limits)
+    if (trailers.length > 0) response.addTrailers(trailers)
+    // A latin1 string is joined with the head into one write; a buffer would be written apart from it.
+    if (this.#heldBody === undefined) response.end()
+    else response.end(this.#heldBody.toString('latin1'), 'latin1')
+    // A slow client may take longer than five seconds for what is still buffered.
+    if (this.#heldBody === undefined && response.writableLength > 0) this.#services.live.watch(this)
+    // The upstream may have answered before the end of the upload.
+    discardBody(this.#request, this.#services.limits)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    const { reply } = this.#options
-    if (this.#refused === undefined && this.#mayRepeat(error) && this.#connection !== undefined) {
+    const response = this.#response
+    if (this.#refusal === undefined && this.#mayRepeat(error) && this.#connection !== undefined) {
       this.#dispatch(this.#connection)
       return
     }
     this.#giveBack()
     if (this.#abandoned) return
-    if (reply.raw.headersSent) {
-      // Undici holds a body against the length of the one that a 304 is about (RFC 9110, section 8.6).
-      if (isBodyless(reply.raw.statusCode) && codeOf(error) === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') reply.raw.end()
+    if (response.headersSent) {
+      // Undici expects a body of the length that a 304 declares for the full response (RFC 9110, section 8.6).
+      if (isBodyless(response.statusCode) && codeOf(error) === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') response.end()
       else this.#breakOff()
       return
     }
-    if (this.#isGone()) {
-      reply.hijack()
-      reply.raw.destroy()
+    if (this.#isClientGone()) {
+      this.#reply.hijack()
+      response.destroy()
       return
     }
-    reply.send(this.#refused ?? this.#refusal(error))
+    this.#reply.send(this.#refusal ?? this.#refusalFor(error))
   }
 
-  // What has come of the response is the client's, as it would be without a gateway between them.
+  // What has arrived of the response is still sent to the client, as it would be without a gateway between them.
   #breakOff(): void {
-    const { reply, request, onOutcome } = this.#options
-    onOutcome('upstream broke off')
-    breakOffOnceWritten(request.raw, reply.raw, this.#length)
+    this.#services.onOutcome(this.#request, 'upstream broke off')
+    breakOffOnceWritten(this.#request, this.#response, this.#length)
   }
 
   /** {@link Exchange} */
   onLasting(): void {
     if (!this.#goesOn()) return
     this.#tie()
-    // Where too many last already, it keeps its place among those for requests: what has begun is not broken off for that.
-    if (!this.#over && this.#options.live.admit(this, this.#options.holder) === 'admitted') this.#onAdmitted()
+    // Where too many connections are live already, the forward keeps its place among the connections for requests: a
+    // response that has begun is not broken off for that.
+    if (!this.#over && this.#services.live.admit(this, this.#context.holder) === 'admitted') this.#onAdmitted()
   }
 
   /**
-   * Ends the exchange. An event stream ends as if the upstream had ended it, so that its client asks again and is
-   * refused. Everything else is broken off: half of a file must not look like the whole.
+   * Ends the forward. An event stream ends as if the upstream had ended it, so that its client asks again and is refused.
+   * Everything else is broken off: half of a file must not look like the whole.
    */
   end(reason: EndReason): void {
     // The upload is over by now, and the response has not begun.
     if (!this.#goesOn()) {
-      this.#untie?.()
-      this.#untie = undefined
+      this.#releaseSession()
       return
     }
-    const { reply, request, onOutcome } = this.#options
     this.#abandoned = true
-    onOutcome(reason)
-    if (!reply.raw.headersSent) reply.hijack()
-    if (this.#isEventStream && !reply.raw.writableEnded) endWithin(reply.raw)
-    else breakOff(request.raw, reply.raw, this.#length)
+    this.#services.onOutcome(this.#request, reason)
+    if (!this.#response.headersSent) this.#reply.hijack()
+    if (this.#isEventStream && !this.#response.writableEnded) endWithin(this.#response)
+    else breakOff(this.#request, this.#response, this.#length)
     this.#stop(reason)
   }
 
   // Whether something is still on its way to or from the client.
   #goesOn(): boolean {
-    const { reply, request } = this.#options
-    if (this.#abandoned || reply.raw.writableFinished) return false
-    return reply.raw.headersSent || !request.raw.complete
+    if (this.#abandoned || this.#response.writableFinished) return false
+    return this.#response.headersSent || !this.#request.complete
   }
 
-  // An upload on a rule that keeps responses open was tied as what it was; its response is another matter.
+  // With `keepOpen` an upload is tied to its session and the response to its user alone: the tie is made anew.
   #watchResponse(): void {
-    if (this.#options.keepOpen) {
-      this.#untie?.()
-      this.#untie = undefined
-    }
-    this.#options.live.watch(this)
+    if (this.#context.rule?.keepOpen === true) this.#releaseSession()
+    this.#services.live.watch(this)
   }
 
   #tie(): void {
-    const { tie, keepOpen, reply } = this.#options
-    const mayOutlast = keepOpen && !this.#isEventStream && reply.raw.headersSent
-    this.#untie ??= tie?.(() => this.end('session ended'), { keepOpen: mayOutlast })
+    const { identity, rule } = this.#context
+    if (this.#untie !== undefined || identity === null) return
+    const keepOpen = rule?.keepOpen === true && !this.#isEventStream && this.#response.headersSent
+    this.#untie = this.#services.tie(identity, () => this.end('session ended'), { keepOpen })
   }
 
   #onAdmitted(): void {
-    if (this.#lasts) return
-    this.#lasts = true
-    if (this.#connection !== undefined) this.#options.connections.lasts(this)
+    if (this.#isLive) return
+    this.#isLive = true
+    if (this.#connection !== undefined) this.#upstream.connections.lasts(this)
   }
 
-  // The client went away, or has all of its answer.
+  // The client went away, or has all of its response.
   #onClientClose(): void {
     this.#release()
-    const { reply, onOutcome } = this.#options
-    if (reply.raw.writableFinished) return
-    // Unless another outcome was told before: then the gateway closed the connection.
-    onOutcome('client left', reply.raw.headersSent ? reply.raw.statusCode : undefined)
+    const response = this.#response
+    if (response.writableFinished) return
+    // The first outcome that is told counts: where the gateway closed the connection, it has told another one before.
+    this.#services.onOutcome(this.#request, 'client left', response.headersSent ? response.statusCode : undefined)
     if (this.#abandoned) return
     this.#abandoned = true
     this.#stop('the client went away')
@@ -328,7 +329,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
 
   #stop(reason: string): void {
     if (this.#connection === undefined) this.#over = true
-    this.#options.connections.cancel(this)
+    this.#upstream.connections.cancel(this)
     this.#controller?.abort(new Error(reason))
   }
 
@@ -337,59 +338,63 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     this.#over = true
     if (this.#connection === undefined) return
     const opened = this.#controller !== undefined
-    this.#options.connections.giveBack(this, this.#connection, { counted: !this.#lasts, opened })
+    this.#upstream.connections.giveBack(this, this.#connection, { counted: !this.#isLive, opened })
   }
 
-  // A slow client may still be reading what the upstream said long ago: it is live until it has gone, or has it all.
+  // Called when the client has gone or has its whole response, and not when the upstream has sent it: a slow client may
+  // still be reading what the upstream said long ago, and its connection is live until then.
   #release(): void {
-    const { live } = this.#options
+    const { live } = this.#services
     live.unwatch(this)
     live.delete(this)
+    this.#releaseSession()
+  }
+
+  #releaseSession(): void {
     this.#untie?.()
     this.#untie = undefined
   }
 
-  #isGone(): boolean {
-    const { reply, request } = this.#options
-    return this.#abandoned || reply.raw.destroyed || request.raw.socket.destroyed
+  #isClientGone(): boolean {
+    return this.#abandoned || this.#response.destroyed || this.#request.socket.destroyed
   }
 
   #mayRepeat(error: Error): boolean {
     return (
-      this.#options.repeatable &&
-      !this.#isGone() &&
-      !this.#options.reply.raw.headersSent &&
+      this.#upstream.repeatable &&
+      !this.#isClientGone() &&
+      !this.#response.headersSent &&
       this.#attempts === 1 &&
       this.#controller !== undefined &&
       closedConnection.has(codeOf(error) ?? '')
     )
   }
 
-  #refusal(error: Error): Error {
+  #refusalFor(error: Error): Refusal {
+    const { onOutcome } = this.#services
     if (isRefusal(error, 'BODY_TOO_LARGE')) return error
     if (isRefusal(error, 'REQUEST_TIMEOUT')) {
-      this.#options.onOutcome('timed out')
-      this.#options.reply.raw.shouldKeepAlive = false
+      onOutcome(this.#request, 'timed out')
+      this.#response.shouldKeepAlive = false
       return error
     }
     if (codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT') {
-      this.#options.onOutcome('timed out')
-      return withCause(new Refusal('UPSTREAM_TIMEOUT'), error)
+      onOutcome(this.#request, 'timed out')
+      return new Refusal('UPSTREAM_TIMEOUT', { cause: error })
     }
-    if (this.#controller === undefined) return withCause(new Refusal('UPSTREAM_UNREACHABLE'), error)
-    this.#options.onOutcome('upstream broke off')
-    return withCause(new Refusal('UPSTREAM_FAILED'), error)
+    if (this.#controller === undefined) return new Refusal('UPSTREAM_UNREACHABLE', { cause: error })
+    onOutcome(this.#request, 'upstream broke off')
+    return new Refusal('UPSTREAM_FAILED', { cause: error })
   }
 }
 
-/** What is said to whoever gets no connection. */
-export function refusalFor(why: 'busy' | 'share'): Error {
-  return why === 'busy' ? new Refusal('UPSTREAM_BUSY') : rateLimited(busyRetryAfter)
+/** The refusal for a request that gets no connection: all are busy, or its holder has its share. */
+export function refusalWithoutPlace(why: 'busy' | 'share'): Refusal {
+  return why === 'busy' ? new Refusal('UPSTREAM_BUSY') : rateLimited(busyRetryAfterSeconds)
 }
 
-function withCause(refusal: Error, cause: Error): Error {
-  refusal.cause = cause
-  return refusal
+function rawHeadersOf(rawHeaders: unknown): readonly (Buffer | string)[] {
+  return Array.isArray(rawHeaders) ? rawHeaders : []
 }
 
 function reasonPhrase(text: string | undefined): string {
@@ -398,9 +403,4 @@ function reasonPhrase(text: string | undefined): string {
 
 function isBodyless(status: number): boolean {
   return status === 204 || status === 304
-}
-
-// Only a chunked response can carry trailers.
-function mayHaveTrailers({ raw }: FastifyRequest, status: number, { length }: ClientHead): boolean {
-  return raw.httpVersionMinor === 1 && raw.method !== 'HEAD' && !isBodyless(status) && length === undefined
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
@@ -14,6 +14,29 @@ export function lingeringClose(socket: Duplex, lastWord?: string): void {
   socket.resume()
   socket.end(lastWord)
   setTimeout(() => socket.destroy(), lingerMs).unref()
+}
+
+/** The response that a connection is at; undefined for an idle connection, and for one that no longer speaks HTTP. */
+export function responseOn(socket: object): ServerResponse | undefined {
+  // Node has no public way to ask. Its own answer to a malformed request looks here, too.
+  const response: unknown = Reflect.get(socket, '_httpMessage')
+  return response instanceof ServerResponse ? response : undefined
+}
+
+/**
+ * Writes a last response on a connection whose bytes are no requests any more, and closes it within a second, so that the
+ * client gets to read it; at once where another response has begun, which the last one would become a part of. Returns
+ * whether it was written.
+ */
+export function respondAndClose(socket: Duplex, response: string): boolean {
+  // Node has let go of this socket, and an error without a listener ends the process.
+  socket.on('error', () => socket.destroy())
+  if (!socket.writable || responseOn(socket)?.headersSent === true) {
+    socket.destroy()
+    return false
+  }
+  lingeringClose(socket, response)
+  return true
 }
 
 /** Ends a response as if it were whole, and cuts its connection where the client does not take the rest within a second. */

@@ -1,24 +1,18 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify'
 import type { Logger } from 'pino'
-import type { LiveConnections } from '../auth/live-connections.ts'
+import type { Dispatcher } from 'undici'
 import { Refusal } from '../auth/refusals.ts'
-import type { Cors } from './cors.ts'
-import { createForward, type OnOutcome } from './forward.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
-import { type BodyLimits, discardBody, ignoreContentType } from './request-body.ts'
-import {
-  type ClientHeaders,
-  clientHeaders,
-  type HeaderPolicy,
-  type PrincipalHeader,
-  upstreamFacts
-} from './request-headers.ts'
+import { type ForwardServices, HttpForward } from './http-forward.ts'
+import { discardBody, hasBody, ignoreContentType, limitedBody } from './request-body.ts'
+import { createUpstreamHeaders, type HeaderPolicy, type PrincipalHeader } from './request-headers.ts'
 import type { Method, PolicyRoute, RouteRule } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
 import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/upstream.ts'
+import { forwardUpgrade } from './websocket-forward.ts'
 
-export interface ProxyOptions {
+export interface ProxyOptions extends Omit<ForwardServices, 'tie'> {
   readonly publicUrl: string
   readonly guard: GuardOptions
   readonly routes: readonly PolicyRoute[]
@@ -28,39 +22,35 @@ export interface ProxyOptions {
   /** What else of clients' headers is dropped, and what is passed on. */
   readonly headers: HeaderPolicy
   /** Whether the peer with this address is believed about the trace that a request belongs to. */
-  readonly isTrusted: ClientHeaders['isTrusted']
-  readonly cors: Cors
-  readonly limits: BodyLimits
-  /** The connections that last; whoever closes the gateway says goodbye to them. */
-  readonly live: LiveConnections
-  readonly onOutcome: OnOutcome
+  readonly isTrusted: (address: string | undefined) => boolean
   readonly log: Pick<Logger, 'warn'>
 }
 
+type Handler = (request: FastifyRequest, reply: FastifyReply) => void
+
 /** The scope of everything that is proxied: no body is parsed, every route has the guard in front of it. */
 export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions): Promise<void> {
-  const { cors, limits, live, onOutcome } = options
-  const { tie } = options.guard.sessions
+  const { publicUrl, principalHeaders, headers: policy, isTrusted, log } = options
+  const services: ForwardServices = { ...options, tie: options.guard.sessions.tie }
   scope.removeAllContentTypeParsers()
   scope.addHook('onSend', function discardRefusedBody(request, _reply, payload, done) {
-    discardBody(request.raw, limits)
+    discardBody(request.raw, services.limits)
     done(null, payload)
   })
-  const clients = clientHeaders(options.headers, options.isTrusted)
   const guardFor = createGuard(options.guard)
-  for (const [upstream, routes] of byUpstream(options)) {
+  for (const [upstream, routes] of routesByUpstream(options)) {
     if (upstream.kind === 'folder') {
-      const serve = createFileHandler(upstream, { cors, limits, live, tie, onOutcome, log: options.log })
+      const serve = createFileHandler(upstream, { ...services, log })
       for (const route of routes) mountFolder(scope, route, guardFor(route.rule), serve)
     } else {
-      const facts = upstreamFacts(options.publicUrl, upstream.token, options.principalHeaders, clients)
-      const forward = createForward({ upstream, facts, cors, limits, live, tie, onOutcome })
-      await mountUpstream(scope, routes, guardFor, forward, upstream)
+      const { token } = upstream
+      const upstreamHeaders = createUpstreamHeaders({ publicUrl, token, principalHeaders, policy, isTrusted })
+      await mountServer(scope, upstream, routes, guardFor, createForward(upstream, upstreamHeaders, services))
     }
   }
 }
 
-function byUpstream({ routes, upstreams }: ProxyOptions): Map<ServerUpstream | FolderUpstream, PolicyRoute[]> {
+function routesByUpstream({ routes, upstreams }: ProxyOptions): Map<ServerUpstream | FolderUpstream, PolicyRoute[]> {
   const grouped = new Map<ServerUpstream | FolderUpstream, PolicyRoute[]>()
   for (const route of routes) {
     const { upstream: name } = route.rule
@@ -71,33 +61,48 @@ function byUpstream({ routes, upstreams }: ProxyOptions): Map<ServerUpstream | F
   return grouped
 }
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The policy rule that this route stands for. */
-    rule?: PolicyRoute['rule']
+const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+// The handler behind the guard, for requests and upgrades alike.
+function createForward(
+  { connections }: ServerUpstream,
+  upstreamHeaders: ReturnType<typeof createUpstreamHeaders>,
+  services: ForwardServices
+): Handler {
+  return function forward({ context }, reply) {
+    const { raw, target: path } = context
+    const headers = upstreamHeaders(context)
+    if (context.isUpgrade) {
+      forwardUpgrade(context, reply, { connections, headers }, services)
+      return
+    }
+    const method = raw.method as Dispatcher.HttpMethod // request validation let no other through
+    const body = hasBody(raw) ? limitedBody(raw, reply.raw, services.limits) : null
+    const send = { path, method, headers, body }
+    const request = { connections, send, repeatable: body === null && repeatable.has(method) }
+    new HttpForward(context, reply, request, services).start()
   }
 }
 
 /**
- * Mounts all rules that lead to one upstream: `@fastify/http-proxy` makes the routes and lets bodies through unparsed,
- * each has its rule's guard in front of it, and the forwarding is ours (`docs/upstream-notes.md` says why).
+ * Mounts the rules that lead to one server: `@fastify/http-proxy` makes the routes and lets bodies through unparsed, each
+ * has its rule's guard in front of it, and the forwarding is ours (`docs/upstream-notes.md` says why).
  */
-export async function mountUpstream(
+async function mountServer(
   scope: FastifyInstance,
+  upstream: ServerUpstream,
   routes: readonly PolicyRoute[],
   guardFor: (rule: RouteRule) => onRequestHookHandler,
-  forward: (request: FastifyRequest, reply: FastifyReply) => void,
-  upstream: ServerUpstream
+  forward: Handler
 ): Promise<void> {
-  // Where rules of one pattern differ by their methods, the library is told of the pattern once for each.
+  // `@fastify/http-proxy` takes each pattern once: rules of one pattern, which differ by their methods, are registered apart.
   for (const batch of distinctPatterns(routes)) {
     const byUrl = new Map(batch.map((route) => [route.url, route]))
-    await scope.register(async function upstreamScope(child) {
+    await scope.register(async function serverScope(child) {
       child.addHook('onRoute', function applyRule(route: RouteOptions) {
         const policy = byUrl.get(route.url)
         if (policy === undefined) throw new Error(`no rule stands for the route ${route.url}`)
         route.method = [...policy.methods]
-        route.config = { ...route.config, rule: policy.rule }
         route.onRequest = [guardFor(policy.rule), ignoreContentType]
       })
       await child.register(

@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http'
-import { withoutBetterAuthCookies } from '../auth/cookie-header.ts'
 import { foldHeaderName, kindOfHeader, listedInConnection } from '../auth/header-kinds.ts'
 import type { Identity } from '../auth/session-validation.ts'
+import type { RequestContext } from './request-context.ts'
 
 /** What the upstream can be told about an identified user on demand. */
 export const principalHeaderNames = {
@@ -20,40 +19,21 @@ export interface HeaderPolicy {
   readonly pass: readonly string[]
 }
 
-/** What is believed of a client's headers, and by whom. One for all upstreams of a gateway. */
-export interface ClientHeaders {
-  dispositionOf(name: string): Disposition
-  /** Whether the peer with this address is believed about the trace that a request belongs to. */
-  isTrusted(address: string | undefined): boolean
-}
+/** What becomes of one header of a client on its way to the upstream. */
+type Disposition = 'pass' | 'drop' | 'cookie' | 'from-trusted'
 
-export type Disposition = 'pass' | 'drop' | 'cookie' | 'from-trusted'
+const cachedNames = 512
+const longestCachedName = 64
 
-const dispositionsKept = 512
-const longestKept = 64
-
-export function clientHeaders(
-  policy?: HeaderPolicy,
-  isTrusted: ClientHeaders['isTrusted'] = () => false
-): ClientHeaders {
-  const drop = new Set(policy?.drop.map(foldHeaderName))
-  const pass = new Set(policy?.pass.map(foldHeaderName))
-  const known = new Map<string, Disposition>()
-
-  function dispositionOf(name: string): Disposition {
-    const found = known.get(name)
-    if (found !== undefined) return found
-    const disposition = judge(name)
-    if (name.length > longestKept) return disposition
-    // Begun anew, and not left as it is: whoever came first with made-up names would slow all others down for good.
-    if (known.size >= dispositionsKept) known.clear()
-    known.set(name, disposition)
-    return disposition
-  }
+// What becomes of each header name, computed once for each spelling.
+function createDispositions({ drop, pass }: HeaderPolicy): (name: string) => Disposition {
+  const dropped = new Set(drop.map(foldHeaderName))
+  const passed = new Set(pass.map(foldHeaderName))
+  const cached = new Map<string, Disposition>()
 
   function judge(name: string): Disposition {
     const folded = foldHeaderName(name)
-    if (drop.has(folded)) return 'drop'
+    if (dropped.has(folded)) return 'drop'
     switch (kindOfHeader(folded)) {
       case 'connection':
       case 'reserved':
@@ -62,7 +42,7 @@ export function clientHeaders(
         // In no other spelling: a server that folds names would have two lengths to choose from.
         return name.toLowerCase() === 'content-length' ? 'pass' : 'drop'
       case 'moving':
-        return pass.has(folded) ? 'pass' : 'drop'
+        return passed.has(folded) ? 'pass' : 'drop'
       case 'trace':
         return 'from-trusted'
       case 'application':
@@ -70,71 +50,75 @@ export function clientHeaders(
     }
   }
 
-  return { dispositionOf, isTrusted }
+  return function dispositionOf(name) {
+    const found = cached.get(name)
+    if (found !== undefined) return found
+    const disposition = judge(name)
+    if (name.length > longestCachedName) return disposition
+    // The whole cache is cleared when it is full: were it only closed, a client could fill it with made-up names and have
+    // every real name judged anew for good.
+    if (cached.size >= cachedNames) cached.clear()
+    cached.set(name, disposition)
+    return disposition
+  }
 }
 
-/** What the upstream is told about every request, whoever asks. */
-export interface UpstreamFacts {
-  /** Flat name/value pairs that are the same for every request: Host, X-Forwarded-Proto, X-Forwarded-Host, the token. */
-  readonly constant: readonly string[]
+export interface UpstreamHeadersOptions {
+  /** The public origin. */
+  readonly publicUrl: string
+  /** Sent as `X-Gatehouse-Token`. */
+  readonly token?: string | undefined
   /** What is said about an identified user besides id, email and its verification. */
-  readonly principal: readonly PrincipalHeader[]
-  readonly clients: ClientHeaders
+  readonly principalHeaders?: readonly PrincipalHeader[]
+  readonly policy?: HeaderPolicy
+  /** Whether the peer with this address is believed about the trace that a request belongs to. Default: nobody is. */
+  readonly isTrusted?: (address: string | undefined) => boolean
 }
 
-export function upstreamFacts(
-  publicUrl: string,
-  token: string | undefined,
-  principal: readonly PrincipalHeader[] = [],
-  clients = clientHeaders()
-): UpstreamFacts {
-  const { host, protocol } = new URL(publicUrl)
-  const constant = ['Host', host, 'X-Forwarded-Proto', protocol.slice(0, -1), 'X-Forwarded-Host', host]
-  if (token !== undefined) constant.push('X-Gatehouse-Token', token)
-  return { constant, principal, clients }
-}
+/** What of a request its headers for the upstream are made of. */
+export type HeaderSource = Pick<RequestContext, 'raw' | 'id' | 'clientAddress' | 'identity' | 'cookies'>
 
 /**
- * The headers for the upstream as flat name/value pairs: the client's own, less everything that only the gateway may
- * say and everything that belongs to one connection (RFC 9110, section 7.6.1), then the gateway's. What the client lists
+ * Makes the headers for one upstream as flat name/value pairs: the gateway's own, then the client's, less everything that
+ * only the gateway may say and everything that belongs to one connection (RFC 9110, section 7.6.1). What the client lists
  * in `Connection` can take away its own headers only (CVE-2026-33805).
  */
-export function upstreamHeaders(
-  request: IncomingMessage,
-  facts: UpstreamFacts,
-  about: { readonly identity: Identity | null; readonly requestId: string; readonly clientAddress: string }
-): string[] {
-  const { rawHeaders } = request
-  const { clients } = facts
-  const listed = listedInConnection(request.headers.connection)
-  const headers = facts.constant.slice()
-  headers.push('X-Request-Id', about.requestId, 'X-Forwarded-For', about.clientAddress)
-  if (about.identity !== null) headers.push(...principalHeaders(about.identity, facts))
-  let cookieAt = -1
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? ''
-    const value = rawHeaders[i + 1] ?? ''
-    const disposition = clients.dispositionOf(name)
-    if (disposition === 'drop' || listed?.has(name.toLowerCase())) continue
-    if (disposition === 'pass') headers.push(name, value)
-    else if (disposition === 'from-trusted') {
-      if (clients.isTrusted(request.socket.remoteAddress)) headers.push(name, value)
-    } else {
-      const left = withoutBetterAuthCookies(value)
-      if (left === null) continue
-      // Several lines are what HTTP/2 makes of one (RFC 9113, section 8.2.3), and FastAPI would read the last.
-      if (cookieAt === -1) cookieAt = headers.push(name, left) - 1
-      else headers[cookieAt] += `; ${left}`
+export function createUpstreamHeaders(options: UpstreamHeadersOptions): (source: HeaderSource) => string[] {
+  const { principalHeaders = [], policy = { drop: [], pass: [] }, isTrusted = () => false } = options
+  const { host, protocol } = new URL(options.publicUrl)
+  const fixed = ['Host', host, 'X-Forwarded-Proto', protocol.slice(0, -1), 'X-Forwarded-Host', host]
+  if (options.token !== undefined) fixed.push('X-Gatehouse-Token', options.token)
+  const dispositionOf = createDispositions(policy)
+
+  return function upstreamHeaders({ raw, id, clientAddress, identity, cookies }) {
+    const { rawHeaders } = raw
+    const listed = listedInConnection(raw.headers.connection)
+    const headers = fixed.slice()
+    headers.push('X-Request-Id', id, 'X-Forwarded-For', clientAddress)
+    if (identity !== null) headers.push(...identityHeaders(identity, principalHeaders))
+    let others = cookies.others
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] ?? ''
+      const disposition = dispositionOf(name)
+      if (disposition === 'drop' || listed?.has(name.toLowerCase())) continue
+      if (disposition === 'pass') headers.push(name, rawHeaders[i + 1] ?? '')
+      else if (disposition === 'from-trusted') {
+        if (isTrusted(raw.socket.remoteAddress)) headers.push(name, rawHeaders[i + 1] ?? '')
+      } else if (others !== null) {
+        // One line for several: HTTP/2 splits a line into several (RFC 9113, section 8.2.3), and FastAPI reads only the last.
+        headers.push(name, others)
+        others = null
+      }
     }
+    return headers
   }
-  return headers
 }
 
-// One gateway's facts are the same for all of its identities.
-const principals = new WeakMap<Identity, readonly string[]>()
+// Computed once for each identity: the policy's `principalHeaders` are the same for all upstreams of a gateway.
+const identityHeadersOf = new WeakMap<Identity, readonly string[]>()
 
-function principalHeaders(identity: Identity, { principal }: UpstreamFacts): readonly string[] {
-  const known = principals.get(identity)
+function identityHeaders(identity: Identity, principal: readonly PrincipalHeader[]): readonly string[] {
+  const known = identityHeadersOf.get(identity)
   if (known !== undefined) return known
   const headers = [
     'X-User-Id',
@@ -148,7 +132,7 @@ function principalHeaders(identity: Identity, { principal }: UpstreamFacts): rea
     const value = identity[key]
     if (value !== null) headers.push(principalHeaderNames[key], encodeHeaderValue(value))
   }
-  principals.set(identity, headers)
+  identityHeadersOf.set(identity, headers)
   return headers
 }
 

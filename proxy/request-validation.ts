@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import type { onRequestHookHandler } from 'fastify'
 import { Refusal } from '../auth/refusals.ts'
 import { canonicalTarget } from './canonical-path.ts'
+import { RequestContext } from './request-context.ts'
 import { methods } from './route-policy.ts'
-import { isUpgrade } from './websocket-upgrade.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -13,11 +13,13 @@ declare module 'fastify' {
   }
 }
 
-export interface AdmissionOptions {
+export interface RequestValidationOptions {
   /** The public origin. */
   readonly publicUrl: string
   /** Further `Host` values that are answered. */
   readonly allowedHosts: readonly string[]
+  /** The session cookie's full name, prefix included. */
+  readonly sessionCookie: string
 }
 
 /** What the router is given for a target that is refused: no canonical one has an empty segment. */
@@ -28,36 +30,44 @@ export function rewriteUrl(request: IncomingMessage): string {
   return canonicalTarget(request.url ?? '') ?? refusedTarget
 }
 
-/** The first hook of every request: one reading of its path, a method that is served, a host that is ours. */
-export function createAdmission(options: AdmissionOptions): onRequestHookHandler {
+/**
+ * The first hook of every request: begins its context, and requires one reading of its path, a method that is served and
+ * a host that is ours.
+ */
+export function createRequestValidation(options: RequestValidationOptions): onRequestHookHandler {
+  const { sessionCookie } = options
   const served: ReadonlySet<string> = new Set(methods)
   const hosts = createHostCheck(options)
 
-  return function admitRequest(request, reply, done) {
+  return function validateRequest(request, reply, done) {
     const { raw } = request
-    // Node drops what came together with a request whose `Upgrade` it ignores: the next one may begin anywhere.
-    if (raw.headers.upgrade !== undefined && !isUpgrade(raw)) reply.raw.shouldKeepAlive = false
-    // Node's parser takes HTTP/0.9 and HTTP/2.0 on the request line for what they are not.
+    const context = new RequestContext(request, sessionCookie)
+    request.context = context
+    // Node ignores an `Upgrade` to anything but a WebSocket and drops the bytes that came with it: the next request may
+    // begin anywhere in what follows.
+    if (raw.headers.upgrade !== undefined && !context.isUpgrade) reply.raw.shouldKeepAlive = false
+    // Node's parser accepts HTTP/0.9 and HTTP/2.0 on the request line and reads what follows as HTTP/1.1.
     if (raw.httpVersionMajor !== 1) return done(new Refusal('REQUEST_MALFORMED'))
-    if (raw.url === refusedTarget) return done(new Refusal('PATH_AMBIGUOUS'))
-    if (isUpgrade(raw) && hasParameters(request.originalUrl)) return done(new Refusal('PATH_AMBIGUOUS'))
+    if (context.canonicalTarget === refusedTarget) return done(new Refusal('PATH_AMBIGUOUS'))
+    if (context.isUpgrade && hasParameters(context.target)) return done(new Refusal('PATH_AMBIGUOUS'))
     if (!served.has(request.method)) return done(new Refusal('METHOD_NOT_ALLOWED'))
     const host = raw.headers.host
-    if (host !== undefined && hosts.known.has(host) && onlyOneHost(raw)) return done()
+    if (host !== undefined && hosts.known.has(host) && hasOneHost(raw)) return done()
     if (request.routeOptions.config.anyHost === true) return done()
-    if (host === undefined || !onlyOneHost(raw) || !isHost(host)) return done(new Refusal('HOST_INVALID'))
+    if (host === undefined || !hasOneHost(raw) || !isHost(host)) return done(new Refusal('HOST_INVALID'))
     done(hosts.known.has(hosts.normalise(host)) ? undefined : new Refusal('HOST_UNKNOWN'))
   }
 }
 
-// daphne takes what follows a `;` in the last segment off a WebSocket's path, and off no other (`docs/upstream-notes.md`).
+// daphne cuts what follows a `;` in the last segment off a WebSocket's path, and off no other path
+// (`docs/upstream-notes.md`).
 function hasParameters(target: string): boolean {
   const query = target.indexOf('?')
   const path = query === -1 ? target : target.slice(0, query)
   return path.includes(';', path.lastIndexOf('/'))
 }
 
-function onlyOneHost({ rawHeaders }: IncomingMessage): boolean {
+function hasOneHost({ rawHeaders }: IncomingMessage): boolean {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]
@@ -68,7 +78,7 @@ function onlyOneHost({ rawHeaders }: IncomingMessage): boolean {
 
 const loopback = ['localhost', '127.0.0.1', '[::1]']
 
-function createHostCheck({ publicUrl, allowedHosts }: AdmissionOptions) {
+function createHostCheck({ publicUrl, allowedHosts }: RequestValidationOptions) {
   const url = new URL(publicUrl)
   const defaultPort = url.protocol === 'https:' ? ':443' : ':80'
   const normalise = (host: string) => {

@@ -1,7 +1,7 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isBetterAuthCookie } from '../auth/cookie-header.ts'
 import { isHopByHop, listedInConnection } from '../auth/header-kinds.ts'
 import type { Cors } from './cors.ts'
+import type { RequestContext } from './request-context.ts'
 
 /** What is known about a header name. */
 export interface KnownName<T> {
@@ -46,8 +46,8 @@ function isSame(one: Uint8Array, other: Uint8Array): boolean {
   return true
 }
 
-/** What the gateway adds to an upstream's response, and what it therefore takes out of it. */
-export interface ResponseMarks {
+/** What the gateway adds to a response, and what it therefore takes out of it. */
+export interface ResponseAdditions {
   readonly requestId: string
   /** An answer about one person, or one that would differ for another: shared caches have to be told. */
   readonly personal: boolean
@@ -57,6 +57,22 @@ export interface ResponseMarks {
   /** CORS headers for a trusted origin, as flat pairs; they replace the upstream's. */
   readonly cors: readonly string[]
   readonly variesByOrigin: boolean
+}
+
+/** What the gateway adds to the response to a request that the guard let through, whoever answers it. */
+export function responseAdditions(
+  { raw, id, identity, rule, setCookies }: RequestContext,
+  cors: Cors
+): ResponseAdditions {
+  const personal = identity !== null
+  return {
+    requestId: id,
+    personal,
+    variesByCookie: personal || rule?.access === 'optional',
+    setCookies,
+    cors: cors.headers(raw),
+    variesByOrigin: cors.active
+  }
 }
 
 // RFC 9110, section 5.5 and 5.6.2: what a field value and a field name may be made of.
@@ -79,8 +95,8 @@ export interface ClientHead {
  * The head for the client: the upstream's less what belongs to its connection, cannot be sent, or sets or clears a
  * cookie of BetterAuth's, then the gateway's own.
  */
-export function clientHead(raw: readonly (Buffer | string)[], marks: ResponseMarks): ClientHead {
-  const headers: string[] = ['X-Request-Id', marks.requestId]
+export function clientHead(raw: readonly (Buffer | string)[], additions: ResponseAdditions): ClientHead {
+  const headers: string[] = ['X-Request-Id', additions.requestId]
   const vary: string[] = []
   const cacheControl: string[] = []
   let length: number | undefined
@@ -108,10 +124,10 @@ export function clientHead(raw: readonly (Buffer | string)[], marks: ResponseMar
         continue
       }
       case 'cors':
-        if (marks.cors.length > 0) continue
+        if (additions.cors.length > 0) continue
         break
       case 'for-caches':
-        if (marks.setCookies.length > 0) continue
+        if (additions.setCookies.length > 0) continue
         break
       case 'vary':
         vary.push(value)
@@ -133,17 +149,17 @@ export function clientHead(raw: readonly (Buffer | string)[], marks: ResponseMar
   }
   const listed = listedInConnection(connection)
   // Rarely: it may have come after what it lists.
-  if (listed !== null) return clientHead(withoutListed(raw, listed), marks)
-  for (const cookie of marks.setCookies) headers.push('Set-Cookie', cookie)
-  headers.push(...marks.cors)
+  if (listed !== null) return clientHead(withoutListed(raw, listed), additions)
+  for (const cookie of additions.setCookies) headers.push('Set-Cookie', cookie)
+  headers.push(...additions.cors)
 
-  if (marks.variesByCookie) addToList(vary, 'Cookie')
-  if (marks.variesByOrigin) addToList(vary, 'Origin')
+  if (additions.variesByCookie) addToList(vary, 'Cookie')
+  if (additions.variesByOrigin) addToList(vary, 'Origin')
   for (const value of vary) headers.push('Vary', value)
 
-  if (marks.setCookies.length > 0) headers.push('Cache-Control', 'private, no-store')
+  if (additions.setCookies.length > 0) headers.push('Cache-Control', 'private, no-store')
   else if (cacheControl.length > 0) for (const value of cacheControl) headers.push('Cache-Control', value)
-  else if (marks.personal) headers.push('Cache-Control', 'private')
+  else if (additions.personal) headers.push('Cache-Control', 'private')
   return { headers, length, isEventStream, announcesTrailers }
 }
 
@@ -242,24 +258,6 @@ function withoutListed(raw: readonly (Buffer | string)[], listed: ReadonlySet<st
 
 function latin1(value: Buffer | string | undefined): string {
   return value === undefined ? '' : typeof value === 'string' ? value : value.toString('latin1')
-}
-
-/** What the gateway has to say on the answer to a request that the guard let through, whoever answers it. */
-export function marksOf(request: FastifyRequest, reply: FastifyReply, cors: Cors): ResponseMarks {
-  const personal = request.identity !== null
-  return {
-    requestId: request.id,
-    personal,
-    variesByCookie: personal || request.routeOptions.config.rule?.access === 'optional',
-    setCookies: ownCookies(reply),
-    cors: cors.headers(request.raw),
-    variesByOrigin: cors.active
-  }
-}
-
-function ownCookies(reply: FastifyReply): readonly string[] {
-  const value = reply.getHeader('set-cookie')
-  return value === undefined ? [] : Array.isArray(value) ? value : [String(value)]
 }
 
 // What `"*"` stands for in `Clear-Site-Data` (W3C Clear Site Data, section 3.1), less the cookies.

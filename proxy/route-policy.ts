@@ -9,7 +9,7 @@ export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTION
 export type Method = (typeof methods)[number]
 
 /** One rule of the policy file. `path`: literal segments, `:name` for one non-empty segment, and a final `/*`. */
-export interface RouteRule extends Demands {
+export interface RouteRule extends Requirements {
   readonly path: string
   readonly access: Access
   /** Without: all methods. `GET` implies `HEAD`. */
@@ -69,7 +69,7 @@ export function compileRules(
   const urls = new Map<string, string>()
 
   for (const rule of rules) {
-    const problem = pathProblem(rule.path, reserved) ?? demandProblem(rule) ?? keepOpenProblem(rule)
+    const problem = pathProblem(rule.path, reserved) ?? requirementProblem(rule) ?? keepOpenProblem(rule)
     if (problem !== null) {
       problems.push(`routes: ${JSON.stringify(rule.path)} ${problem}`)
       continue
@@ -105,15 +105,17 @@ export function compileRules(
   return { routes, problems }
 }
 
-// Demands in words are the same for the same demands.
+// Requirements in words are the same for the same demands.
 function sayingOf(rule: RouteRule): string {
-  const saying = [rule.access, ...demandsInWords(rule), ...(rule.keepOpen === true ? ['kept open'] : [])].join(', ')
+  const saying = [rule.access, ...requirementsInWords(rule), ...(rule.keepOpen === true ? ['kept open'] : [])].join(
+    ', '
+  )
   return rule.upstream === undefined ? saying : `${saying} on ${rule.upstream}`
 }
 
-function demandProblem(rule: RouteRule): string | null {
-  if (rule.access === 'session' || demandsInWords(rule).length === 0) return null
-  return `asks for more than a session (${demandsInWords(rule).join(', ')}), which only access "session" can`
+function requirementProblem(rule: RouteRule): string | null {
+  if (rule.access === 'session' || requirementsInWords(rule).length === 0) return null
+  return `asks for more than a session (${requirementsInWords(rule).join(', ')}), which only access "session" can`
 }
 
 function keepOpenProblem({ access, keepOpen }: RouteRule): string | null {
@@ -177,8 +179,8 @@ function segmentProblem(segment: string): string | null {
   return null
 }
 
-/** What a rule with access `session` may ask for beyond a session. */
-export interface Demands {
+/** What a rule with access `session` may require beyond a session. */
+export interface Requirements {
   /** The user has at least one of these. Needs BetterAuth's admin plugin. */
   readonly roles?: readonly string[]
   /** The user's email address is verified. */
@@ -188,36 +190,25 @@ export interface Demands {
 }
 
 /** Why this identity does not get through; undefined when it does. */
-export type DemandCheck = (identity: Identity) => Error | undefined
+export type RequirementCheck = (identity: Identity) => Refusal | undefined
 
-/** The check of these demands, on a clock in ms since the epoch; undefined where nothing is asked for. */
-export function demandCheck({ roles, verified, freshWithin }: Demands, now: () => number): DemandCheck | undefined {
-  const checks: DemandCheck[] = []
-  if (roles !== undefined) {
-    const admitted = new Set(roles)
-    checks.push((identity) =>
-      identity.roles.some((role) => admitted.has(role)) ? undefined : new Refusal('ROLE_REQUIRED')
-    )
-  }
-  if (verified === true)
-    checks.push((identity) => (identity.emailVerified ? undefined : new Refusal('EMAIL_UNVERIFIED')))
-  if (freshWithin !== undefined) {
-    const freshMs = freshWithin * 1_000
-    // BetterAuth's rule for its own `freshAge`, turned around: a time that is none must not be fresh.
-    checks.push(({ signedInAt }) => (now() - signedInAt < freshMs ? undefined : new Refusal('SESSION_NOT_FRESH')))
-  }
-  if (checks.length === 0) return undefined
-  return function checkDemands(identity) {
-    for (const check of checks) {
-      const refusal = check(identity)
-      if (refusal !== undefined) return refusal
-    }
-    return undefined
+/** The check of these requirements, on a clock in ms since the epoch; undefined where there are none. */
+export function requirementCheck(
+  { roles, verified, freshWithin }: Requirements,
+  now: () => number
+): RequirementCheck | undefined {
+  if (roles === undefined && verified !== true && freshWithin === undefined) return undefined
+  return function checkRequirements({ roles: held, emailVerified, signedInAt }) {
+    if (roles !== undefined && !held.some((role) => roles.includes(role))) return new Refusal('ROLE_REQUIRED')
+    if (verified === true && !emailVerified) return new Refusal('EMAIL_UNVERIFIED')
+    // Not `>=`: a time that is not a number must not count as fresh, as it would under BetterAuth's rule for `freshAge`.
+    const isFresh = freshWithin === undefined || now() - signedInAt < freshWithin * 1_000
+    return isFresh ? undefined : new Refusal('SESSION_NOT_FRESH')
   }
 }
 
-/** The demands in words, such as `role admin or editor`; the same for the same demands, whatever their order. */
-export function demandsInWords({ roles, verified, freshWithin }: Demands): string[] {
+/** The requirements in words, such as `role admin or editor`; the same words for the same requirements in any order. */
+export function requirementsInWords({ roles, verified, freshWithin }: Requirements): string[] {
   const words: string[] = []
   if (roles !== undefined) words.push(`role ${[...new Set(roles)].sort().join(' or ')}`)
   if (verified === true) words.push('verified email')

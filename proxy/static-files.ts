@@ -1,27 +1,22 @@
 import { readFile, realpath, stat } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { pipeline, Readable } from 'node:stream'
 import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Logger } from 'pino'
-import type { EndReason, Exchange, LiveConnection, LiveConnections } from '../auth/live-connections.ts'
+import type { EndReason, Exchange, LiveConnection } from '../auth/live-connections.ts'
 import { Refusal } from '../auth/refusals.ts'
-import type { SessionResolver } from '../auth/session-resolver.ts'
-import type { Cors } from './cors.ts'
-import { holderOf, type OnOutcome } from './forward.ts'
+import { codeOf } from '../db/narrowing.ts'
+import type { ForwardServices } from './http-forward.ts'
 import { breakOff } from './lingering-close.ts'
-import { type BodyLimits, discardBody, ignoreContentType } from './request-body.ts'
-import { clientHead, marksOf } from './response-headers.ts'
+import { discardBody, ignoreContentType } from './request-body.ts'
+import type { RequestContext } from './request-context.ts'
+import { clientHead, responseAdditions } from './response-headers.ts'
 import type { PolicyRoute, RouteRule } from './route-policy.ts'
 import type { FolderUpstream } from './upstream/upstream.ts'
-import { isUpgrade } from './websocket-upgrade.ts'
 
-export interface FileOptions {
-  readonly cors: Cors
-  readonly limits: BodyLimits
-  readonly live: LiveConnections
-  readonly tie: SessionResolver['tie']
-  readonly onOutcome: OnOutcome
+export interface FileServices extends ForwardServices {
   readonly log: Pick<Logger, 'warn'>
 }
 
@@ -30,22 +25,22 @@ type FileHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<voi
 /** Mounts one policy rule on a folder: the guard stands in front as it does everywhere, then only reading is served. */
 export function mountFolder(
   scope: FastifyInstance,
-  { url, methods, rule }: PolicyRoute,
+  { url, methods }: PolicyRoute,
   guard: onRequestHookHandler,
   serve: FileHandler
 ): void {
   scope.register(async function folderScope(child) {
     child.addHook('onRequest', guard)
     child.addHook('onRequest', ignoreContentType)
-    child.addHook('onRequest', function refuseWriting({ raw, method }, _reply, done) {
+    child.addHook('onRequest', function refuseWriting({ context, method }, _reply, done) {
       if (method !== 'GET' && method !== 'HEAD') done(new Refusal('METHOD_NOT_ALLOWED'))
-      else done(isUpgrade(raw) ? new Refusal('UPGRADE_UNSUPPORTED') : undefined)
+      else done(context.isUpgrade ? new Refusal('UPGRADE_UNSUPPORTED') : undefined)
     })
     child.addHook('onSend', function nameReading(_request, reply, payload, done) {
       if (reply.statusCode === 405) reply.header('Allow', 'GET, HEAD')
       done(null, payload)
     })
-    child.route({ method: [...methods], url, config: { rule }, handler: serve })
+    child.route({ method: [...methods], url, handler: serve })
   })
 }
 
@@ -54,11 +49,11 @@ export function mountFolder(
  * no link, no other spelling that the file system takes for the same. A path with "/" at its end is the `index.html`
  * below it. Ranges and revalidation are `@fastify/send`'s.
  */
-export function createFileHandler({ directory }: FolderUpstream, options: FileOptions): FileHandler {
-  const { cors, limits, live, log } = options
+export function createFileHandler({ directory }: FolderUpstream, services: FileServices): FileHandler {
+  const { cors, limits, live, log, onOutcome } = services
   return async function serveFile(request, reply) {
     // The router's target: decoded once, spelled in one way, without dot segments.
-    const [target = '/', ...query] = request.url.split('?')
+    const [target = '/', ...query] = request.context.canonicalTarget.split('?')
     const path = decodeURIComponent(target)
     const root = await realpath(directory)
     const file = path.endsWith('/') ? `${path}index.html` : path
@@ -72,34 +67,34 @@ export function createFileHandler({ directory }: FolderUpstream, options: FileOp
       })
       // Deleted a moment ago.
       if (answer.statusCode === 404) throw new Refusal('NOT_FOUND')
-      return respond(request, reply, answer)
+      return respond(request.context, reply, answer)
     }
     if (kind === 'folder' && (await kindOf(root, `${file}/index.html`)) === 'file') {
       const location = [`${target}/`, ...query].join('?')
       const headers = { Location: location, 'Content-Length': '0' }
-      return respond(request, reply, { statusCode: 301, headers, stream: Readable.from([]) })
+      return respond(request.context, reply, { statusCode: 301, headers, stream: Readable.from([]) })
     }
-    const page = await notFoundPage(root, request.routeOptions.config.rule)
+    const page = await notFoundPage(root, request.context.rule)
     if (page === null) throw new Refusal('NOT_FOUND')
     const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': String(page.length) }
-    respond(request, reply, { statusCode: 404, headers, stream: Readable.from([page]) })
+    respond(request.context, reply, { statusCode: 404, headers, stream: Readable.from([page]) })
   }
 
-  function respond(request: FastifyRequest, reply: FastifyReply, answer: Answer): void {
-    const marks = marksOf(request, reply, cors)
-    const cacheControl = cachingOf(answer, marks.personal)
+  function respond(context: RequestContext, reply: FastifyReply, answer: Answer): void {
+    const additions = responseAdditions(context, cors)
+    const cacheControl = cachingOf(answer, additions.personal)
     const own = ['X-Content-Type-Options', 'nosniff', 'Cache-Control', cacheControl]
     reply.hijack()
     const described = Object.entries(answer.headers).flatMap(([name, value]) => [name, String(value)])
-    reply.raw.writeHead(answer.statusCode, clientHead([...described, ...own], marks).headers)
-    discardBody(request.raw, limits)
-    const sending = new FileResponse(request, reply, options)
+    reply.raw.writeHead(answer.statusCode, clientHead([...described, ...own], additions).headers)
+    discardBody(context.raw, limits)
+    const sending = new FileResponse(context, reply, services)
     live.watch(sending)
     pipeline(answer.stream, reply.raw, (err) => {
       sending.over()
-      if (err) options.onOutcome(request.raw, 'client left', reply.raw.statusCode)
+      if (err) onOutcome(context.raw, 'client left', reply.raw.statusCode)
       if (err && err.code !== 'ERR_STREAM_PREMATURE_CLOSE')
-        log.warn({ requestId: request.id, err }, 'a file could not be read')
+        log.warn({ requestId: context.id, err }, 'a file could not be read')
     })
   }
 }
@@ -107,35 +102,34 @@ export function createFileHandler({ directory }: FolderUpstream, options: FileOp
 /** A file on its way to a client: one that takes longer than five seconds belongs to the session of whoever asked. */
 class FileResponse implements Exchange, LiveConnection {
   readonly kind = 'response'
-  readonly #request: FastifyRequest
-  readonly #reply: FastifyReply
-  readonly #options: FileOptions
+  readonly #context: RequestContext
+  readonly #response: ServerResponse
+  readonly #services: FileServices
   #untie: (() => void) | undefined
 
-  constructor(request: FastifyRequest, reply: FastifyReply, options: FileOptions) {
-    this.#request = request
-    this.#reply = reply
-    this.#options = options
+  constructor(context: RequestContext, reply: FastifyReply, services: FileServices) {
+    this.#context = context
+    this.#response = reply.raw
+    this.#services = services
   }
 
   onLasting(): void {
-    const { identity } = this.#request
-    const { live, tie } = this.#options
-    live.admit(this, holderOf(this.#request))
+    const { identity, holder, rule } = this.#context
+    const { live, tie } = this.#services
+    live.admit(this, holder)
     if (identity === null) return
-    const keepOpen = this.#request.routeOptions.config.rule?.keepOpen === true
-    this.#untie = tie(identity, () => this.end('session ended'), { keepOpen })
+    this.#untie = tie(identity, () => this.end('session ended'), { keepOpen: rule?.keepOpen === true })
   }
 
   end(reason: EndReason): void {
-    this.#options.onOutcome(this.#request.raw, reason)
-    const length = Number(this.#reply.raw.getHeader('content-length'))
-    breakOff(this.#request.raw, this.#reply.raw, Number.isNaN(length) ? undefined : length)
+    this.#services.onOutcome(this.#context.raw, reason)
+    const length = Number(this.#response.getHeader('content-length'))
+    breakOff(this.#context.raw, this.#response, Number.isNaN(length) ? undefined : length)
   }
 
   over(): void {
-    this.#options.live.unwatch(this)
-    this.#options.live.delete(this)
+    this.#services.live.unwatch(this)
+    this.#services.live.delete(this)
     this.#untie?.()
   }
 }
@@ -165,7 +159,7 @@ async function kindOf(root: string, path: string): Promise<'file' | 'folder' | n
     const found = await stat(full)
     return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : null
   } catch (error) {
-    if (error instanceof Error && 'code' in error && absent.has(String(error.code))) return null
+    if (absent.has(codeOf(error) ?? '')) return null
     throw error
   }
 }

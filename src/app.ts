@@ -8,13 +8,12 @@ import { type AuthRoutesOptions, authRoutes } from '../auth/auth-routes.ts'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/pages-plugin.ts'
 import { Refusal } from '../auth/refusals.ts'
 import { createCors } from '../proxy/cors.ts'
-import { sessionCookieOf } from '../proxy/guard.ts'
+import { respondAndClose } from '../proxy/lingering-close.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/proxy-plugin.ts'
 import { discardBody, expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
-import { createAdmission, createAwaitTurn, rewriteUrl } from '../proxy/request-validation.ts'
+import { createAwaitTurn, createRequestValidation, rewriteUrl } from '../proxy/request-validation.ts'
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket-upgrade.ts'
-import { hangUp } from './hang-up.ts'
 import { createRefusal } from './refusals/error-handler.ts'
 import { createRefuse, problemOf, rawProblem } from './refusals/problem.ts'
 import { createExchangeLog, createNaming, followResponses } from './server/access-log.ts'
@@ -30,6 +29,8 @@ export interface AppOptions {
   /** The built-in pages; undefined leaves `/auth/*` to the upstream, and refusals as they are to programs. */
   readonly pages: PagesOptions | undefined
   readonly allowedHosts: readonly string[]
+  /** The session cookie's full name, prefix included. */
+  readonly sessionCookie: string
   readonly trustedOrigins: readonly string[]
   /** Addresses and CIDRs. */
   readonly trustedProxies: readonly string[]
@@ -39,7 +40,7 @@ export interface AppOptions {
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { server, log, readiness, proxy } = options
+  const { server, log, readiness, proxy, allowedHosts, sessionCookie } = options
   const cors = createCors(options.trustedOrigins)
   const isTrusted = trustedProxies(options.trustedProxies)
   const exchanges = createExchangeLog(log)
@@ -62,13 +63,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       else refuseRaw(socket, codeOfConnectionError(error))
     }
   })
-  app.decorateRequest('identity', null)
+  app.decorateRequest('context')
   const unfollow = followResponses(server, exchanges.finished)
   app.setErrorHandler(options.pages === undefined ? createRefuse(log) : createRefusal(options.pages, log))
 
   // 1. One request of a connection at a time, and one reading of it, or none.
   app.addHook('onRequest', createAwaitTurn())
-  app.addHook('onRequest', createAdmission({ publicUrl: proxy.publicUrl, allowedHosts: options.allowedHosts }))
+  app.addHook('onRequest', createRequestValidation({ publicUrl: proxy.publicUrl, allowedHosts, sessionCookie }))
   app.addHook('onRequest', function endKeepAliveWhenDraining(_request, reply, done) {
     if (readiness.draining) reply.raw.shouldKeepAlive = false
     done()
@@ -82,6 +83,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   })
   app.addHook('onSend', function markReply(request, reply, payload, done) {
     reply.header('X-Request-Id', request.id)
+    for (const cookie of request.context.setCookies) reply.header('Set-Cookie', cookie)
     if (cors.active) {
       reply.headers(pairs(cors.headers(request.raw)))
       reply.header('Vary', [reply.getHeader('vary'), 'Origin'].filter(Boolean).join(', '))
@@ -110,13 +112,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       })
       done()
     })
-    scope.addHook('onRequest', function requireOneCookie(request, _reply, done) {
-      try {
-        sessionCookieOf(request.raw, proxy.guard.sessionCookie)
-        done()
-      } catch (error) {
-        done(error instanceof Error ? error : new Refusal('COOKIE_AMBIGUOUS'))
-      }
+    scope.addHook('onRequest', function requireOneCookie({ context }, _reply, done) {
+      done(context.cookies.session.kind === 'ambiguous' ? new Refusal('COOKIE_AMBIGUOUS') : undefined)
     })
     scope.addHook('preParsing', function limitBody(request, reply, payload, done) {
       if (!hasBody(request.raw)) return done(null, payload)
@@ -164,7 +161,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 function createRawRefusal(log: Logger): (socket: Duplex, code: Parameters<typeof rawProblem>[0]) => void {
   return function refuseRaw(socket, code) {
     const requestId = randomUUID()
-    if (!hangUp(socket, rawProblem(code, requestId))) return
+    if (!respondAndClose(socket, rawProblem(code, requestId))) return
     log.info({ requestId, status: problemOf(code, requestId).status, code, outcome: 'finished' }, 'request')
   }
 }

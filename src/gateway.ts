@@ -134,12 +134,13 @@ export async function startGateway(
           }
         : undefined,
       allowedHosts: config.allowedHosts,
+      sessionCookie,
       trustedOrigins: config.trustedOrigins,
       trustedProxies: config.trustedProxies,
       auth: { ask, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       proxy: {
         publicUrl,
-        guard: { sessions, sessionCookie, origins: new Set([publicUrl, ...config.trustedOrigins]), now: Date.now },
+        guard: { sessions, origins: new Set([publicUrl, ...config.trustedOrigins]), now: Date.now },
         principalHeaders: policy.principalHeaders,
         headers: policy.headers,
         routes,

@@ -6,7 +6,7 @@ import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/database.ts'
 import { codeOf } from '../../db/narrowing.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/sessions.ts'
-import { demandCheck, type RouteRule } from '../../proxy/route-policy.ts'
+import { type RouteRule, requirementCheck } from '../../proxy/route-policy.ts'
 import { type Config, ConfigError } from '../config/config.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/settings.ts'
@@ -82,7 +82,7 @@ export function outcomeOf(
   if (access === 'deny') return { sentence: '404 NOT_FOUND' }
   if (access === 'public') return anonymously
   if (identity !== undefined) {
-    const refusal = demandCheck(rule, Date.now)?.(identity)
+    const refusal = requirementCheck(rule, Date.now)?.(identity)
     if (refusal !== undefined) return { sentence: `403 ${refusal.message}` }
     return { sentence: 'forwarded with the identity', asker: identity }
   }

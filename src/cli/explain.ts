@@ -1,7 +1,8 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+import { readCookieHeader } from '../../auth/cookie-header.ts'
 import type { Identity } from '../../auth/session-validation.ts'
-import { upstreamFacts, upstreamHeaders } from '../../proxy/request-headers.ts'
+import { createUpstreamHeaders } from '../../proxy/request-headers.ts'
 import type { Access, RouteRule } from '../../proxy/route-policy.ts'
 import { ConfigError } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
@@ -67,15 +68,17 @@ export function receivedLines({ config, policy }: Settings, rule: RouteRule, ask
   if (typeof spec === 'object' && 'directory' in spec) return ['sends   nothing: the gateway reads the file itself']
   const token = spec === undefined ? config.upstream.token : typeof spec === 'string' ? undefined : spec.token
   const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`
-  const headers = upstreamHeaders(
-    new IncomingMessage(new Socket()),
-    upstreamFacts(publicUrl, token === undefined ? undefined : '(not shown)', policy.principalHeaders),
-    {
-      identity: asker === 'stranger' ? null : asker === 'somebody' ? someone : asker,
-      requestId: '(one of its own)',
-      clientAddress: "(the client's address)"
-    }
-  )
+  const headers = createUpstreamHeaders({
+    publicUrl,
+    token: token === undefined ? undefined : '(not shown)',
+    principalHeaders: policy.principalHeaders
+  })({
+    raw: new IncomingMessage(new Socket()),
+    id: '(one of its own)',
+    clientAddress: "(the client's address)",
+    identity: asker === 'stranger' ? null : asker === 'somebody' ? someone : asker,
+    cookies: readCookieHeader(undefined, '')
+  })
   const lines: string[] = []
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at] ?? ''

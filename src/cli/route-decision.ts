@@ -4,10 +4,10 @@ import {
   type Access,
   compileRules,
   defaultRule,
-  demandsInWords,
   methods,
   type PolicyRoute,
   type RouteRule,
+  requirementsInWords,
   routerOptions
 } from '../../proxy/route-policy.ts'
 import type { Config } from '../config/config.ts'
@@ -114,7 +114,7 @@ export function explanation(decision: Decision, losers: readonly RouteRule[] = [
     byDefault ? 'rule    none names it, so it needs a session' : `rule    ${nameOf(rule)}`,
     ...losers.map((loser) => `over    ${nameOf(loser)}, which names it less precisely`),
     `access  ${rule.access}`,
-    ...demandsInWords(rule).map((demand) => `needs   ${demand}; otherwise 403`),
+    ...requirementsInWords(rule).map((demand) => `needs   ${demand}; otherwise 403`),
     ...(rule.keepOpen === true
       ? ['lasts   its response outlasts the session, but not a ban or the end of the user']
       : []),

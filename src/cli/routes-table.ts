@@ -1,4 +1,4 @@
-import { defaultRule, demandsInWords, type RouteRule } from '../../proxy/route-policy.ts'
+import { defaultRule, type RouteRule, requirementsInWords } from '../../proxy/route-policy.ts'
 import { reservedPaths, type Settings } from '../config/settings.ts'
 
 /** One line of the table of who may reach what. */
@@ -40,7 +40,7 @@ export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy
 /** The rule as a line of that table. */
 export function lineOf(rule: RouteRule): RouteLine {
   const { path, methods, access, upstream, keepOpen } = rule
-  const needs = demandsInWords(rule)
+  const needs = requirementsInWords(rule)
   return {
     path,
     methods: methods ?? 'any',

@@ -3,8 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Outcome } from '../../auth/live-connections.ts'
+import { responseOn } from '../../proxy/lingering-close.ts'
 import { refusedTarget } from '../../proxy/request-validation.ts'
-import { responseOn } from '../../proxy/websocket-upgrade.ts'
 
 /** A request as the public listener makes it: it carries what its log line will say. */
 export class NamedRequest extends IncomingMessage {

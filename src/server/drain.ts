@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import { Server as Listener, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LiveConnection, LiveConnections } from '../../auth/live-connections.ts'
-import { responseOn } from '../../proxy/websocket-upgrade.ts'
+import { responseOn } from '../../proxy/lingering-close.ts'
 import { NamedRequest } from './access-log.ts'
 
 export interface DrainOptions {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compileRules, demandCheck, demandsInWords, type RouteRule } from '../../proxy/route-policy.ts'
+import { compileRules, type RouteRule, requirementCheck, requirementsInWords } from '../../proxy/route-policy.ts'
 
 const identity = {
   userId: 'u',
@@ -15,14 +15,14 @@ const identity = {
 
 t.test('a rule that asks for nothing has no check', async (t) => {
   t.equal(
-    demandCheck({}, () => 0),
+    requirementCheck({}, () => 0),
     undefined
   )
 })
 
 t.test('a session is fresh for less than the seconds, to the millisecond, and never without a time', async (t) => {
   let now = 1_059_999
-  const check = demandCheck({ freshWithin: 60 }, () => now)
+  const check = requirementCheck({ freshWithin: 60 }, () => now)
   t.equal(check?.(identity), undefined)
   now++
   t.match(check?.(identity), { code: 'SESSION_NOT_FRESH' })
@@ -30,7 +30,7 @@ t.test('a session is fresh for less than the seconds, to the millisecond, and ne
 })
 
 t.test('one of several roles is enough, and a list is not a role', async (t) => {
-  const check = (roles: string[]) => demandCheck({ roles }, () => 0)?.(identity)
+  const check = (roles: string[]) => requirementCheck({ roles }, () => 0)?.(identity)
   t.equal(check(['x', 'b']), undefined)
   t.match(check(['x']), { code: 'ROLE_REQUIRED' })
   t.match(check(['a,b']), { code: 'ROLE_REQUIRED' })
@@ -57,7 +57,7 @@ t.test('only access "session" can ask for more than a session', async (t) => {
       t.match(problems, [/"\/x" asks for more than a session \(.+\), which only access "session" can/])
     }
   }
-  t.same(demandsInWords({ roles: ['b', 'a', 'b'], verified: true, freshWithin: 60 }), [
+  t.same(requirementsInWords({ roles: ['b', 'a', 'b'], verified: true, freshWithin: 60 }), [
     'role a or b',
     'verified email',
     'signed in within 60 s'
