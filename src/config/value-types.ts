@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
@@ -198,23 +199,17 @@ export function isPooledNeon(url: string): boolean {
   return isNeon(url) && (hostOf(url).split('.')[0] ?? '').endsWith('-pooler')
 }
 
-// Registries such as co.uk and com.au: below them the registrable domain has three labels, not two.
-const registryLabels = new Set(['ac', 'co', 'com', 'edu', 'gob', 'gov', 'net', 'ne', 'or', 'org'])
-
-function siteOf(host: string): string {
-  const labels = host.split('.')
-  const [second = '', top = ''] = labels.slice(-2)
-  return labels.slice(top.length === 2 && registryLabels.has(second) ? -3 : -2).join('.')
-}
-
 /**
- * Whether two hosts are of one site, so that a browser sends one's cookies on requests from the other. Told without the
- * public suffix list: the same host, or the same last two labels (three below registries such as co.uk).
+ * Whether two hosts share a registrable domain of the public suffix list, its private part included, so that a browser
+ * sends one's cookies on requests from the other: two names below `github.io` do not.
  */
 export function isSameSite(one: string, other: string): boolean {
   if (one === other) return true
-  if (isLoopback(one) || isLoopback(other) || isIP(one) !== 0 || isIP(other) !== 0) return false
-  return one.includes('.') && siteOf(one) === siteOf(other)
+  // The list costs some 10 ms and 10 MB, so it is loaded only where TRUSTED_ORIGINS has another host to judge.
+  const { getDomain }: typeof import('tldts') = createRequire(import.meta.url)('tldts')
+  const options = { allowPrivateDomains: true, extractHostname: false }
+  const site = getDomain(one, options)
+  return site !== null && site === getDomain(other, options)
 }
 
 /** What is wrong with a PEM file of certificates, null when it can be used. */
