@@ -54,7 +54,7 @@ function routesByUpstream({ routes, upstreams }: ProxyOptions): Map<ServerUpstre
   const grouped = new Map<ServerUpstream | FolderUpstream, PolicyRoute[]>()
   for (const route of routes) {
     const { upstream: name } = route.rule
-    const upstream = name === undefined ? upstreams.fallback : upstreams.named.get(name)
+    const upstream = name === undefined ? upstreams.default : upstreams.named.get(name)
     if (upstream === undefined) throw new Error(`a rule names the upstream ${JSON.stringify(name)}, which is not there`)
     grouped.set(upstream, [...(grouped.get(upstream) ?? []), route])
   }

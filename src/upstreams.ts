@@ -22,7 +22,7 @@ function namedServers({ policy }: Described): NamedServer[] {
  */
 export function openUpstreams(settings: Described): Upstreams & { close(): Promise<void> } {
   const { upstream, upstreamTimeoutMs, upstreamConnections: most } = settings.config
-  const fallback = openServer({ ...upstream, timeoutMs: upstreamTimeoutMs, most })
+  const defaultServer = openServer({ ...upstream, timeoutMs: upstreamTimeoutMs, most })
   const servers = namedServers(settings).map(({ name, timeout, url, caFile, token }): [string, ServerUpstream] => {
     const timeoutMs = timeout === undefined ? upstreamTimeoutMs : Math.ceil(timeout * 1000)
     return [name, openServer({ url, caFile, token, timeoutMs, most })]
@@ -31,11 +31,11 @@ export function openUpstreams(settings: Described): Upstreams & { close(): Promi
     typeof spec === 'object' && 'directory' in spec ? [[name, { kind: 'folder', directory: spec.directory }]] : []
   )
   return {
-    fallback,
+    default: defaultServer,
     named: new Map<string, ServerUpstream | FolderUpstream>([...servers, ...folders]),
     async close() {
       await Promise.all(
-        [fallback, ...servers.map(([, server]) => server)].map(({ connections }) => connections.destroy())
+        [defaultServer, ...servers.map(([, server]) => server)].map(({ connections }) => connections.destroy())
       )
     }
   }

@@ -20,7 +20,7 @@ export interface FolderUpstream {
 /** Where a rule sends what it lets through. */
 export interface Upstreams {
   /** For rules that name none, and for requests that no rule names. */
-  readonly fallback: ServerUpstream
+  readonly default: ServerUpstream
   readonly named: ReadonlyMap<string, ServerUpstream | FolderUpstream>
 }
 

@@ -6,17 +6,15 @@ import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/database.ts'
 import { codeOf } from '../../db/narrowing.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/sessions.ts'
-import { type RouteRule, requirementCheck } from '../../proxy/route-policy.ts'
 import { type Config, ConfigError } from '../config/config.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { describeDatabaseFailure } from '../exit-status.ts'
 
-/** Who the cookies of a jar make the asker, as the gateway would see it on a cache miss; `why` is for people. */
+/** Whose session the cookies of a jar hold, as the gateway would find on a cache miss; `why` is for people. */
 export interface JarVerdict {
   outcome: 'identified' | 'anonymous' | 'ambiguous' | 'unavailable'
   why: string
-  /** Whose session it is, when it is one. */
   identity?: Identity
 }
 
@@ -69,23 +67,4 @@ async function readSession(token: string, config: Config, admin: AdminColumns | 
   } catch (error) {
     return { outcome: 'unavailable', why: describeDatabaseFailure(error).lines.join(' ') }
   }
-}
-
-/** What the verdict and the rule come to together, and whom the upstream hears of; undefined when it hears nothing. */
-export function outcomeOf(
-  rule: RouteRule,
-  { outcome, identity }: JarVerdict
-): { sentence: string; asker?: Identity | 'stranger' } {
-  const { access } = rule
-  const anonymously = { sentence: 'forwarded without an identity', asker: 'stranger' } as const
-  if (outcome === 'ambiguous') return { sentence: '400 COOKIE_AMBIGUOUS' }
-  if (access === 'deny') return { sentence: '404 NOT_FOUND' }
-  if (access === 'public') return anonymously
-  if (identity !== undefined) {
-    const refusal = requirementCheck(rule, Date.now)?.(identity)
-    if (refusal !== undefined) return { sentence: `403 ${refusal.message}` }
-    return { sentence: 'forwarded with the identity', asker: identity }
-  }
-  if (outcome === 'unavailable') return { sentence: 'not known: the session could not be read' }
-  return access === 'optional' ? anonymously : { sentence: '401 SESSION_REQUIRED' }
 }

@@ -3,17 +3,34 @@ import { Socket } from 'node:net'
 import { readCookieHeader } from '../../auth/cookie-header.ts'
 import type { Identity } from '../../auth/session-validation.ts'
 import { createUpstreamHeaders } from '../../proxy/request-headers.ts'
-import type { Access, RouteRule } from '../../proxy/route-policy.ts'
+import {
+  type Access,
+  compileRules,
+  defaultRule,
+  type RouteRule,
+  requirementCheck,
+  requirementsInWords
+} from '../../proxy/route-policy.ts'
 import { ConfigError } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
-import { decide, explanation, outranked } from './route-decision.ts'
+import type { JarVerdict } from './cookie-jar-session.ts'
+import { createRouteMatcher } from './route-decision.ts'
 
-// Whom a rule lets through when no jar says who asks.
-const askers: Readonly<Record<Access, Asker | undefined>> = {
-  public: 'stranger',
-  optional: 'somebody',
-  session: 'somebody',
-  deny: undefined
+/** Who sends a request: a user whom the command knows, nobody who signed in, or some user or other. */
+type Sender = Identity | 'anonymous' | 'some user'
+
+// What a rule comes to, and which requests it lets through as long as no cookie jar says who sends them.
+const outcomes: Readonly<Record<Access, { answer: string; sender?: Sender }>> = {
+  public: { answer: 'forwarded; no session is looked up and no identity is sent', sender: 'anonymous' },
+  optional: {
+    answer: 'forwarded; with the identity if there is a session, anonymous otherwise',
+    sender: 'some user'
+  },
+  session: {
+    answer: 'forwarded with the identity if there is a session; otherwise 401 SESSION_REQUIRED, or the sign-in page',
+    sender: 'some user'
+  },
+  deny: { answer: '404 NOT_FOUND, whoever asks' }
 }
 
 /**
@@ -31,26 +48,72 @@ export async function explain(
   const target = given.replace(/^https?:\/\/[^/?#]+/i, '') || '/'
   if (given === '' || !target.startsWith('/'))
     throw new ConfigError(['PATH: must begin with "/", as in /users/7?tab=posts'])
-  const decision = await decide(method, target, settings)
-  if (decision.kind !== 'rule') return explanation(decision)
+  const decision = await createRouteMatcher(settings)(method, target)
+  if (decision.kind === 'refused')
+    return ['rule    none', `answer  ${decision.status} ${decision.code}: ${decision.reason}`]
+  if (decision.kind === 'own') return ['rule    none', `answer  by the gateway itself, under ${decision.path}`]
+
   const { rule } = decision
-  const lines = explanation(decision, await outranked(method, target, settings, rule))
-  let asker: Asker | undefined = askers[rule.access]
-  if (cookieJar !== undefined) {
-    const { judgeJar, outcomeOf } = await import('./cookie-jar-session.ts')
-    const verdict = await judgeJar(cookieJar, settings)
-    const outcome = outcomeOf(rule, verdict)
-    lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${outcome.sentence}`)
-    asker = outcome.asker
-  }
-  return asker === undefined ? lines : [...lines, ...receivedLines(settings, rule, asker)]
+  const outcome = outcomes[rule.access]
+  const lines = [
+    rule === defaultRule ? 'rule    none names it, so it needs a session' : `rule    ${nameOf(rule)}`,
+    ...(await outranked(method, target, settings, rule)).map(
+      (loser) => `over    ${nameOf(loser)}, which names it less precisely`
+    ),
+    `access  ${rule.access}`,
+    ...requirementsInWords(rule).map((demand) => `needs   ${demand}; otherwise 403`),
+    ...(rule.keepOpen === true
+      ? ['lasts   its response outlasts the session, but not a ban or the end of the user']
+      : []),
+    ...(rule.upstream === undefined ? [] : [`goes to ${rule.upstream}`]),
+    `answer  ${outcome.answer}`
+  ]
+  if (cookieJar === undefined) return [...lines, ...receivedLines(settings, rule, outcome.sender)]
+  const { judgeJar } = await import('./cookie-jar-session.ts')
+  const verdict = await judgeJar(cookieJar, settings)
+  const { sentence, sender } = outcomeOf(rule, verdict)
+  lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${sentence}`)
+  return [...lines, ...receivedLines(settings, rule, sender)]
 }
 
-/** Whose request it is: nobody's, somebody's whom the command knows, or somebody's whom it does not. */
-export type Asker = Identity | 'stranger' | 'somebody'
+/** What the verdict and the rule come to together, and who sends the request that is forwarded; undefined when none is. */
+function outcomeOf(rule: RouteRule, { outcome, identity }: JarVerdict): { sentence: string; sender?: Sender } {
+  const { access } = rule
+  const anonymously = { sentence: 'forwarded without an identity', sender: 'anonymous' } as const
+  if (outcome === 'ambiguous') return { sentence: '400 COOKIE_AMBIGUOUS' }
+  if (access === 'deny') return { sentence: '404 NOT_FOUND' }
+  if (access === 'public') return anonymously
+  if (identity !== undefined) {
+    const refusal = requirementCheck(rule, Date.now)?.(identity)
+    if (refusal !== undefined) return { sentence: `403 ${refusal.message}` }
+    return { sentence: 'forwarded with the identity', sender: identity }
+  }
+  if (outcome === 'unavailable') return { sentence: 'not known: the session could not be read' }
+  return access === 'optional' ? anonymously : { sentence: '401 SESSION_REQUIRED' }
+}
 
-// Stands where the command knows only that there is a user.
-const someone: Identity = {
+function nameOf({ path, methods }: RouteRule): string {
+  return `${path} (${methods === undefined ? 'any method' : methods.join(', ')})`
+}
+
+/** The rules that name the request too, and do not decide it because another names it more precisely. */
+async function outranked(
+  method: string,
+  target: string,
+  { config, policy }: Settings,
+  winner: RouteRule
+): Promise<RouteRule[]> {
+  const losers: RouteRule[] = []
+  for (const rule of policy.routes) {
+    if (rule === winner) continue
+    const alone = await createRouteMatcher({ config, routes: compileRules([rule]).routes })(method, target)
+    if (alone.kind === 'rule' && alone.rule === rule) losers.push(rule)
+  }
+  return losers
+}
+
+// Stands for a user of whom the command knows nothing.
+const someUser: Identity = {
   userId: 'x',
   email: 'x',
   emailVerified: false,
@@ -62,28 +125,30 @@ const someone: Identity = {
   impersonatedBy: 'x'
 }
 
-/** The headers that the gateway itself adds for the server behind a rule, in words, a line each. Secrets are named and not shown. */
-export function receivedLines({ config, policy }: Settings, rule: RouteRule, asker: Asker): string[] {
-  const spec = rule.upstream === undefined ? undefined : policy.upstreams[rule.upstream]
+/**
+ * The headers that the gateway itself adds for the server behind a rule, a line each; none where nothing is forwarded.
+ * Secrets are named and not shown.
+ */
+function receivedLines({ config, policy }: Settings, rule: RouteRule, sender: Sender | undefined): string[] {
+  if (sender === undefined) return []
+  const spec = rule.upstream === undefined ? config.upstream : policy.upstreams[rule.upstream]
   if (typeof spec === 'object' && 'directory' in spec) return ['sends   nothing: the gateway reads the file itself']
-  const token = spec === undefined ? config.upstream.token : typeof spec === 'string' ? undefined : spec.token
-  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`
-  const headers = createUpstreamHeaders({
-    publicUrl,
-    token: token === undefined ? undefined : '(not shown)',
+  const token = typeof spec === 'object' && spec.token !== undefined ? '(not shown)' : undefined
+  const upstreamHeaders = createUpstreamHeaders({
+    publicUrl: config.publicUrl ?? `http://localhost:${config.port}`,
+    token,
     principalHeaders: policy.principalHeaders
-  })({
+  })
+  const headers = upstreamHeaders({
     raw: new IncomingMessage(new Socket()),
     id: '(one of its own)',
     clientAddress: "(the client's address)",
-    identity: asker === 'stranger' ? null : asker === 'somebody' ? someone : asker,
+    identity: sender === 'anonymous' ? null : sender === 'some user' ? someUser : sender,
     cookies: readCookieHeader(undefined, '')
   })
-  const lines: string[] = []
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at] ?? ''
-    const own = asker === 'somebody' && /^X-(User|Session)-/.test(name)
-    lines.push(`sends   ${name}: ${own ? '(of whoever is signed in)' : headers[at + 1]}`)
-  }
-  return lines
+  return headers.flatMap((name, at) => {
+    if (at % 2 === 1) return []
+    const unknown = sender === 'some user' && /^X-(User|Session)-/.test(name)
+    return [`sends   ${name}: ${unknown ? '(of whoever is signed in)' : headers[at + 1]}`]
+  })
 }

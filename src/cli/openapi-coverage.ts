@@ -2,7 +2,7 @@ import { defaultRule, type RouteRule } from '../../proxy/route-policy.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Operation } from './openapi-document.ts'
 import { pathTemplate } from './path-template.ts'
-import { createDecider, type Decided, type Decision } from './route-decision.ts'
+import { createRouteMatcher, type Decision, type Routing } from './route-decision.ts'
 import { lineOf, type RouteLine, whereOf } from './routes-table.ts'
 
 /** What decides about some requests of an operation: a rule, the default that stands for none, or the gateway itself. */
@@ -32,13 +32,13 @@ const ownPages = ['/docs', '/docs/oauth2-redirect', '/redoc', '/openapi.json']
  * document does not list and rules may be about, such as those of WebSockets.
  */
 export async function coverageOf(
-  settings: Decided & { readonly policy: Pick<Settings['policy'], 'routes'> },
+  settings: Routing & { readonly policy: Pick<Settings['policy'], 'routes'> },
   operations: readonly Operation[],
   also: readonly string[] = []
 ): Promise<Coverage> {
   const { routes } = settings.policy
   const rulePaths = routes.map(({ path }) => path)
-  const decide = createDecider(settings)
+  const decide = createRouteMatcher(settings)
   const used = new Set<RouteRule>()
   const listed = operations.map((operation) => ({ operation, template: pathTemplate(operation.path) }))
 
@@ -106,7 +106,6 @@ export async function coverageOf(
     const scope = rule.methods === undefined ? '' : `${rule.methods.join(', ')} `
     findings.push({ kind: 'unused', sentence: `the rule ${scope}${rule.path} (${rule.access}) decides no operation` })
   }
-  await decide.close()
   return { operations: covered, findings }
 }
 

@@ -31,12 +31,10 @@ export async function loadSettings(env: Record<string, string | undefined>, cwd:
   const config = await Promise.resolve()
     .then(() => readConfig(env, cwd))
     .catch(collect)
-  const policy = await loadPolicy(policyFileOf(env, cwd)).catch(collect)
-  const compiled =
-    policy === undefined
-      ? { routes: [], problems: [] }
-      : compileRules(policy.routes, reservedPaths(config ?? { pages: true, publicHealthPath: undefined }))
-  problems.push(...compiled.problems)
-  if (config === undefined || policy === undefined || problems.length > 0) throw new ConfigError(problems)
-  return { config, policy, routes: compiled.routes }
+  const reserved = reservedPaths(config ?? { pages: true, publicHealthPath: undefined })
+  const policy = await loadPolicy(policyFileOf(env, cwd), (rules) => compileRules(rules, reserved).problems).catch(
+    collect
+  )
+  if (config === undefined || policy === undefined) throw new ConfigError(problems)
+  return { config, policy, routes: compileRules(policy.routes, reserved).routes }
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
@@ -11,48 +12,44 @@ export function refuse(context: z.core.$RefinementCtx, message: string): never {
   return z.NEVER
 }
 
+/** What `read` makes of a text; where it answers null, the problem is `message`. */
+function readBy<T>(read: (text: string) => T | null, message: string) {
+  return z.string().transform((text, context): T => read(text) ?? refuse(context, message))
+}
+
+function numberIn(from: number, to: number, spelling: RegExp, text: string): number | null {
+  const number = Number(text)
+  return spelling.test(text) && number >= from && number <= to ? number : null
+}
+
 /** A whole number between two bounds, both allowed. */
 export function wholeNumber(from: number, to: number) {
-  const message = `must be a whole number from ${from} to ${to}`
-  return z
-    .string()
-    .regex(/^\d{1,16}$/, message)
-    .transform(Number)
-    .pipe(z.number().min(from, message).max(to, message))
+  return readBy((text) => numberIn(from, to, /^\d{1,16}$/, text), `must be a whole number from ${from} to ${to}`)
 }
 
 /** Seconds, with up to three decimals, read as milliseconds. */
 export function seconds(from: number, to: number) {
-  const message = `must be a number of seconds from ${from} to ${to}`
-  return z
-    .string()
-    .regex(/^\d{1,9}(\.\d{1,3})?$/, message)
-    .transform((text) => Math.round(Number(text) * 1000))
-    .pipe(
-      z
-        .number()
-        .min(from * 1000, message)
-        .max(to * 1000, message)
-    )
+  return readBy(
+    (text) => numberIn(from, to, /^\d{1,9}(\.\d{1,3})?$/, text),
+    `must be a number of seconds from ${from} to ${to}`
+  ).transform((number) => Math.round(number * 1000))
 }
 
 /** Exactly `true` or `false`. */
 export const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true')
 
 /** The address or host name of a listener, as Node's `listen` takes it. */
-export const listenHost = z.string().transform((text, context) => {
+export const listenHost = readBy((text) => {
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
-  if (isIP(bare) !== 0) return bare
-  if (/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(bare)) return bare
-  return refuse(context, 'must be an address or a host name, without a port')
-})
+  const isName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(bare)
+  return isName || isIP(bare) !== 0 ? bare : null
+}, 'must be an address or a host name, without a port')
 
 /** Number of worker processes. */
-export const workerCount = z.string().transform((text, context): number | 'auto' => {
-  if (text === 'auto') return 'auto'
-  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0
-  return count >= 1 && count <= 128 ? count : refuse(context, 'must be a whole number from 1 to 128, or auto')
-})
+export const workerCount = readBy(
+  (text): number | 'auto' | null => (text === 'auto' ? text : numberIn(1, 128, /^\d{1,3}$/, text)),
+  'must be a whole number from 1 to 128, or auto'
+)
 
 /** A path that is answered on the public listener whatever the policy says, so it must not hide an auth route. */
 export const healthPath = z.string().transform((text, context) => {
@@ -87,7 +84,7 @@ export function commaList<T>(read: (item: string) => T | null, expected: string)
 }
 
 function parse(text: string): URL | null {
-  // The URL parser drops white space and turns backslashes round; an address that needs either is a typing error.
+  // The URL parser drops white space and reads a backslash as a slash; an address that needs either is a typing error.
   return /[\s\\]/.test(text) ? null : URL.parse(text)
 }
 
@@ -110,24 +107,16 @@ export function readOrigin(text: string): string | null {
 }
 
 /** A public origin. */
-export const origin = z.string().transform((text, context) => {
-  const known = readOrigin(text)
-  return (
-    known ?? refuse(context, 'must be an origin such as https://example.com, without path, query or user information')
-  )
-})
+export const origin = readBy(
+  readOrigin,
+  'must be an origin such as https://example.com, without path, query or user information'
+)
 
-/** Where FastAPI listens: an http or https origin, or `unix:/absolute/path`. */
-export const upstream = z.string().transform((text, context) => {
-  if (/^unix:\/(?!\/)[^?#\0]+$/.test(text)) return text
-  return (
-    readOrigin(text) ??
-    refuse(
-      context,
-      'must be http://host:port, https://host:port or unix:/path, without path, query or user information'
-    )
-  )
-})
+/** The address of a server behind the gateway: an http or https origin, or `unix:/absolute/path`. */
+export const upstream = readBy(
+  (text) => (/^unix:\/(?!\/)[^?#\0]+$/.test(text) ? text : readOrigin(text)),
+  'must be http://host:port, https://host:port or unix:/path, without path, query or user information'
+)
 
 /** A `host` or `host:port` in lower case, IPv6 in brackets; null when it is something else. */
 export function readHost(text: string): string | null {
@@ -139,21 +128,19 @@ export function readHost(text: string): string | null {
 }
 
 /** `host:port`, both required. */
-export const hostAndPort = z.string().transform((text, context) => {
+export const hostAndPort = readBy((text) => {
   const host = readHost(text)
-  return host !== null && /:\d+$/.test(host) && !host.endsWith(']')
-    ? host
-    : refuse(context, 'must be host:port, without a scheme')
-})
+  return host !== null && /:\d+$/.test(host) && !host.endsWith(']') ? host : null
+}, 'must be host:port, without a scheme')
 
-const named: Readonly<Record<string, readonly string[]>> = {
+const namedRanges: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1/128'],
   private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']
 }
 
 /** The addresses and CIDRs that one item of TRUSTED_PROXIES stands for; null when it is none. */
 export function readProxies(text: string): readonly string[] | null {
-  const known = Object.hasOwn(named, text) ? named[text] : undefined
+  const known = Object.hasOwn(namedRanges, text) ? namedRanges[text] : undefined
   if (known !== undefined) return known
   const [address = '', prefix, ...rest] = text.split('/')
   const family = address.includes('%') ? 0 : isIP(address)
@@ -164,14 +151,10 @@ export function readProxies(text: string): readonly string[] | null {
 }
 
 /** An address of a PostgreSQL server. */
-export const databaseUrl = z.string().transform((text, context) => {
-  const url = parse(text)
-  if (url !== null && (url.protocol === 'postgres:' || url.protocol === 'postgresql:')) return text
-  return refuse(
-    context,
-    'must be postgres://user:password@host:port/database, with special characters of the password percent-encoded'
-  )
-})
+export const databaseUrl = readBy(
+  (text) => (['postgres:', 'postgresql:'].includes(parse(text)?.protocol ?? '') ? text : null),
+  'must be postgres://user:password@host:port/database, with special characters of the password percent-encoded'
+)
 
 /** The host name of an address, in lower case and without brackets; empty when it has none. */
 export function hostOf(url: string): string {
@@ -198,38 +181,30 @@ export function isPooledNeon(url: string): boolean {
   return isNeon(url) && (hostOf(url).split('.')[0] ?? '').endsWith('-pooler')
 }
 
-// Registries such as co.uk and com.au: below them the registrable domain has three labels, not two.
-const registryLabels = new Set(['ac', 'co', 'com', 'edu', 'gob', 'gov', 'net', 'ne', 'or', 'org'])
-
-function siteOf(host: string): string {
-  const labels = host.split('.')
-  const [second = '', top = ''] = labels.slice(-2)
-  return labels.slice(top.length === 2 && registryLabels.has(second) ? -3 : -2).join('.')
-}
-
 /**
- * Whether two hosts are of one site, so that a browser sends one's cookies on requests from the other. Told without the
- * public suffix list: the same host, or the same last two labels (three below registries such as co.uk).
+ * Whether two hosts share a registrable domain of the public suffix list, its private part included, so that a browser
+ * sends one's cookies on requests from the other: two names below `github.io` do not.
  */
 export function isSameSite(one: string, other: string): boolean {
   if (one === other) return true
-  if (isLoopback(one) || isLoopback(other) || isIP(one) !== 0 || isIP(other) !== 0) return false
-  return one.includes('.') && siteOf(one) === siteOf(other)
+  // The list costs some 10 ms and 10 MB, so it is loaded only where TRUSTED_ORIGINS has another host to judge.
+  const { getDomain }: typeof import('tldts') = createRequire(import.meta.url)('tldts')
+  const options = { allowPrivateDomains: true, extractHostname: false }
+  const site = getDomain(one, options)
+  return site !== null && site === getDomain(other, options)
 }
 
 /** What is wrong with a PEM file of certificates, null when it can be used. */
 export function certificateProblem(path: string): string | null {
+  let pem: Buffer
   try {
-    return canParse(readFileSync(path)) ? null : 'the file holds no certificate'
+    pem = readFileSync(path)
   } catch (error) {
     return `the file cannot be read (${codeOf(error) ?? 'unknown error'})`
   }
-}
-
-function canParse(certificate: Buffer): boolean {
   try {
-    return new X509Certificate(certificate).subject !== ''
+    return new X509Certificate(pem).subject === '' ? 'the file holds no certificate' : null
   } catch {
-    return false
+    return 'the file holds no certificate'
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import policy from '../../examples/docusaurus/gatehouse.config.mts'
-import { absoluteUpstreams } from '../../src/config/upstream-spec.ts'
+import { upstreamsShape } from '../../src/config/upstream-spec.ts'
 import { Browser } from '../support/browser.ts'
 import { startChromium, withoutChromium } from '../support/chromium.ts'
 import { makeSite, withoutSite } from '../support/docusaurus.ts'
@@ -21,7 +21,7 @@ t.test('a Docusaurus site on the origin of the gateway', { skip }, async (t) => 
   const uvicorn = await startUvicorn(t)
   const gateway = await startTestGateway(t, {
     upstreamUrl: uvicorn.url,
-    policy: { ...policy, upstreams: absoluteUpstreams(policy.upstreams, site) }
+    policy: { ...policy, upstreams: upstreamsShape(site).parse(policy.upstreams) }
   })
   const at = (path: string) => gateway.publicUrl + path
 

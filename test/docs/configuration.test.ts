@@ -7,9 +7,9 @@ import { variables } from '../../src/config/variables.ts'
 import { pageOf, root, rowsOf } from './documents.ts'
 
 const page = pageOf('docs/configuration.md')
-const rows = rowsOf(page).flatMap(([name = '', value = '']) => {
+const rows = rowsOf(page).flatMap(([name = '', value = '', meaning = '']) => {
   const variable = /^`([A-Z][A-Z_]+)`$/.exec(name)?.[1]
-  return variable === undefined ? [] : [{ variable, value }]
+  return variable === undefined ? [] : [{ variable, value, meaning }]
 })
 const defaults = rows.flatMap(({ variable, value }) => {
   const literal = /^`([^`]+)`$/.exec(value)?.[1]
@@ -24,6 +24,7 @@ t.test('docs/configuration.md has every variable once, and no other', async (t) 
   const files = variableNames.filter((name) => name.endsWith('_FILE') && name !== 'UPSTREAM_CA_FILE')
   t.same(rows.map(({ variable }) => variable).sort(), variableNames.filter((name) => !files.includes(name)).sort())
   for (const name of files) t.ok(page.text.includes(`\`${name}\``), name)
+  for (const { variable, meaning } of rows) t.ok(meaning.length > 20, `${variable} has a meaning`)
 })
 
 t.test('the defaults in docs/configuration.md are the defaults', async (t) => {

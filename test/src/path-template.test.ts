@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { compileRules, type RouteRule } from '../../proxy/route-policy.ts'
 import { pathTemplate } from '../../src/cli/path-template.ts'
-import { createDecider } from '../../src/cli/route-decision.ts'
+import { createRouteMatcher } from '../../src/cli/route-decision.ts'
 
 const config = { pages: false, publicHealthPath: undefined }
 const literal = fc.constantFrom('a', 'b', 'ab', 'users', 'me')
@@ -21,28 +21,24 @@ t.test('no instance of a template is decided by a rule that its listed instances
   await fc.assert(
     fc.asyncProperty(template, rules, fc.array(values, { minLength: 6, maxLength: 6 }), async (path, paths, chosen) => {
       const policy = paths.map((rule): RouteRule => ({ path: rule, access: 'public' }))
-      const decide = createDecider({ config, routes: compileRules(policy).routes })
-      try {
-        const judge = async (target: string) => {
-          const decision = await decide('GET', target)
-          return decision.kind === 'rule' ? decision.rule.path : decision.kind
-        }
-        const { instances, matches } = pathTemplate(path)
-        const listed = instances(paths)
-        for (const instance of listed) if (!matches(instance)) throw new Error(`${instance} is none of ${path}`)
-        const met = new Set<string>()
-        for (const instance of listed) met.add(await judge(instance))
-        let next = 0
-        const some = path.replaceAll(/\{x(:path)?\}/g, (_, several?: string) => {
-          const value = chosen[next++ % chosen.length] ?? ['z']
-          return several === undefined ? (value[0] ?? 'z') : value.join('/')
-        })
-        const decided = await judge(some)
-        if (!met.has(decided))
-          throw new Error(`${some} of ${path} is decided by ${decided}, and only ${[...met]} were met`)
-      } finally {
-        await decide.close()
+      const decide = createRouteMatcher({ config, routes: compileRules(policy).routes })
+      const judge = async (target: string) => {
+        const decision = await decide('GET', target)
+        return decision.kind === 'rule' ? decision.rule.path : decision.kind
       }
+      const { instances, matches } = pathTemplate(path)
+      const listed = instances(paths)
+      for (const instance of listed) if (!matches(instance)) throw new Error(`${instance} is none of ${path}`)
+      const met = new Set<string>()
+      for (const instance of listed) met.add(await judge(instance))
+      let next = 0
+      const some = path.replaceAll(/\{x(:path)?\}/g, (_, several?: string) => {
+        const value = chosen[next++ % chosen.length] ?? ['z']
+        return several === undefined ? (value[0] ?? 'z') : value.join('/')
+      })
+      const decided = await judge(some)
+      if (!met.has(decided))
+        throw new Error(`${some} of ${path} is decided by ${decided}, and only ${[...met]} were met`)
     }),
     { numRuns: 150 }
   )

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { loadSettings } from '../../src/config/settings.ts'
 import { defineConfig, loadPolicy } from '../../src/policy-file.ts'
 import { isEach, problemsFrom } from './problems.ts'
 
@@ -127,6 +128,31 @@ for (const [index, [name, source, ...expected]] of bad.entries()) {
     }
   })
 }
+
+t.test('a problem in one section hides none that lies in or between the others', async (t) => {
+  const dir = t.testdir({
+    'policy.ts': `export default {
+      routes: [
+        { path: '/a/:x', access: 'public', upstream: 'site' },
+        { path: '/a/:y', access: 'session', roles: ['admin'] },
+        { path: '/(b)', access: 'public' }
+      ],
+      brand: { colour: 'red' },
+      headers: ['x-a'],
+      bodies: [1]
+    }`
+  })
+  isEach(t, await problemsFrom(loadSettings({ PORT: 'x', GATEHOUSE_CONFIG: 'policy.ts' }, dir)), [
+    /^PORT: must be/,
+    /policy\.ts: brand\.colour: is not known$/,
+    /policy\.ts: headers: must be an object with drop, pass or both$/,
+    /policy\.ts: bodies: must be an object of paths/,
+    /policy\.ts: routes\[0\]\.upstream: "site" is not among the upstreams$/,
+    /policy\.ts: routes\[1\]\.roles needs BetterAuth's admin plugin/,
+    /^routes: "\/a\/:x" and "\/a\/:y" say different things/,
+    /^routes: "\/\(b\)" /
+  ])
+})
 
 t.test('a rule can ask for more than a session, and FastAPI can be told more', async (t) => {
   const dir = t.testdir({
