@@ -6,6 +6,7 @@ import { type BodyLimitsByPath, bodyLimitsByPath, defaultAuthBodyBytes } from '.
 import { clientAddress } from './client-address.ts'
 import { AuthBodyNestedError, AuthBodyTooLargeError } from './errors.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
+import { methods } from './http-methods.ts'
 import { nestsDeeper } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
 
@@ -55,7 +56,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   })
   for (const [url, bodyLimit] of sizes) {
     app.route({
-      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      method: [...methods],
       url,
       bodyLimit,
       exposeHeadRoute: false,

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { clientAddress } from '../auth/client-address.ts'
+import { isSafe } from '../auth/http-methods.ts'
 import type { Holder, LiveConnections, Outcome } from '../auth/live-connections.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
@@ -24,8 +25,6 @@ export interface ForwardOptions {
 
 /** Hears how an exchange ended: one that was forwarded and did not end well, or a WebSocket, however it ended. */
 export type OnOutcome = (request: FastifyRequest['raw'], outcome: Outcome, status?: number) => void
-
-const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The handler behind the guard, for requests and upgrades alike. */
 export function createForward(options: ForwardOptions): (request: FastifyRequest, reply: FastifyReply) => void {
@@ -58,7 +57,7 @@ export function createForward(options: ForwardOptions): (request: FastifyRequest
       headers,
       body: withBody ? limitedBody(raw, reply.raw, limits) : null
     }
-    new HttpForward({ ...common, send, repeatable: !withBody && repeatable.has(send.method) }).start()
+    new HttpForward({ ...common, send, repeatable: !withBody && isSafe(send.method) }).start()
   }
 }
 

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { readCookie } from '../auth/cookie-header.ts'
-import { isCrossSite, isUnsafe } from '../auth/cross-site.ts'
+import { requestSource } from '../auth/cross-site.ts'
 import { sessionReadFailed } from '../auth/errors.ts'
+import { isSafe } from '../auth/http-methods.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Identity, SessionVerdict } from '../auth/session-validation.ts'
 import { CookieAmbiguousError, NotFoundError, OriginForbiddenError, SessionRequiredError } from './errors.ts'
@@ -52,9 +53,10 @@ export function createGuard(options: GuardOptions): (rule: RouteRule) => onReque
       } catch (error) {
         return done(error instanceof CookieAmbiguousError ? error : new CookieAmbiguousError())
       }
-      if (cookie !== undefined && isUnsafe(request.method, isUpgrade(raw)) && isCrossSite(raw.headers, origins)) {
+      // An upgrade is a GET that opens a channel for changes. Clients that are no browsers name no site and pass.
+      const unsafe = !isSafe(request.method) || isUpgrade(raw)
+      if (cookie !== undefined && unsafe && requestSource(raw.headers, origins) === 'foreign')
         return done(new OriginForbiddenError())
-      }
       if (access === 'public') return done()
       if (cookie === undefined) return done(access === 'session' ? new SessionRequiredError() : undefined)
 

@@ -1,6 +1,7 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify'
 import type { Logger } from 'pino'
+import type { Method } from '../auth/http-methods.ts'
 import type { LiveConnections } from '../auth/live-connections.ts'
 import type { Cors } from './cors.ts'
 import { UpstreamFailedError } from './errors.ts'
@@ -14,7 +15,7 @@ import {
   type PrincipalHeader,
   upstreamFacts
 } from './request-headers.ts'
-import type { Method, PolicyRoute, RouteRule } from './route-policy.ts'
+import type { PolicyRoute, RouteRule } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
 import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/upstream.ts'
 

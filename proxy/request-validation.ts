@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { onRequestHookHandler } from 'fastify'
+import { methods } from '../auth/http-methods.ts'
 import { canonicalTarget } from './canonical-path.ts'
 import {
   HostInvalidError,
@@ -9,7 +10,6 @@ import {
   PathAmbiguousError,
   RequestMalformedError
 } from './errors.ts'
-import { methods } from './route-policy.ts'
 import { isUpgrade } from './websocket-upgrade.ts'
 
 declare module 'fastify' {

@@ -4,6 +4,7 @@ import { pipeline, Readable } from 'node:stream'
 import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Logger } from 'pino'
+import { isRead, readMethods } from '../auth/http-methods.ts'
 import type { EndReason, Exchange, LiveConnection, LiveConnections } from '../auth/live-connections.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { Cors } from './cors.ts'
@@ -38,11 +39,11 @@ export function mountFolder(
     child.addHook('onRequest', guard)
     child.addHook('onRequest', ignoreContentType)
     child.addHook('onRequest', function refuseWriting({ raw, method }, _reply, done) {
-      if (method !== 'GET' && method !== 'HEAD') done(new MethodNotAllowedError())
+      if (!isRead(method)) done(new MethodNotAllowedError())
       else done(isUpgrade(raw) ? new UpgradeUnsupportedError() : undefined)
     })
     child.addHook('onSend', function nameReading(_request, reply, payload, done) {
-      if (reply.statusCode === 405) reply.header('Allow', 'GET, HEAD')
+      if (reply.statusCode === 405) reply.header('Allow', readMethods.join(', '))
       done(null, payload)
     })
     child.route({ method: [...methods], url, config: { rule }, handler: serve })

@@ -10,9 +10,10 @@ import {
   hasAdminPlugin
 } from '../auth/auth-options.ts'
 import { foldHeaderName, kindOfHeader } from '../auth/header-kinds.ts'
+import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
-import { methods, type RouteRule } from '../proxy/route-policy.ts'
+import type { RouteRule } from '../proxy/route-policy.ts'
 import { ConfigError } from './config/config.ts'
 import { absoluteUpstreams, type UpstreamSpec, upstreamProblems } from './config/upstream-spec.ts'
 

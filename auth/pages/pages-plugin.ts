@@ -3,9 +3,10 @@ import fastifyHelmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
 import type { AskAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
-import { isOwnForm } from '../cross-site.ts'
+import { requestSource } from '../cross-site.ts'
 import { FormOriginError, PageNotFoundError } from '../errors.ts'
 import { cookieReading } from '../fetch-bridge.ts'
+import { isRead, isSafe } from '../http-methods.ts'
 import type { LiveConnections } from '../live-connections.ts'
 import type { RateLimits } from '../rate-limit.ts'
 import { accountRoutes } from './account-routes.ts'
@@ -31,6 +32,7 @@ const yearSeconds = 31_536_000
 /** `/auth/*`: the pages for people. Nothing of it is proxied, whether there is such a page or not. */
 export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
   const { publicUrl, theme, limits, maxBodyBytes } = options
+  const ownOrigin = new Set([publicUrl])
   const features = await featuresOf(options.auth, options.publicSignUp)
   const context: PageContext = { ...options, features, put: createPutQuestion(options.ask, publicUrl) }
 
@@ -50,13 +52,13 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
 
   app.addHook('onRequest', async function limitAddress(request) {
     // The pages' own files cost next to nothing to read, and every page brings several.
-    const reads = request.method === 'GET' || request.method === 'HEAD'
-    if (!reads || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
+    if (!isRead(request.method) || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
   })
   app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
     reply.header('cache-control', 'no-store')
-    const safe = request.method === 'GET' || request.method === 'HEAD'
-    done(safe || isOwnForm(request.headers, publicUrl) ? undefined : new FormOriginError())
+    // Whoever is signed in, a foreign form could sign them in to somebody else's account. Browsers always name the site.
+    const ownForm = isSafe(request.method) || requestSource(request.headers, ownOrigin) === 'trusted'
+    done(ownForm ? undefined : new FormOriginError())
   })
 
   const aliases = loopbackAliases(publicUrl)

@@ -1,11 +1,11 @@
 import { fastify } from 'fastify'
+import { methods } from '../../auth/http-methods.ts'
 import { canonicalTarget } from '../../proxy/canonical-path.ts'
 import {
   type Access,
   compileRules,
   defaultRule,
   demandsInWords,
-  methods,
   type PolicyRoute,
   type RouteRule,
   routerOptions
