@@ -12,8 +12,8 @@ import {
   type SessionChanges,
   watchChanges
 } from './better-auth-hooks.ts'
+import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
-import { addressOptions } from './fetch-bridge.ts'
 import { distrustOverlong, limitInput } from './input-limits.ts'
 import { hashInTurn } from './password-hash-limit.ts'
 import type { RateLimits } from './rate-limit.ts'

@@ -1,8 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
-import { getIP } from 'better-auth/api'
+import { networkOf } from './client-address.ts'
 import { RateLimitedError } from './errors.ts'
-import { addressOptions, clientAddressHeader } from './fetch-bridge.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 
 export interface RateLimitOptions {
@@ -165,11 +164,6 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
       await hold(attempt, { allowance: ofTokens, key: digest(`token ${address} ${path}`) })
     }
   }
-}
-
-/** What an address is counted as, by BetterAuth and here: an IPv6 address by its /64, the least that one customer is given (RFC 6177). */
-export function networkOf(address: string): string {
-  return getIP(new Headers({ [clientAddressHeader]: address }), { advanced: { ipAddress: addressOptions } }) ?? address
 }
 
 /** Whether a response says that a secret was wrong. Leaves its body to be read. */

@@ -99,7 +99,7 @@ export async function startGateway(
       passwordTurns,
       background,
       log,
-      hearing: () => events?.listening === true,
+      listening: () => events?.listening === true,
       tellOthers: team?.tell
     })
     team?.onTold((event) => sessions.heard(event))

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isRecord } from '../../db/narrowing.ts'
 import type { AskAuth } from '../auth-handler.ts'
-import { clientAddress } from '../client-address.ts'
+import { clientAddress, clientAddressHeader } from '../client-address.ts'
 import { AuthInputError, RateLimitedError } from '../errors.ts'
-import { clientAddressHeader, cookiesFor } from '../fetch-bridge.ts'
+import { cookiesFor } from '../fetch-bridge.ts'
 import { type Complaint, complaintAbout, complaintAboutLimit } from './messages.ts'
 
 /** What BetterAuth said to a form: done, or what is wrong with it. */
