@@ -6,7 +6,7 @@ import type { SessionResolver } from './session-resolver.ts'
 
 export interface SessionEventsOptions {
   readonly database: Pick<Database, 'listen'>
-  readonly sessions: Pick<SessionResolver, 'heard' | 'clear'>
+  readonly sessions: Pick<SessionResolver, 'handleEvent' | 'clear'>
   readonly log: AuthLog
   /** Runs work after so many milliseconds; answers how to call it off. */
   readonly later?: (ms: number, work: () => void) => () => void
@@ -41,7 +41,7 @@ export function followSessionEvents(options: SessionEventsOptions): SessionEvent
 
   async function open(): Promise<void> {
     try {
-      const stop = await database.listen(channel, (payload) => sessions.heard(payload), lose)
+      const stop = await database.listen(channel, (payload) => sessions.handleEvent(payload), lose)
       if (state === 'stopped') return await stop()
       stopListening = stop
       sessions.clear()

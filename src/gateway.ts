@@ -102,7 +102,7 @@ export async function startGateway(
       listening: () => events?.listening === true,
       tellOthers: team?.tell
     })
-    team?.onTold((event) => sessions.heard(event))
+    team?.onTold((event) => sessions.handleEvent(event))
     cleanUp.push(async () => live.stop())
     const events: SessionEvents | undefined =
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
