@@ -1,7 +1,7 @@
 import fastifyCookie from '@fastify/cookie'
 import type { FastifyPluginCallback } from 'fastify'
 import { codeOf } from '../db/narrowing.ts'
-import type { AskAuth } from './auth-handler.ts'
+import type { CallAuth } from './auth-handler.ts'
 import { type BodyLimitsByPath, bodyLimitsByPath, defaultAuthBodyBytes } from './auth-options.ts'
 import { clientAddress } from './client-address.ts'
 import { AuthBodyNestedError, AuthBodyTooLargeError } from './errors.ts'
@@ -11,7 +11,7 @@ import { nestsDeeper } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
 
 export interface AuthRoutesOptions {
-  readonly ask: AskAuth
+  readonly callAuth: CallAuth
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
   readonly limits: Pick<RateLimits, 'admit'>
@@ -26,7 +26,7 @@ const deepestJson = 64
 
 /** `/api/auth/*`: BetterAuth, given the raw body and the public origin. Refusals of ours are thrown as coded errors. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { ask, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+  const { callAuth, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
 
   app.register(fastifyCookie, cookieReading)
 
@@ -61,7 +61,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       bodyLimit,
       exposeHeadRoute: false,
       handler: async function answer(request, reply) {
-        return sendFetchResponse(await ask(toFetchRequest(request, publicUrl), request.id), reply)
+        return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
       }
     })
   }

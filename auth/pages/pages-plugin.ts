@@ -1,7 +1,7 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifyHelmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
-import type { AskAuth } from '../auth-handler.ts'
+import type { CallAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
 import { requestSource } from '../cross-site.ts'
 import { FormOriginError, PageNotFoundError } from '../errors.ts'
@@ -18,7 +18,7 @@ import { entranceRoutes, resetRoutes } from './sign-in-routes.ts'
 import { assetsPath } from './theme.ts'
 
 export interface PagesOptions extends Omit<PageContext, 'features' | 'put'> {
-  readonly ask: AskAuth
+  readonly callAuth: CallAuth
   readonly publicSignUp: boolean
   readonly limits: Pick<RateLimits, 'admit'>
   /** Bytes of a form; 413 past them. */
@@ -34,7 +34,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   const { publicUrl, theme, limits, maxBodyBytes } = options
   const ownOrigin = new Set([publicUrl])
   const features = await featuresOf(options.auth, options.publicSignUp)
-  const context: PageContext = { ...options, features, put: createPutQuestion(options.ask, publicUrl) }
+  const context: PageContext = { ...options, features, put: createPutQuestion(options.callAuth, publicUrl) }
 
   app.addHook('onRoute', function limitForms(route) {
     route.bodyLimit ??= maxBodyBytes
