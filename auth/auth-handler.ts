@@ -5,64 +5,65 @@ import { requireSaneQuery } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusals.ts'
 import type { Turns } from './turns.ts'
-import { answerEvenly } from './user-enumeration.ts'
+import { answerUniformly } from './user-enumeration.ts'
 
-export interface AskOptions {
+export interface AuthCallerOptions {
   readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
   readonly passwordTurns: Turns
   readonly log: Pick<AuthLog, 'error'>
-  /** Is handed what goes on after an answer; it never rejects. By default it is left to itself. */
+  /** Is handed work that goes on after the response; it never rejects. Without it nobody waits for that work. */
   readonly background?: ((task: Promise<void>) => void) | undefined
 }
 
 /**
- * Puts one request to BetterAuth, under the gateway's limits; `requestId` is what a failure is logged under. What BetterAuth refuses is a response; a coded error is
- * thrown for what cannot be taken in, for too many attempts, for a store that cannot answer, and for what broke inside.
+ * Calls BetterAuth with one request, under the gateway's limits; `requestId` is what a failure is logged under. What
+ * BetterAuth refuses is a response; a coded error is thrown for a request that cannot be processed, for too many attempts,
+ * for a store that cannot answer, and for a failure inside BetterAuth.
  */
-export type AskAuth = (question: Request, requestId: string) => Promise<Response>
+export type CallAuth = (request: Request, requestId: string) => Promise<Response>
 
-/** The one way to BetterAuth, shared by whoever asks it, so that limits and turns count for all of them together. */
-export function createAskAuth({ auth, limits, passwordTurns, log, background }: AskOptions): AskAuth {
-  return async function askAuth(question, requestId) {
-    const asking = () => limits.run(ask)
-    requireSaneQuery(question.url)
-    // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty sign-ups at once held every
-    // connection for seconds, and sessions could not be looked up meanwhile. So they wait before it begins.
-    return new URL(question.url).pathname.startsWith('/api/auth/sign-up') ? passwordTurns(asking) : asking()
+/** The one way to BetterAuth, shared by all callers, so that limits and turns count for all of them together. */
+export function createAuthCaller({ auth, limits, passwordTurns, log, background }: AuthCallerOptions): CallAuth {
+  return async function callAuth(request, requestId) {
+    requireSaneQuery(request.url)
+    const limited = () => limits.run(call)
+    // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
+    // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
+    return new URL(request.url).pathname.startsWith('/api/auth/sign-up') ? passwordTurns(limited) : limited()
 
-    async function ask(): Promise<Response> {
-      const { early, rest } = await answerEvenly(
-        () => watchStoreFailures(() => auth.handler(question)),
-        (asked) => asked.ok && !asked.storeFailed && asked.result.status === 401,
+    async function call(): Promise<Response> {
+      const { early, rest } = await answerUniformly(
+        () => watchStoreFailures(() => auth.handler(request)),
+        (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )
       if (early === undefined) return responseOf(await rest)
-      const followed = rest.then(responseOf).then(
+      const finished = rest.then(responseOf).then(
         () => {},
         () => log.error({ requestId }, 'auth: what should follow an answer failed')
       )
-      background?.(followed)
+      background?.(finished)
       return early
     }
 
-    function responseOf(asked: Watched<Response>): Response {
+    function responseOf(outcome: Watched<Response>): Response {
       // BetterAuth answers 401 or 500 to some failed queries, and clears cookies: an outage must sign nobody out.
-      if (asked.storeFailed) throw storeUnavailable()
-      if (asked.ok && !asked.failures.has('broken')) return refuseIfAtFault(asked.result, asked.failures)
-      if (!asked.ok) {
-        if (isRefusal(asked.error, 'RATE_LIMITED') || isRefusal(asked.error, 'REQUEST_INVALID')) throw asked.error
-        if (failureKind(asked.error) === 'input') throw inputRefused()
+      if (outcome.storeFailed) throw storeUnavailable()
+      if (outcome.ok && !outcome.failures.has('broken')) return checkedResponse(outcome.result, outcome.failures)
+      if (!outcome.ok) {
+        if (isRefusal(outcome.error, 'RATE_LIMITED') || isRefusal(outcome.error, 'REQUEST_INVALID')) throw outcome.error
+        if (failureKind(outcome.error) === 'input') throw inputRefused()
       }
-      log.error({ requestId, failure: asked.ok ? undefined : describeError(asked.error) }, 'auth: a request failed')
+      log.error({ requestId, failure: outcome.ok ? undefined : describeError(outcome.error) }, 'auth: a request failed')
       throw new Refusal('INTERNAL_ERROR')
     }
   }
 }
 
-function refuseIfAtFault(response: Response, failures: ReadonlySet<FailureKind>): Response {
-  // What the database could not take came from the request.
+/** The response, unless it is BetterAuth's for too many attempts or for input that the database rejected: then throws. */
+function checkedResponse(response: Response, failures: ReadonlySet<FailureKind>): Response {
   if (response.status >= 500 && failures.has('input')) throw inputRefused()
   if (response.status !== 429) return response
   throw rateLimited(Number(response.headers.get('x-retry-after')) || 1)

@@ -1,16 +1,17 @@
 import fastifyCookie from '@fastify/cookie'
 import type { FastifyPluginCallback } from 'fastify'
 import { codeOf } from '../db/narrowing.ts'
-import type { AskAuth } from './auth-handler.ts'
+import type { CallAuth } from './auth-handler.ts'
 import { type BodyLimitsByPath, bodyLimitsByPath, defaultAuthBodyBytes } from './auth-options.ts'
 import { clientAddress } from './client-address.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
+import { methods } from './http-methods.ts'
 import { nestsDeeper } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { Refusal } from './refusals.ts'
 
 export interface AuthRoutesOptions {
-  readonly ask: AskAuth
+  readonly callAuth: CallAuth
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
   readonly limits: Pick<RateLimits, 'admit'>
@@ -25,7 +26,7 @@ const deepestJson = 64
 
 /** `/api/auth/*`: BetterAuth, given the raw body and the public origin. Refusals of ours are thrown as coded errors. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { ask, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+  const { callAuth, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
 
   app.register(fastifyCookie, cookieReading)
 
@@ -55,12 +56,12 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   })
   for (const [url, bodyLimit] of sizes) {
     app.route({
-      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      method: [...methods],
       url,
       bodyLimit,
       exposeHeadRoute: false,
       handler: async function answer(request, reply) {
-        return sendFetchResponse(await ask(toFetchRequest(request, publicUrl), request.id), reply)
+        return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
       }
     })
   }

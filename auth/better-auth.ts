@@ -4,21 +4,15 @@ import type { Database } from '../db/database.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import type { AuthExtension } from './auth-options.ts'
-import {
-  limitSecrets,
-  mostRows,
-  policyHooks,
-  revokeAllOthers,
-  type SessionChanges,
-  watchChanges
-} from './better-auth-hooks.ts'
+import { mostRows, policyHooks, reportChanges, revokeAllOthers, type SessionChanges } from './better-auth-hooks.ts'
+import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
-import { addressOptions } from './fetch-bridge.ts'
 import { distrustOverlong, limitInput } from './input-limits.ts'
 import { hashInTurn } from './password-hash-limit.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { countSecretAttempts } from './secret-endpoints.ts'
 import type { Turns } from './turns.ts'
-import { answerBeforeLooking } from './user-enumeration.ts'
+import { hideAccountLookUps } from './user-enumeration.ts'
 
 export interface AuthOptions {
   readonly database: Database
@@ -68,11 +62,11 @@ export function createAuth(options: AuthOptions) {
       transaction: true
     }),
     ...accountOptions(options),
-    hooks: { ...extension.hooks, before: limitSecrets(limits) },
+    hooks: { ...extension.hooks, before: countSecretAttempts(limits) },
     plugins: [
       distrustOverlong(),
       limitInput(extension.emailAndPassword?.maxPasswordLength),
-      watchChanges(options.changes, options.publicSignUp),
+      reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
       policyHooks(extension.hooks?.before),
       ...(extension.plugins ?? [])
@@ -95,7 +89,7 @@ export function createAuth(options: AuthOptions) {
     advanced: { backgroundTasks: inBackground(options.background), ...extension.advanced, ...ownAdvanced(publicUrl) }
   })
   if (adminColumns(extension) !== undefined) refuseBanned(auth)
-  answerBeforeLooking(auth)
+  hideAccountLookUps(auth)
   return auth
 }
 

@@ -1,5 +1,16 @@
 import { isIP } from 'node:net'
+import { getIP } from 'better-auth/api'
+import type { BetterAuthOptions } from 'better-auth/minimal'
 import type { FastifyRequest } from 'fastify'
+
+/** The one header that BetterAuth takes the client's address from. A client's own header of that name is dropped. */
+export const clientAddressHeader = 'x-gatehouse-client-address'
+
+/** How BetterAuth reads a client's address, and which networks it counts as one client. */
+export const addressOptions: NonNullable<NonNullable<BetterAuthOptions['advanced']>['ipAddress']> = {
+  ipAddressHeaders: [clientAddressHeader],
+  ipv6Subnet: 64
+}
 
 const mappedIPv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
@@ -8,16 +19,16 @@ const mappedIPv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
  * `X-Forwarded-For`, or the peer's own address where that is no address. IPv4 in its plain spelling, no IPv6 zone.
  */
 export function clientAddress(request: FastifyRequest): string {
-  const forwarded = plain(request.ip)
-  if (forwarded !== null) return forwarded
-  // A socket that is gone has no address; whoever it was shares one.
-  return plain(request.socket.remoteAddress) ?? '0.0.0.0'
+  // A socket that is closed already has no address; all of them count as one.
+  return normalized(request.ip) ?? normalized(request.socket.remoteAddress) ?? '0.0.0.0'
 }
 
-function plain(address: string | undefined): string | null {
-  if (address === undefined) return null
-  const zone = address.indexOf('%')
-  const bare = zone === -1 ? address : address.slice(0, zone)
-  if (isIP(bare) === 0) return null
-  return mappedIPv4.exec(bare)?.[1] ?? bare
+function normalized(address = ''): string | null {
+  const bare = address.split('%', 1)[0] ?? ''
+  return isIP(bare) === 0 ? null : (mappedIPv4.exec(bare)?.[1] ?? bare)
+}
+
+/** What an address is counted as, by BetterAuth and here: an IPv6 address by its /64, the least that one customer is given (RFC 6177). */
+export function networkOf(address: string): string {
+  return getIP(new Headers({ [clientAddressHeader]: address }), { advanced: { ipAddress: addressOptions } }) ?? address
 }

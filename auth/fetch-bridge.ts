@@ -1,19 +1,10 @@
 import type { FastifyCookieOptions } from '@fastify/cookie'
-import type { BetterAuthOptions } from 'better-auth/minimal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { clientAddress } from './client-address.ts'
+import { clientAddress, clientAddressHeader } from './client-address.ts'
 import { withTokenNames } from './cookie-header.ts'
 import { connectionHeaders, foldHeaderName, kindOfHeader } from './header-kinds.ts'
+import { isRead } from './http-methods.ts'
 import { isOverlong } from './input-limits.ts'
-
-/** The one header that BetterAuth takes the client's address from. A client's own of that name never arrives. */
-export const clientAddressHeader = 'x-gatehouse-client-address'
-
-/** How BetterAuth reads a client's address and counts by it. */
-export const addressOptions: NonNullable<NonNullable<BetterAuthOptions['advanced']>['ipAddress']> = {
-  ipAddressHeaders: [clientAddressHeader],
-  ipv6Subnet: 64
-}
 
 /** How `@fastify/cookie` has to read for `toFetchRequest`: values as they were sent, for BetterAuth to decode and verify. */
 export const cookieReading: FastifyCookieOptions = {
@@ -42,7 +33,7 @@ export function toFetchRequest(request: FastifyRequest, publicUrl: string): Requ
   headers.set(clientAddressHeader, clientAddress(request))
   const { method, body } = request
   // Fetch refuses a body on GET and HEAD, where HTTP gives it no meaning.
-  const carriesBody = method !== 'GET' && method !== 'HEAD' && Buffer.isBuffer(body) && body.length > 0
+  const carriesBody = !isRead(method) && Buffer.isBuffer(body) && body.length > 0
   return new Request(publicUrl + request.url, {
     method,
     headers,

@@ -1,4 +1,4 @@
-import { networkOf } from './rate-limit.ts'
+import { networkOf } from './client-address.ts'
 
 /** Why a connection that lasts was ended. */
 export type EndReason = 'session ended' | 'going away'

@@ -1,7 +1,8 @@
-/** The session behind a connection that stays open. `session` and `user` are what events call them. */
+/** The session behind a connection that stays open. */
 export interface SessionReference {
   readonly token: string
   readonly userId: string
+  /** The hashes by which events name the session and its user. */
   readonly session: string
   readonly user: string
   /** Milliseconds since the epoch. */
@@ -18,201 +19,179 @@ export interface LiveSessionsOptions {
   readonly readExpiries: (tokens: readonly string[]) => Promise<ReadonlyMap<string, number>>
   /** Those of these user ids that exist and are not banned. Rejects when the store cannot answer. */
   readonly readUsers: (userIds: readonly string[]) => Promise<ReadonlySet<string>>
-  /** Whether endings are announced, so that only expiry has to be looked for. */
-  readonly hearing: () => boolean
-  /** How often all of them are read where endings are not announced, in ms. */
+  /** Whether session events arrive, so that only expiry has to be looked for. */
+  readonly listening: () => boolean
+  /** How often everything is read where session events do not arrive, in ms. */
   readonly sweepMs: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
 
-/** A session with the connections that end with it. */
-interface Live {
-  readonly reference: SessionReference
-  readonly connections: Set<() => void>
-  expiresAt: number
-}
-
-/** A user with the connections that outlast their session. */
-interface Kept {
-  readonly reference: Pick<SessionReference, 'user' | 'userId'>
-  readonly connections: Set<() => void>
-  /** The store could not be asked about the user. */
-  unread: boolean
-}
-
-// Until an expiry is noticed, and a reading that failed is tried again; looking costs nothing.
-const lookEveryMs = 10_000
+// How late an expiry may be noticed and a failed reading repeated. Looking for both reads nothing from the store.
+const checkEveryMs = 10_000
 
 /**
- * The connections that stay open, by their session and user. What is said about either is a hint: it is read again, many
- * in one query, and connections are ended when that reading says that the session is over, or, for those that outlast
- * it, that the user is gone or banned. A store that cannot answer ends nothing and is asked again.
+ * The connections that stay open, by their session and user. An event about either is a hint: the store is read again,
+ * many sessions in one query, and connections are ended when it says that their session is over, or, for those that
+ * outlast their session, that their user is deleted or banned. A store that cannot answer ends nothing and is read again.
  */
 export class LiveSessions {
-  readonly #options: LiveSessionsOptions
-  readonly #bySession = new Map<string, Live>()
-  readonly #byUser = new Map<string, Set<Live>>()
-  readonly #keptByUser = new Map<string, Kept>()
-  readonly #doubtfulSessions = new Doubts<Live>((lives) => this.#readSessions(lives))
-  readonly #doubtfulUsers = new Doubts<Kept>((kept) => this.#readUsers(kept))
-  /** Users of whom every session is in doubt already: a thousand that are deleted together are told one by one. */
-  readonly #usersInDoubt = new Set<string>()
+  readonly #sessions: TiedConnections
+  readonly #users: TiedConnections
   readonly #timer: NodeJS.Timeout
-  readonly #looksEach: number
-  #looks = 0
 
-  constructor(options: LiveSessionsOptions) {
-    this.#options = options
-    this.#looksEach = Math.ceil(options.sweepMs / lookEveryMs)
-    this.#timer = setInterval(() => this.#look(), options.sweepMs / this.#looksEach)
+  constructor({ readExpiries, readUsers, listening, sweepMs, now }: LiveSessionsOptions) {
+    const endlessly = (userIds: ReadonlySet<string>) =>
+      new Map([...userIds].map((id) => [id, Number.POSITIVE_INFINITY]))
+    this.#sessions = new TiedConnections(readExpiries, now)
+    this.#users = new TiedConnections(async (userIds) => endlessly(await readUsers(userIds)), now)
+    const checksPerSweep = Math.ceil(sweepMs / checkEveryMs)
+    let checks = 0
+    this.#timer = setInterval(() => {
+      if (++checks % checksPerSweep === 0 && !listening()) return this.anythingChanged()
+      this.#sessions.revalidateExpired()
+      this.#users.revalidateExpired()
+    }, sweepMs / checksPerSweep)
     this.#timer.unref()
   }
 
   /**
-   * Ties a connection to its session, `end` being how to close it; answers how to untie it when it closes by itself.
-   * `end` is called once at most: when the session is over, or with `keepOpen` when the user is gone or banned, be it
+   * Ties a connection to its session, `end` being how to close it; returns how to untie it when it closes by itself.
+   * `end` is called once at most: when the session is over, or with `keepOpen` when the user is deleted or banned, be it
    * before this call or long after the session's own end.
    */
   tie(reference: SessionReference, end: () => void, { keepOpen = false }: TieOptions = {}): () => void {
-    return keepOpen ? this.#tieToUser(reference, end) : this.#tieToSession(reference, end)
-  }
-
-  #tieToSession(reference: SessionReference, end: () => void): () => void {
-    const { session, user, expiresAt } = reference
-    const live: Live = this.#bySession.get(session) ?? { reference, connections: new Set(), expiresAt }
-    live.connections.add(end)
-    this.#bySession.set(session, live)
-    this.#byUser.set(user, (this.#byUser.get(user) ?? new Set()).add(live))
-    // It may have ended since it was looked up, before anybody could know that it has a connection.
-    this.#doubtfulSessions.add([live])
-    return () => {
-      live.connections.delete(end)
-      if (live.connections.size === 0) this.#dropSession(live)
-    }
-  }
-
-  #tieToUser({ user, userId }: SessionReference, end: () => void): () => void {
-    const kept = this.#keptByUser.get(user) ?? { reference: { user, userId }, connections: new Set(), unread: false }
-    kept.connections.add(end)
-    this.#keptByUser.set(user, kept)
-    this.#doubtfulUsers.add([kept])
-    return () => {
-      kept.connections.delete(end)
-      if (kept.connections.size === 0) this.#dropUser(kept)
-    }
+    const { token, userId, session, user, expiresAt } = reference
+    return keepOpen
+      ? this.#users.add({ id: userId, name: user, user, validUntil: Number.POSITIVE_INFINITY }, end)
+      : this.#sessions.add({ id: token, name: session, user, validUntil: expiresAt }, end)
   }
 
   sessionChanged(session: string): void {
-    const live = this.#bySession.get(session)
-    if (live !== undefined) this.#doubtfulSessions.add([live])
+    this.#sessions.revalidate(session)
   }
 
   userChanged(user: string): void {
-    if (!this.#usersInDoubt.has(user)) this.#doubtfulSessions.add(this.#byUser.get(user) ?? [])
-    if (this.#byUser.has(user)) this.#usersInDoubt.add(user)
-    const kept = this.#keptByUser.get(user)
-    if (kept !== undefined) this.#doubtfulUsers.add([kept])
+    this.#sessions.revalidateUser(user)
+    this.#users.revalidateUser(user)
   }
 
   /** Everything is read again. */
   anythingChanged(): void {
-    this.#doubtfulSessions.add(this.#bySession.values())
-    this.#doubtfulUsers.add(this.#keptByUser.values())
+    this.#sessions.revalidateAll()
+    this.#users.revalidateAll()
   }
 
   stop(): void {
     clearInterval(this.#timer)
   }
-
-  // What is past its expiry or could not be read, and now and then all of it where endings are not announced.
-  #look(): void {
-    const now = this.#options.now()
-    const all = ++this.#looks % this.#looksEach === 0 && !this.#options.hearing()
-    this.#doubtfulSessions.add([...this.#bySession.values()].filter((live) => all || live.expiresAt <= now))
-    this.#doubtfulUsers.add([...this.#keptByUser.values()].filter((kept) => all || kept.unread))
-  }
-
-  async #readSessions(lives: readonly Live[]): Promise<void> {
-    this.#usersInDoubt.clear()
-    const expiries = await this.#options.readExpiries(lives.map(({ reference }) => reference.token)).catch(() => null)
-    if (expiries === null) {
-      // Past their last known expiry, so that the next look asks again.
-      for (const live of lives) live.expiresAt = 0
-      return
-    }
-    for (const live of lives) {
-      const expiresAt = expiries.get(live.reference.token)
-      if (expiresAt !== undefined && expiresAt > this.#options.now()) live.expiresAt = expiresAt
-      else {
-        this.#dropSession(live)
-        for (const end of live.connections) end()
-      }
-    }
-  }
-
-  async #readUsers(all: readonly Kept[]): Promise<void> {
-    const admitted = await this.#options.readUsers(all.map(({ reference }) => reference.userId)).catch(() => null)
-    for (const kept of all) {
-      kept.unread = admitted === null
-      if (admitted === null || admitted.has(kept.reference.userId)) continue
-      this.#dropUser(kept)
-      for (const end of kept.connections) end()
-    }
-  }
-
-  #dropSession(live: Live): void {
-    const { session, user } = live.reference
-    if (this.#bySession.get(session) !== live) return
-    this.#bySession.delete(session)
-    this.#doubtfulSessions.forget(live)
-    const others = this.#byUser.get(user)
-    others?.delete(live)
-    if (others?.size === 0) this.#byUser.delete(user)
-  }
-
-  #dropUser(kept: Kept): void {
-    const { user } = kept.reference
-    if (this.#keptByUser.get(user) !== kept) return
-    this.#keptByUser.delete(user)
-    this.#doubtfulUsers.forget(kept)
-  }
 }
 
-const batch = 500
+/** A session, or a user whose connections outlast their sessions. */
+interface Subject {
+  /** What the store is asked about: the session's token, or the user's id. */
+  readonly id: string
+  /** The hash by which events name the subject, and that of its user. */
+  readonly name: string
+  readonly user: string
+  /** Milliseconds since the epoch. In the past when the last reading failed, so that the next check repeats it. */
+  validUntil: number
+}
+
+interface Tied extends Subject {
+  /** How to end each connection. */
+  readonly ends: Set<() => void>
+}
+
+const batchSize = 500
 
 /**
- * What has to be read again. Whatever is doubted in one turn of the event loop is read together, 500 at a time, one
- * reading after the other until nothing is in doubt. `read` handles its own failures: it must not reject.
+ * Subjects of one kind with their connections. All that are to be revalidated in one turn of the event loop are read
+ * together, 500 at a time, one batch after the other. `read` answers until when each id is valid, without those that
+ * are over.
  */
-export class Doubts<T> {
-  readonly #read: (doubtful: readonly T[]) => Promise<void>
-  readonly #doubtful = new Set<T>()
+class TiedConnections {
+  readonly #read: LiveSessionsOptions['readExpiries']
+  readonly #now: () => number
+  readonly #byName = new Map<string, Tied>()
+  readonly #byUser = new Map<string, Set<Tied>>()
+  readonly #queue = new Set<Tied>()
+  /** Users whose subjects are all queued: each of a thousand sessions that are deleted together brings an event of its own. */
+  readonly #queuedUsers = new Set<string>()
   #reading = false
 
-  constructor(read: (doubtful: readonly T[]) => Promise<void>) {
+  constructor(read: LiveSessionsOptions['readExpiries'], now: () => number) {
     this.#read = read
+    this.#now = now
   }
 
-  add(items: Iterable<T>): void {
-    for (const item of items) this.#doubtful.add(item)
-    if (this.#doubtful.size === 0 || this.#reading) return
+  add(subject: Subject, end: () => void): () => void {
+    const { name, user } = subject
+    const tied = this.#byName.get(name) ?? { ...subject, ends: new Set() }
+    tied.ends.add(end)
+    this.#byName.set(name, tied)
+    this.#byUser.set(user, (this.#byUser.get(user) ?? new Set()).add(tied))
+    // It may have ended since it was looked up, before anybody could know that it has a connection.
+    this.#enqueue([tied])
+    return () => {
+      tied.ends.delete(end)
+      if (tied.ends.size === 0) this.#drop(tied)
+    }
+  }
+
+  revalidate(name: string): void {
+    const tied = this.#byName.get(name)
+    if (tied !== undefined) this.#enqueue([tied])
+  }
+
+  revalidateUser(user: string): void {
+    const all = this.#byUser.get(user)
+    if (all === undefined || this.#queuedUsers.has(user)) return
+    this.#queuedUsers.add(user)
+    this.#enqueue(all)
+  }
+
+  revalidateAll(): void {
+    this.#enqueue(this.#byName.values())
+  }
+
+  revalidateExpired(): void {
+    const now = this.#now()
+    this.#enqueue([...this.#byName.values()].filter(({ validUntil }) => validUntil <= now))
+  }
+
+  #enqueue(subjects: Iterable<Tied>): void {
+    for (const tied of subjects) this.#queue.add(tied)
+    if (this.#queue.size === 0 || this.#reading) return
     this.#reading = true
-    setImmediate(() => this.#next().finally(() => this.#settle()))
+    setImmediate(async () => {
+      await this.#readBatch()
+      this.#reading = false
+      this.#enqueue([])
+    })
   }
 
-  forget(item: T): void {
-    this.#doubtful.delete(item)
+  async #readBatch(): Promise<void> {
+    const batch = [...this.#queue].slice(0, batchSize)
+    for (const tied of batch) this.#queue.delete(tied)
+    this.#queuedUsers.clear()
+    if (batch.length === 0) return
+    const validity = await this.#read(batch.map(({ id }) => id)).catch(() => null)
+    for (const tied of batch) {
+      tied.validUntil = validity === null ? 0 : (validity.get(tied.id) ?? Number.NEGATIVE_INFINITY)
+      if (validity === null || tied.validUntil > this.#now()) continue
+      this.#drop(tied)
+      for (const end of tied.ends) end()
+    }
   }
 
-  #next(): Promise<void> {
-    const next = [...this.#doubtful].slice(0, batch)
-    for (const item of next) this.#doubtful.delete(item)
-    return next.length === 0 ? Promise.resolve() : this.#read(next)
-  }
-
-  #settle(): void {
-    this.#reading = false
-    this.add([])
+  #drop(tied: Tied): void {
+    const { name, user } = tied
+    if (this.#byName.get(name) !== tied) return
+    this.#byName.delete(name)
+    this.#queue.delete(tied)
+    const others = this.#byUser.get(user)
+    others?.delete(tied)
+    if (others?.size === 0) this.#byUser.delete(user)
   }
 }

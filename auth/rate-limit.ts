@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
-import { getIP } from 'better-auth/api'
-import { addressOptions, clientAddressHeader } from './fetch-bridge.ts'
+import { isRecord } from '../db/narrowing.ts'
+import { networkOf } from './client-address.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 import { rateLimited } from './refusals.ts'
 
@@ -12,21 +12,18 @@ export interface RateLimitOptions {
   readonly failedSignIns?: Allowance | undefined
   /** Wrong tokens of one kind, mailed ones above all, from one address. Default 100 in 15 minutes. */
   readonly failedTokens?: Allowance | undefined
-  /** Requests of one address to BetterAuth and the built-in pages, whatever they ask for. Default 1,000 in 10 seconds. */
+  /** Requests of one address to BetterAuth and the built-in pages, whatever their path. Default 1,000 in 10 seconds. */
   readonly requestsPerAddress?: Allowance | undefined
 }
 
-/** Who tries a secret: the names of the account that it belongs to, and the client's address. */
-export interface SecretAttempt {
-  readonly names: readonly string[]
-  readonly address: string
-}
-
-/** Who tries a secret that names no account: the path that judges it, and the client's address. */
-export interface TokenAttempt {
-  readonly path: string
-  readonly address: string
-}
+/**
+ * An attempt at a secret from this client address: the names of the account that it belongs to or, for a token that
+ * belongs to no account, the path that judges it.
+ */
+export type SecretAttempt = { readonly address: string } & (
+  | { readonly names: readonly string[] }
+  | { readonly path: string }
+)
 
 /** One gateway's limits. */
 export interface RateLimits {
@@ -43,32 +40,31 @@ export interface RateLimits {
    */
   admit(address: string): Promise<void>
   /**
-   * Runs one request. An attempt announced inside stays counted when the response says that the secret was wrong, and is
-   * given back when it says anything else or `work` throws. Rejects with what `work` rejects with.
+   * Runs one request. Its attempts stay counted when the response says that the secret was wrong, and are given back when
+   * it says anything else or `work` throws. Rejects with what `work` rejects with.
    */
   run(work: () => Promise<Response>): Promise<Response>
   /**
-   * Counts an attempt before its secret is looked at: simultaneous guesses could otherwise all pass before the first has
+   * Counts an attempt before its secret is compared: simultaneous guesses could otherwise all pass before the first has
    * failed. Outside `run` it does nothing. Throws `RATE_LIMITED`.
    */
-  announce(attempt: SecretAttempt): Promise<void>
-  /** The same for a secret that names no account. Throws `RATE_LIMITED`. */
-  announceToken(attempt: TokenAttempt): Promise<void>
+  countAttempt(attempt: SecretAttempt): Promise<void>
 }
 
-interface Held {
+interface Count {
   readonly allowance: Allowance
   readonly key: string
 }
 
-interface Scope {
-  readonly held: Held[]
-  /** Whether what is tried names no account. */
-  token: boolean
+/** What one request has been counted under so far. */
+interface RequestScope {
+  readonly counted: Count[]
+  /** Whether its secret is a token that belongs to no account. */
+  isToken: boolean
 }
 
-// What BetterAuth and its plugins say, with a status other than 401, to a secret that is wrong, used up or too old.
-const wrong = new Set([
+// What BetterAuth and its plugins say, with a status other than 401, to a secret that is wrong, used up or expired.
+const wrongSecretCodes = new Set([
   'EXPIRED_TOKEN',
   'INVALID_BACKUP_CODE',
   'INVALID_CODE',
@@ -83,8 +79,9 @@ const wrong = new Set([
   'TOO_MANY_ATTEMPTS',
   'TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE'
 ])
-// Of tokens everything is wrong but this: a device that polls, and what is refused before the token is looked at.
-const harmless = new Set([
+// Every error about a token means a wrong one but these: a device that polls, and input that is refused before the token
+// is compared.
+const harmlessTokenCodes = new Set([
   'ACCESS_DENIED',
   'AUTHORIZATION_PENDING',
   'SLOW_DOWN',
@@ -93,109 +90,100 @@ const harmless = new Set([
   'VALIDATION_ERROR'
 ])
 
-/** `counters`: where it is counted, by default in this process alone. */
-export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()): RateLimits {
-  const quarter = 15 * 60
-  const perAddress = options.failedSignInsPerAddress ?? { points: 10, seconds: quarter }
-  const inAll = options.failedSignIns ?? { points: 100, seconds: quarter }
-  // A path that BetterAuth does not know has a count of its own there, so that made-up ones were without a limit, as looking
-  // up a session and signing out were. An office behind one address may have each of a hundred people load ten pages.
-  const requests = options.requestsPerAddress ?? { points: 1_000, seconds: 10 }
-  const ofTokens = options.failedTokens ?? { points: 100, seconds: quarter }
-  const scope = new AsyncLocalStorage<Scope>()
+const quarterOfAnHour = 15 * 60
 
-  async function giveBack(taken: readonly Held[]): Promise<void> {
-    for (const { allowance, key } of taken) await counters.giveBack(allowance, key)
+/** `counters`: where attempts are counted, by default in this process alone. */
+export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()): RateLimits {
+  const {
+    failedSignInsPerAddress = { points: 10, seconds: quarterOfAnHour },
+    failedSignIns = { points: 100, seconds: quarterOfAnHour },
+    failedTokens = { points: 100, seconds: quarterOfAnHour },
+    // BetterAuth counts by path, so that whoever makes up paths would have no limit. A hundred people behind one address
+    // may each load ten pages.
+    requestsPerAddress = { points: 1_000, seconds: 10 }
+  } = options
+  const scope = new AsyncLocalStorage<RequestScope>()
+
+  async function giveBack(counts: readonly Count[]): Promise<void> {
+    for (const { allowance, key } of counts) await counters.giveBack(allowance, key)
   }
 
-  async function hold({ held }: Scope, wanted: Held): Promise<void> {
-    const wait = await counters.take(wanted.allowance, wanted.key)
-    if (wait === null) {
-      held.push(wanted)
-      return
-    }
-    // Nothing was tried, so nothing failed: not the refused attempt, and not what it took before.
-    await giveBack([wanted])
-    throw rateLimited(wait)
+  function countsOf(attempt: SecretAttempt): Count[] {
+    const { address } = attempt
+    if ('path' in attempt) return [{ allowance: failedTokens, key: digest(`token ${address} ${attempt.path}`) }]
+    const names = new Set(attempt.names.map((name) => name.trim().toLowerCase()))
+    return [...names].flatMap((name) => [
+      { allowance: failedSignInsPerAddress, key: digest(`${address} ${name}`) },
+      { allowance: failedSignIns, key: digest(name) }
+    ])
   }
 
   return {
     storage: {
       async consume(key, { max: points, window: seconds }) {
-        // The path is part of the key and the client's to choose, up to 16 KiB of it.
+        // The path is part of the key, and the client chooses up to 16 KiB of it.
         const wait = await counters.take({ points, seconds }, key.length > 100 ? digest(key) : key)
         return { allowed: wait === null, retryAfter: wait }
       }
     },
 
     async admit(address) {
-      const wait = await counters.take(requests, `all paths|${networkOf(address)}`)
+      const wait = await counters.take(requestsPerAddress, `all paths|${networkOf(address)}`)
       if (wait !== null) throw rateLimited(wait)
     },
 
-    run: (work) =>
-      scope.run({ held: [], token: false }, async function countFailure() {
-        const { held } = scope.getStore() ?? { held: [] }
+    run(work) {
+      const request: RequestScope = { counted: [], isToken: false }
+      return scope.run(request, async function countFailure() {
         let failed = false
         try {
           const response = await work()
-          failed = held.length > 0 && (await saysWrong(response, scope.getStore()?.token === true))
+          failed = request.counted.length > 0 && (await saysWrong(response, request.isToken))
           return response
         } finally {
-          if (!failed) await giveBack(held)
+          if (!failed) await giveBack(request.counted)
         }
-      }),
-
-    async announce({ names, address }) {
-      const attempt = scope.getStore()
-      if (attempt === undefined) return
-      for (const name of new Set(names.map((given) => given.trim().toLowerCase()))) {
-        const wanted: Held[] = [
-          { allowance: perAddress, key: digest(`${address} ${name}`) },
-          { allowance: inAll, key: digest(name) }
-        ]
-        for (const one of wanted) await hold(attempt, one)
-      }
+      })
     },
 
-    async announceToken({ path, address }) {
-      const attempt = scope.getStore()
-      if (attempt === undefined) return
-      attempt.token = true
-      await hold(attempt, { allowance: ofTokens, key: digest(`token ${address} ${path}`) })
+    async countAttempt(attempt) {
+      const request = scope.getStore()
+      if (request === undefined) return
+      request.isToken ||= 'path' in attempt
+      for (const count of countsOf(attempt)) {
+        const wait = await counters.take(count.allowance, count.key)
+        if (wait === null) request.counted.push(count)
+        else {
+          // A refused attempt is no failure. `run` gives back what it was counted under before.
+          await giveBack([count])
+          throw rateLimited(wait)
+        }
+      }
     }
   }
 }
 
-/** What an address is counted as, by BetterAuth and here: an IPv6 address by its /64, the least that one customer is given (RFC 6177). */
-export function networkOf(address: string): string {
-  return getIP(new Headers({ [clientAddressHeader]: address }), { advanced: { ipAddress: addressOptions } }) ?? address
-}
-
 /** Whether a response says that a secret was wrong. Leaves its body to be read. */
-async function saysWrong(response: Response, token: boolean): Promise<boolean> {
+async function saysWrong(response: Response, isToken: boolean): Promise<boolean> {
   const { status } = response
   if (status === 401) return true
   if (status >= 300 && status < 400) {
-    const location = response.headers.get('location') ?? ''
-    const error = URL.canParse(location, 'http://localhost')
-      ? new URL(location, 'http://localhost').searchParams.get('error')
-      : null
-    return error !== null && (token || wrong.has(error.toUpperCase()))
+    const error = URL.parse(response.headers.get('location') ?? '', 'http://localhost')?.searchParams.get('error')
+    return error != null && (isToken || wrongSecretCodes.has(error.toUpperCase()))
   }
   if (status < 400 || status >= 500 || status === 429) return false
-  const code = await codeOf(response)
-  return token ? !harmless.has(code) : wrong.has(code)
+  const code = await errorCodeIn(response)
+  return isToken ? !harmlessTokenCodes.has(code) : wrongSecretCodes.has(code)
 }
 
 // OAuth's errors are called `error`.
-async function codeOf(response: Response): Promise<string> {
+async function errorCodeIn(response: Response): Promise<string> {
   const body: unknown = await response
     .clone()
     .json()
     .catch(() => null)
-  if (typeof body !== 'object' || body === null) return ''
-  const code: unknown = 'code' in body ? body.code : 'error' in body ? body.error : undefined
+  if (!isRecord(body)) return ''
+  const code = 'code' in body ? body['code'] : body['error']
   return typeof code === 'string' ? code.toUpperCase() : ''
 }
 

@@ -1,3 +1,8 @@
+import { createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
+import { isRecord } from '../db/narrowing.ts'
+import type { RateLimits } from './rate-limit.ts'
+import { noteEndpoint } from './user-enumeration.ts'
+
 /**
  * Whose secret an endpoint judges, so that wrong ones can be counted against that account:
  * - `named`: the account that the body names by its email, username or phone number;
@@ -7,67 +12,20 @@
  */
 export type Account = 'named' | 'session' | 'pending' | 'nobody'
 
-/**
- * What every path of BetterAuth and of the plugins in `better-auth/plugins` tells: whether a secret is the right one, and
- * whose, or nothing of the kind (`plain`). What signs in by somebody else's signature is plain: nobody guesses one.
- */
-export const endpoints: Readonly<Record<string, Account | 'plain'>> = {
-  '/account-info': 'plain',
-  '/callback/:id': 'plain',
-  '/change-email': 'plain',
+/** Every path of BetterAuth and of the plugins in `better-auth/plugins` that tells whether a secret is the right one. */
+export const secretEndpoints: Readonly<Record<string, Account>> = {
   '/change-password': 'session',
   '/delete-user': 'session',
   '/delete-user/callback': 'session',
-  '/error': 'plain',
-  '/get-access-token': 'plain',
-  '/get-session': 'plain',
-  '/link-social': 'plain',
-  '/list-accounts': 'plain',
-  '/list-sessions': 'plain',
-  '/ok': 'plain',
-  '/refresh-token': 'plain',
-  '/request-password-reset': 'plain',
   '/reset-password': 'nobody',
   '/reset-password/:token': 'nobody',
-  '/revoke-other-sessions': 'plain',
-  '/revoke-session': 'plain',
-  '/revoke-sessions': 'plain',
-  '/send-verification-email': 'plain',
   '/sign-in/email': 'named',
-  '/sign-in/social': 'plain',
-  '/sign-out': 'plain',
-  '/sign-up/email': 'plain',
-  '/unlink-account': 'plain',
-  '/update-session': 'plain',
-  '/update-user': 'plain',
   '/verify-email': 'nobody',
   '/verify-password': 'session',
-
-  // admin: whoever may use it needs no secret of the user's.
-  '/admin/ban-user': 'plain',
-  '/admin/create-user': 'plain',
-  '/admin/get-user': 'plain',
-  '/admin/has-permission': 'plain',
-  '/admin/impersonate-user': 'plain',
-  '/admin/list-user-sessions': 'plain',
-  '/admin/list-users': 'plain',
-  '/admin/remove-user': 'plain',
-  '/admin/revoke-user-session': 'plain',
-  '/admin/revoke-user-sessions': 'plain',
-  '/admin/set-role': 'plain',
-  '/admin/set-user-password': 'plain',
-  '/admin/stop-impersonating': 'plain',
-  '/admin/unban-user': 'plain',
-  '/admin/update-user': 'plain',
-
-  // anonymous
-  '/delete-anonymous-user': 'plain',
-  '/sign-in/anonymous': 'plain',
 
   // device-authorization
   '/device': 'nobody',
   '/device/approve': 'session',
-  '/device/code': 'plain',
   '/device/deny': 'session',
   '/device/token': 'nobody',
 
@@ -75,109 +33,101 @@ export const endpoints: Readonly<Record<string, Account | 'plain'>> = {
   '/email-otp/change-email': 'session',
   '/email-otp/check-verification-otp': 'named',
   '/email-otp/request-email-change': 'session',
-  '/email-otp/request-password-reset': 'plain',
   '/email-otp/reset-password': 'named',
-  '/email-otp/send-verification-otp': 'plain',
   '/email-otp/verify-email': 'named',
-  '/forget-password/email-otp': 'plain',
   '/sign-in/email-otp': 'named',
-
-  // jwt
-  '/jwks': 'plain',
-  '/token': 'plain',
 
   // magic-link
   '/magic-link/verify': 'nobody',
-  '/sign-in/magic-link': 'plain',
-
-  // multi-session
-  '/multi-session/list-device-sessions': 'plain',
-  '/multi-session/revoke': 'plain',
-  '/multi-session/set-active': 'plain',
-
-  // oauth-popup, oauth-proxy, one-tap
-  '/callback/:id/oauth-proxy': 'plain',
-  '/oauth-popup/start': 'plain',
-  '/oauth-proxy-callback': 'plain',
-  '/one-tap/callback': 'plain',
 
   // one-time-token
-  '/one-time-token/generate': 'plain',
   '/one-time-token/verify': 'nobody',
 
-  // open-api
-  '/open-api/generate-schema': 'plain',
-  '/reference': 'plain',
-
-  // organization: an invitation is for the address that it names, and its id alone opens nothing.
-  '/organization/accept-invitation': 'plain',
-  '/organization/add-team-member': 'plain',
-  '/organization/cancel-invitation': 'plain',
-  '/organization/check-slug': 'plain',
-  '/organization/create': 'plain',
-  '/organization/create-role': 'plain',
-  '/organization/create-team': 'plain',
-  '/organization/delete': 'plain',
-  '/organization/delete-role': 'plain',
-  '/organization/get-active-member': 'plain',
-  '/organization/get-active-member-role': 'plain',
-  '/organization/get-full-organization': 'plain',
-  '/organization/get-invitation': 'plain',
-  '/organization/get-organization': 'plain',
-  '/organization/get-role': 'plain',
-  '/organization/has-permission': 'plain',
-  '/organization/invite-member': 'plain',
-  '/organization/leave': 'plain',
-  '/organization/list': 'plain',
-  '/organization/list-invitations': 'plain',
-  '/organization/list-members': 'plain',
-  '/organization/list-roles': 'plain',
-  '/organization/list-team-members': 'plain',
-  '/organization/list-teams': 'plain',
-  '/organization/list-user-invitations': 'plain',
-  '/organization/list-user-teams': 'plain',
-  '/organization/reject-invitation': 'plain',
-  '/organization/remove-member': 'plain',
-  '/organization/remove-team': 'plain',
-  '/organization/remove-team-member': 'plain',
-  '/organization/set-active': 'plain',
-  '/organization/set-active-team': 'plain',
-  '/organization/update': 'plain',
-  '/organization/update-member-role': 'plain',
-  '/organization/update-role': 'plain',
-  '/organization/update-team': 'plain',
-
   // phone-number
-  '/phone-number/request-password-reset': 'plain',
   '/phone-number/reset-password': 'named',
-  '/phone-number/send-otp': 'plain',
   '/phone-number/verify': 'named',
   '/sign-in/phone-number': 'named',
-
-  // siwe
-  '/siwe/get-nonce': 'plain',
-  '/siwe/nonce': 'plain',
-  '/siwe/verify': 'plain',
 
   // two-factor
   '/two-factor/disable': 'session',
   '/two-factor/enable': 'session',
   '/two-factor/generate-backup-codes': 'session',
   '/two-factor/get-totp-uri': 'session',
-  '/two-factor/send-otp': 'plain',
   '/two-factor/verify-backup-code': 'pending',
   '/two-factor/verify-otp': 'pending',
   '/two-factor/verify-totp': 'pending',
 
   // username
-  '/is-username-available': 'plain',
   '/sign-in/username': 'named'
 }
 
+// They mail the secret, make a new account, or trust another server's signature.
+const signInsWithoutSecret = new Set(['/sign-in/anonymous', '/sign-in/magic-link', '/sign-in/social'])
+
 /** Whose secret a path judges; undefined where it judges none, or belongs to a plugin that is not known here. */
 export function accountOf(path: string): Account | undefined {
-  const kind = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined
-  // A plugin of the policy file's own signs in like the others, by what has always been counted.
-  if (kind === undefined) return path.startsWith('/sign-in/') ? 'named' : undefined
-  return kind === 'plain' ? undefined : kind
+  if (Object.hasOwn(secretEndpoints, path)) return secretEndpoints[path]
+  // A plugin of the policy file's own signs in like the others, by a name in the body.
+  return path.startsWith('/sign-in/') && !signInsWithoutSecret.has(path) ? 'named' : undefined
+}
+
+type HookContext = Parameters<Parameters<typeof createAuthMiddleware>[0]>[0]
+
+const readSession = getSession()
+
+/**
+ * BetterAuth's first hook: wherever BetterAuth would say whether a secret is the right one, it counts an attempt against
+ * the account that the secret belongs to, on the parsed body, before the secret is compared.
+ */
+export function countSecretAttempts(limits: RateLimits) {
+  return createAuthMiddleware(async (context) => {
+    const { path, request, body } = context
+    // Without a request the caller is the gateway or the operator's own code.
+    if (request === undefined) return
+    const account = accountOf(path)
+    if (account !== undefined) {
+      const address = getIP(request, context.context.options) ?? 'unknown'
+      await limits.countAttempt(
+        account === 'nobody' ? { path, address } : { names: await accountNames(context, account), address }
+      )
+    }
+    noteEndpoint(path, body)
+  })
+}
+
+async function accountNames(context: HookContext, account: Exclude<Account, 'nobody'>): Promise<string[]> {
+  // All of them: were only the first counted, a made-up one in front would hide the account that is meant.
+  if (account === 'named') return textsIn(context.body, 'email', 'username', 'phoneNumber')
+  const names = await sessionUser(context)
+  return names.length === 0 && account === 'pending' ? pendingUser(context) : names
+}
+
+/**
+ * The user who is signed in, by the name that signing in counts under, so that a password has one count, and by the id,
+ * so that another address does not begin a new one. Whatever BetterAuth takes for a session counts: a bearer token too,
+ * which a hook of its plugin turns into a cookie for the endpoint that is called, and for no other hook.
+ */
+async function sessionUser({ context, headers }: HookContext): Promise<string[]> {
+  const query = { disableCookieCache: true, disableRefresh: true }
+  const found: unknown = await dispatchAuthEndpoint(readSession, {
+    context,
+    ...(headers !== undefined && { headers }),
+    query,
+    method: 'GET',
+    asResponse: false
+  })
+  return isRecord(found) ? textsIn(found['user'], 'id', 'email') : []
+}
+
+/** The user whose password was right and whose second factor is asked for now, found by the two-factor plugin's cookie. */
+async function pendingUser(context: HookContext): Promise<string[]> {
+  const { createAuthCookie, secret, internalAdapter } = context.context
+  const attempt = await context.getSignedCookie(createAuthCookie('two_factor').name, secret)
+  if (typeof attempt !== 'string') return []
+  const found = await internalAdapter.findVerificationValue(attempt)
+  return found === null ? [] : [found.value]
+}
+
+function textsIn(source: unknown, ...keys: readonly string[]): string[] {
+  return isRecord(source) ? keys.map((key) => source[key]).filter((value) => typeof value === 'string') : []
 }

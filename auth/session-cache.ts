@@ -1,87 +1,83 @@
 import { LRUCache } from 'lru-cache'
-import type { Decision } from './session-validation.ts'
+import type { Decision, SessionVerdict } from './session-validation.ts'
 
 /** A decision that may be reused. */
-export interface Held extends Decision {
-  /** True for whoever asks first once the decision nears its end, and for nobody after: time to read ahead. */
-  readonly aging: boolean
+export interface CachedDecision extends Decision {
+  /** True once, for the first who asks when the decision nears its end: time to read the session ahead. */
+  readonly readAheadDue: boolean
 }
 
-interface Entry extends Held {
+interface Entry extends CachedDecision {
   readonly freshUntil: number
   readonly session: string
-  agesAt: number
-  aging: boolean
+  readAheadAt: number
+  readAheadDue: boolean
 }
 
-interface Cancellable {
+interface LookUpInFlight {
+  /** Undefined from a look-up ahead of need that found nothing to decide. */
+  readonly promise: Promise<SessionVerdict | undefined>
   cancelled: boolean
-  /** When the look-up began, on the clock that never goes back; undefined until then. */
+  /** When the look-up began, on the monotonic clock; undefined until then. */
   sentAt: number | undefined
-  /** Users who changed meanwhile: whose session this look-up will find is not known yet. */
+  /** Users who changed meanwhile: only the look-up's result tells whether it is about one of them. */
   readonly usersChanged: Set<string>
 }
-
-type Flight<T> = Cancellable &
-  (
-    | { readonly ahead: false; readonly promise: Promise<T> }
-    | { readonly ahead: true; readonly promise: Promise<T | undefined> }
-  )
 
 type LookUp<T> = (remember: (decision: Decision) => void) => Promise<T>
 
 export interface SessionCacheOptions {
   /**
-   * How long a decision may be reused, in ms, and a look-up under way be shared after it was sent. 0 turns the cache off;
+   * How long a decision may be reused, in ms, and a look-up in flight be shared after it was sent. 0 turns the cache off;
    * requests that come before a look-up is sent still share it.
    */
   readonly ttlMs: number
   /** Sessions held at most. */
   readonly max: number
-  /** How much longer a decision is kept for when the store is away, in ms. */
+  /** How much longer a decision is kept for when the store is unreachable, in ms. */
   readonly staleMs: number
-  /** Milliseconds on a clock that never goes back: one that did would make decisions last longer. */
+  /** Milliseconds on a monotonic clock: one that went back would make decisions last longer. */
   readonly elapsed: () => number
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined
 }
 
 /**
- * The LRU of session decisions, keyed by the cookie's one spelling. A hit is synchronous. Any number of simultaneous
- * misses share one look-up, or the one that follows it where that is older than a decision may be, and an eviction reaches a look-up in flight: what it was reading may already be over.
+ * The LRU cache of session decisions, keyed by the session cookie's canonical spelling. A hit is synchronous. Simultaneous
+ * misses share one look-up. An eviction also cancels the look-up in flight, because the session that it reads may be over.
  */
-export class SessionCache<T> {
+export class SessionCache {
   readonly #options: SessionCacheOptions
   readonly #entries: LRUCache<string, Entry>
-  readonly #unknown: LRUCache<string, Entry>
-  readonly #flights = new Map<string, Flight<T>>()
-  /** What those wait for who came too late to share the look-up under way. */
-  readonly #next = new Map<string, Promise<T>>()
+  readonly #negativeEntries: LRUCache<string, Entry>
+  readonly #inFlight = new Map<string, LookUpInFlight>()
+  /** The next look-up of a key, for those who came too late to share the one in flight. */
+  readonly #next = new Map<string, Promise<SessionVerdict>>()
   readonly #keyOfSession = new Map<string, string>()
   readonly #keysOfUser = new Map<string, Set<string>>()
 
   constructor(options: SessionCacheOptions) {
     this.#options = options
     const dispose = (entry: Entry, key: string, reason: LRUCache.DisposeReason) => {
-      if (reason !== 'set') this.#forget(entry, key)
+      if (reason !== 'set') this.#removeFromIndexes(entry, key)
     }
     this.#entries = new LRUCache({ max: options.max, dispose })
-    // A separate, smaller list: signed cookies of dead sessions must not push live ones out.
-    this.#unknown = new LRUCache({ max: Math.max(1, Math.ceil(options.max / 10)), dispose })
+    // A smaller cache of its own: well-signed cookies of ended sessions must not evict live sessions.
+    this.#negativeEntries = new LRUCache({ max: Math.max(1, Math.ceil(options.max / 10)), dispose })
   }
 
   /** The decision for this key while it may be reused; undefined afterwards. */
-  get(key: string): Held | undefined {
-    const entry = this.#entries.get(key) ?? this.#unknown.get(key)
+  get(key: string): CachedDecision | undefined {
+    const entry = this.#entries.get(key) ?? this.#negativeEntries.get(key)
     if (entry === undefined) return undefined
     const now = this.#options.elapsed()
     if (now >= entry.freshUntil) return undefined
-    entry.aging = now >= entry.agesAt
-    if (entry.aging) entry.agesAt = Number.POSITIVE_INFINITY
+    entry.readAheadDue = now >= entry.readAheadAt
+    if (entry.readAheadDue) entry.readAheadAt = Number.POSITIVE_INFINITY
     return entry
   }
 
-  /** A decision that is past its time, but may still answer while the store is away (`SESSION_STALE_IF_ERROR`). */
+  /** An expired decision that may still be used while the store is unreachable (`SESSION_STALE_IF_ERROR`). */
   getStale(key: string): Decision | undefined {
     const entry = this.#entries.peek(key)
     if (entry === undefined) return undefined
@@ -90,34 +86,28 @@ export class SessionCache<T> {
   }
 
   /**
-   * Runs `lookUp` once for all who ask for `key` at the same time. Whoever comes when the look-up under way was sent
-   * `ttlMs` ago or earlier is not answered by it, which may have been read before a session ended that ended before they
-   * came: they wait for it, and share the next. `remember` caches what was found, unless the session
-   * or its user was evicted meanwhile; such a look-up is repeated once, and what the second one says is answered,
-   * uncached. Rejects with what `lookUp` rejects with.
+   * Runs `lookUp` once for all who ask for `key` at the same time. Whoever comes `ttlMs` or longer after the look-up in
+   * flight was sent waits for it, but is not answered by it: it may have been read before a session ended that ended
+   * before they came. They share the next one. `remember` caches what was found, unless the session or its user was
+   * evicted meanwhile; such a look-up is repeated once, and its second result is returned and not cached. Rejects with
+   * what `lookUp` rejects with.
    */
-  share(key: string, session: string, lookUp: LookUp<T>): Promise<T> {
-    const running = this.#flights.get(key)
+  async share(key: string, session: string, lookUp: LookUp<SessionVerdict>): Promise<SessionVerdict> {
+    const running = this.#inFlight.get(key)
     if (running !== undefined && !this.#isRecent(running)) return this.#shareNext(key, session, lookUp, running.promise)
-    if (running?.ahead === true) {
-      return running.promise.then((found) => found ?? this.share(key, session, lookUp))
-    }
-    if (running !== undefined) return running.promise
-    const state = notYetCancelled()
-    const promise = this.#run(key, session, lookUp, state)
-    this.#flights.set(key, Object.assign(state, { ahead: false as const, promise }))
-    return promise
+    const { promise } = running ?? this.#start(key, session, lookUp)
+    return (await promise) ?? this.share(key, session, lookUp)
   }
 
-  #isRecent({ sentAt }: Cancellable): boolean {
+  #isRecent({ sentAt }: LookUpInFlight): boolean {
     return sentAt === undefined || this.#options.elapsed() - sentAt < this.#options.ttlMs
   }
 
-  // One after the other, so that one cookie keeps the store at one look-up at a time, however slow it is.
-  #shareNext(key: string, session: string, lookUp: LookUp<T>, before: Promise<unknown>): Promise<T> {
+  // One after the other, so that one cookie has at most one look-up in the store, however slow the store is.
+  #shareNext(key: string, session: string, lookUp: LookUp<SessionVerdict>, running: Promise<unknown>) {
     const waiting = this.#next.get(key)
     if (waiting !== undefined) return waiting
-    const next = before.then(ignore, ignore).then(() => {
+    const next = running.then(ignore, ignore).then(() => {
       this.#next.delete(key)
       return this.share(key, session, lookUp)
     })
@@ -126,20 +116,27 @@ export class SessionCache<T> {
   }
 
   /**
-   * The same before anybody needs it. Where `lookUp` answers undefined nothing is remembered, and whoever came to wait
-   * for it looks up for themselves. Never throws.
+   * Looks a session up before anybody needs it. Where `lookUp` answers undefined nothing is cached, and whoever came to
+   * share its result starts a look-up of their own. Never throws.
    */
-  readAhead(key: string, session: string, lookUp: LookUp<T | undefined>): void {
-    if (this.#flights.has(key)) return
-    const state = notYetCancelled()
-    const promise = this.#run(key, session, lookUp, state)
-    this.#flights.set(key, Object.assign(state, { ahead: true as const, promise }))
-    promise.catch(ignore)
+  readAhead(key: string, session: string, lookUp: LookUp<SessionVerdict | undefined>): void {
+    if (!this.#inFlight.has(key)) this.#start(key, session, lookUp).promise.catch(ignore)
   }
 
-  async #run<R>(key: string, session: string, lookUp: LookUp<R>, flight: Cancellable): Promise<R> {
+  #start(key: string, session: string, lookUp: LookUp<SessionVerdict | undefined>): LookUpInFlight {
     this.#keyOfSession.set(session, key)
-    await null // the caller has to make this flight known before the look-up can begin
+    const flight: LookUpInFlight = {
+      // Sent in a microtask: evictions have to find this look-up in the map first.
+      promise: Promise.resolve().then(() => this.#run(key, session, lookUp, flight)),
+      cancelled: false,
+      sentAt: undefined,
+      usersChanged: new Set()
+    }
+    this.#inFlight.set(key, flight)
+    return flight
+  }
+
+  async #run<R>(key: string, session: string, lookUp: LookUp<R>, flight: LookUpInFlight): Promise<R> {
     const remember = (decision: Decision) => {
       const { user } = decision
       if (user !== null && flight.usersChanged.has(user)) flight.cancelled = true
@@ -149,79 +146,71 @@ export class SessionCache<T> {
     try {
       const result = await lookUp(remember)
       if (!flight.cancelled) return result
-      // Something may change once more while it is repeated, and whoever asks after that must not be answered by it.
+      // The session may change again during the repetition, so nobody who asks from now on may share it.
       this.#land(key, flight)
       return await lookUp(ignore)
     } finally {
       this.#land(key, flight)
-      const held = this.#entries.has(key) || this.#unknown.has(key) || this.#flights.has(key)
-      if (!held) this.#keyOfSession.delete(session)
+      const known = this.#entries.has(key) || this.#negativeEntries.has(key) || this.#inFlight.has(key)
+      if (!known) this.#keyOfSession.delete(session)
     }
   }
 
-  #land(key: string, flight: Cancellable): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key)
+  #land(key: string, flight: LookUpInFlight): void {
+    if (this.#inFlight.get(key) === flight) this.#inFlight.delete(key)
   }
 
   /** Drops one session's decision and cancels its look-up in flight. */
   evictSession(session: string): void {
     const key = this.#keyOfSession.get(session)
     if (key === undefined) return
-    const flight = this.#flights.get(key)
-    if (flight !== undefined) {
-      flight.cancelled = true
-      this.#flights.delete(key)
-    }
-    this.#entries.delete(key)
-    this.#unknown.delete(key)
+    const flight = this.#inFlight.get(key)
+    if (flight !== undefined) flight.cancelled = true
+    this.#inFlight.delete(key)
+    this.#drop(key)
   }
 
   /** Drops every decision about one user, and those that look-ups in flight are about to make. */
   evictUser(user: string): void {
-    for (const key of [...(this.#keysOfUser.get(user) ?? [])]) {
-      this.#entries.delete(key)
-      this.#unknown.delete(key)
-    }
-    for (const flight of this.#flights.values()) flight.usersChanged.add(user)
+    for (const key of [...(this.#keysOfUser.get(user) ?? [])]) this.#drop(key)
+    for (const flight of this.#inFlight.values()) flight.usersChanged.add(user)
   }
 
   /** Drops everything. */
   clear(): void {
-    for (const flight of this.#flights.values()) flight.cancelled = true
-    this.#flights.clear()
+    for (const flight of this.#inFlight.values()) flight.cancelled = true
+    this.#inFlight.clear()
     this.#entries.clear()
-    this.#unknown.clear()
+    this.#negativeEntries.clear()
+  }
+
+  #drop(key: string): void {
+    this.#entries.delete(key)
+    this.#negativeEntries.delete(key)
   }
 
   #remember(key: string, session: string, { identity, user, readAt, endsAt }: Decision): void {
     const { ttlMs, random = Math.random } = this.#options
     if (ttlMs === 0) return
     const freshUntil = Math.min(readAt + ttlMs, endsAt)
-    // Spread, so that what was read in one moment is not read again in one.
-    const agesAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
-    const entry: Entry = { identity, user, readAt, endsAt, session, freshUntil, agesAt, aging: false }
-    if (identity === null) {
-      this.#entries.delete(key)
-      this.#unknown.set(key, entry)
-    } else {
-      this.#unknown.delete(key)
-      this.#entries.set(key, entry)
-    }
+    // Spread at random, so that sessions that were read together are not read again together.
+    const readAheadAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
+    const entry: Entry = { identity, user, readAt, endsAt, session, freshUntil, readAheadAt, readAheadDue: false }
+    const [cache, other] =
+      identity === null ? [this.#negativeEntries, this.#entries] : [this.#entries, this.#negativeEntries]
+    other.delete(key)
+    cache.set(key, entry)
     if (user !== null) this.#keysOfUser.set(user, (this.#keysOfUser.get(user) ?? new Set()).add(key))
     this.#keyOfSession.set(session, key)
   }
 
-  #forget({ user, session }: Entry, key: string): void {
-    if (!this.#flights.has(key)) this.#keyOfSession.delete(session)
+  #removeFromIndexes({ user, session }: Entry, key: string): void {
+    if (!this.#inFlight.has(key)) this.#keyOfSession.delete(session)
     if (user === null) return
     const keys = this.#keysOfUser.get(user)
     keys?.delete(key)
     if (keys?.size === 0) this.#keysOfUser.delete(user)
   }
-}
-
-function notYetCancelled(): Cancellable {
-  return { cancelled: false, sentAt: undefined, usersChanged: new Set() }
 }
 
 function ignore(): void {}

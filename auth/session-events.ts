@@ -1,24 +1,19 @@
 import type { Database } from '../db/database.ts'
 import { PooledConnectionError } from '../db/errors.ts'
-import type { AuthLog } from './auth-logger.ts'
-import { describeError } from './auth-logger.ts'
+import { type AuthLog, describeError } from './auth-logger.ts'
 import type { SessionResolver } from './session-resolver.ts'
 
 export interface SessionEventsOptions {
   readonly database: Pick<Database, 'listen'>
-  readonly sessions: Pick<SessionResolver, 'heard' | 'clear'>
+  readonly sessions: Pick<SessionResolver, 'handleEvent' | 'clear'>
   readonly log: AuthLog
-  /** Runs work after so many milliseconds; answers how to call it off. */
-  readonly later?: (ms: number, work: () => void) => () => void
-  /** From 0 to 1. */
-  readonly random?: () => number
 }
 
-/** The ear for sessions that end elsewhere. */
+/** The subscription to the session events that the database's triggers send. */
 export interface SessionEvents {
-  /** Whether events are heard right now. False too where this database's address cannot listen at all. */
+  /** Whether events arrive right now. False too where this database's address cannot listen at all. */
   readonly listening: boolean
-  /** Whether they should be heard and are not. */
+  /** Whether events should arrive and do not. */
   readonly lost: boolean
   stop(): Promise<void>
 }
@@ -28,20 +23,19 @@ const firstRetryMs = 200
 const slowestRetryMs = 1_500
 
 /**
- * Listens for what the database's triggers tell about sessions and users, and keeps at it: a lost channel is opened
- * again with growing pauses. While it is away decisions keep their remaining time; when it is back all are read again,
- * because nobody knows what was said meanwhile. Never rejects.
+ * Listens for what the database's triggers tell about sessions and users. A lost channel is opened again with growing
+ * pauses. While it is lost decisions keep their remaining time; once it is open again all are read again, because events
+ * may have been missed. Never rejects.
  */
-export function followSessionEvents(options: SessionEventsOptions): SessionEvents {
-  const { database, sessions, log, later = laterByTimer, random = Math.random } = options
+export function followSessionEvents({ database, sessions, log }: SessionEventsOptions): SessionEvents {
   let state: 'opening' | 'listening' | 'lost' | 'impossible' | 'stopped' = 'opening'
   let failures = 0
-  let callOff = () => {}
+  let retry: NodeJS.Timeout | undefined
   let stopListening: (() => Promise<void>) | undefined
 
   async function open(): Promise<void> {
     try {
-      const stop = await database.listen(channel, (payload) => sessions.heard(payload), lose)
+      const stop = await database.listen(channel, (payload) => sessions.handleEvent(payload), lose)
       if (state === 'stopped') return await stop()
       stopListening = stop
       sessions.clear()
@@ -66,8 +60,8 @@ export function followSessionEvents(options: SessionEventsOptions): SessionEvent
     stopListening = undefined
     const pause = Math.min(slowestRetryMs, firstRetryMs * 2 ** failures)
     failures++
-    // Spread, so that the replicas of one database do not come back as one.
-    callOff = later(pause * (0.5 + random() / 2), () => void open())
+    // Spread at random, so that the replicas of one database do not all come back at once.
+    retry = setTimeout(open, pause * (0.5 + Math.random() / 2)).unref()
   }
 
   void open()
@@ -80,14 +74,8 @@ export function followSessionEvents(options: SessionEventsOptions): SessionEvent
     },
     async stop() {
       state = 'stopped'
-      callOff()
+      clearTimeout(retry)
       await stopListening?.()
     }
   }
-}
-
-function laterByTimer(ms: number, work: () => void): () => void {
-  const timer = setTimeout(work, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

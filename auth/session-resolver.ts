@@ -1,28 +1,25 @@
 import type { SessionRecord } from '../db/sessions.ts'
 import { readCookie } from './cookie-header.ts'
 import type { LiveSessions, TieOptions } from './live-sessions.ts'
-import { type Held, SessionCache } from './session-cache.ts'
+import { type CachedDecision, SessionCache } from './session-cache.ts'
 import {
-  anonymous,
   type Decision,
-  decide,
+  decisionOf,
   type Identity,
-  identified,
-  type Reading,
-  readingOf,
   referenceOf,
   type SessionVerdict,
-  subjectOf
+  subjectOf,
+  verdictOf
 } from './session-validation.ts'
-import type { CookieSigner } from './signed-cookie.ts'
+import type { CookieSigner, VerifiedCookie } from './signed-cookie.ts'
 
 export interface SessionResolverOptions {
-  /** The session cookie's full name, prefix included, and that of the mark that BetterAuth sets without "remember me". */
+  /** The full names, prefix included, of the session cookie and of the one that BetterAuth sets without "remember me". */
   readonly cookieNames: { readonly session: string; readonly dontRemember: string }
   readonly signer: CookieSigner
   /** One query. Null: no such session, or no such user. Rejects when the store cannot answer. */
   readonly readSession: (token: string) => Promise<SessionRecord | null>
-  /** BetterAuth's own `get-session` for a session that is due, with the session `Set-Cookie` values it answers. */
+  /** Has BetterAuth's own `get-session` refresh a session that is due; resolves to its `Set-Cookie` values. */
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
   /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
   readonly sliding: { readonly expiresInMs: number; readonly updateAgeMs: number }
@@ -31,111 +28,106 @@ export interface SessionResolverOptions {
   readonly cache: { readonly ttlMs: number; readonly max: number; readonly staleMs: number }
   /** Milliseconds since the epoch: what sessions' ends are judged by. */
   readonly now: () => number
-  /** Milliseconds on a clock that nobody sets: what decisions age by. */
+  /** Milliseconds on a monotonic clock: what decisions age by. */
   readonly elapsed: () => number
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined
 }
 
-/** Answers who is asking: at once for a cookie that was read a moment ago, with one query for one that was not. */
+/** Finds out who is asking: at once for a cookie whose decision is cached, with one query for any other. */
 export interface SessionResolver {
   /** `cookieValue` is the session cookie's raw value, `cookieHeader` all of the header. Never rejects. */
   resolve(cookieValue: string, cookieHeader: string): SessionVerdict | Promise<SessionVerdict>
   /**
    * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over,
-   * and with `keepOpen` not then, but when the user is banned or gone. Answers how to untie it.
+   * and with `keepOpen` not then, but when the user is banned or deleted. Returns how to untie it.
    */
   tie(identity: Identity, end: () => void, options?: TieOptions): () => void
   /** The session of this token changed or ended: the next request reads it again. Never throws. */
   sessionChanged(token: string): void
-  /** The user changed or is gone: all of the user's sessions are read again. Never throws. */
+  /** The user changed or was deleted: all of the user's sessions are read again. Never throws. */
   userChanged(userId: string): void
   /**
-   * A hint from elsewhere: `s` or `u` and the SHA-256, in hex, of the token or user id that changed, or `*` for anything.
-   * It makes decisions be read again and nothing else, so a forged one is harmless. Never throws.
+   * A session event from the database or another worker: `s` or `u` and the SHA-256, in hex, of the token or user id
+   * that changed, or `*` for anything. It makes decisions be read again and nothing else, so a forged one is harmless.
+   * Never throws.
    */
-  heard(event: string): void
+  handleEvent(event: string): void
   /** Every decision is read again. */
   clear(): void
 }
 
 export function createSessionResolver(options: SessionResolverOptions): SessionResolver {
   const { signer, cookieNames, sliding, live, now, elapsed } = options
-  const cache = new SessionCache<SessionVerdict>({ ...options.cache, elapsed, random: options.random })
+  const cache = new SessionCache({ ...options.cache, elapsed, random: options.random })
 
-  async function lookUp(
-    token: string,
-    key: string,
-    cookieHeader: string,
-    setCookies: string[],
-    remember: (decision: Decision) => void
-  ): Promise<SessionVerdict> {
-    try {
-      const found = await read(token)
-      if (!isDue(found, cookieHeader)) return decide(found, setCookies, remember)
-      setCookies.push(...(await options.refresh(cookieHeader).catch(() => noCookies)))
-      // What the store says now counts, whatever became of the refresh: it may have lost a race against a sign-out, or
-      // have met a store that can be read and not written.
-      return decide(await read(token), setCookies, remember)
-    } catch (cause) {
-      return withoutStore(key, cause, setCookies)
-    }
-  }
-
-  /** A look-up for nobody in particular. A session that is due is left to a request, whose answer can carry its cookies. */
-  async function lookAhead(
-    token: string,
-    key: string,
-    cookieHeader: string,
-    remember: (decision: Decision) => void
-  ): Promise<SessionVerdict | undefined> {
-    try {
-      const found = await read(token)
-      return isDue(found, cookieHeader) ? undefined : decide(found, noCookies, remember)
-    } catch (cause) {
-      return withoutStore(key, cause, noCookies)
-    }
-  }
-
-  function withoutStore(key: string, cause: unknown, setCookies: readonly string[]): SessionVerdict {
-    const stale = cache.getStale(key)?.identity
-    return stale == null ? { outcome: 'unavailable', cause } : identified(stale, setCookies)
-  }
-
-  async function read(token: string): Promise<Reading> {
+  async function read(token: string): Promise<Decision> {
     const readAt = elapsed()
     const askedAt = now()
     const record = await options.readSession(token)
-    return readingOf(record, { readAt, askedAt, now: now() })
+    return decisionOf(record, { readAt, askedAt, now: now() })
+  }
+
+  function lookUp({ token, key }: VerifiedCookie, cookieHeader: string): Promise<SessionVerdict> {
+    // A refresh changes the session and so cancels the look-up that asked for it; its cookies outlive the repetition.
+    const setCookies: string[] = []
+    return cache.share(key, subjectOf(token), async (remember) => {
+      try {
+        let decision = await read(token)
+        if (isDue(decision, cookieHeader)) {
+          setCookies.push(...(await options.refresh(cookieHeader).catch(() => [])))
+          // Whether the refresh succeeded is told by the store alone: it may have lost a race against a sign-out, or the
+          // store may be readable and not writable.
+          decision = await read(token)
+        }
+        remember(decision)
+        return verdictOf(decision.identity, setCookies)
+      } catch (cause) {
+        return withoutStore(key, cause, setCookies)
+      }
+    })
+  }
+
+  // For no request: a session that is due for a refresh is left to a request, whose response can carry its cookies.
+  function readAhead(identity: Identity, key: string, cookieHeader: string): void {
+    const reference = referenceOf(identity)
+    if (reference === undefined) return
+    cache.readAhead(key, reference.session, async (remember) => {
+      try {
+        const decision = await read(reference.token)
+        if (isDue(decision, cookieHeader)) return undefined
+        remember(decision)
+        return verdictOf(decision.identity)
+      } catch (cause) {
+        return withoutStore(key, cause)
+      }
+    })
+  }
+
+  function withoutStore(key: string, cause: unknown, setCookies?: readonly string[]): SessionVerdict {
+    const identity = cache.getStale(key)?.identity
+    return identity == null ? { outcome: 'unavailable', cause } : verdictOf(identity, setCookies)
   }
 
   // BetterAuth's rule: expiresAt - expiresIn + updateAge <= now.
-  function isDue({ record }: Reading, cookieHeader: string): boolean {
-    if (record === null || record.expiresAt - sliding.expiresInMs + sliding.updateAgeMs > now()) return false
+  function isDue({ identity }: Decision, cookieHeader: string): boolean {
+    const expiresAt = identity === null ? undefined : referenceOf(identity)?.expiresAt
+    if (expiresAt === undefined || expiresAt - sliding.expiresInMs + sliding.updateAgeMs > now()) return false
     return !isNotRemembered(cookieHeader)
   }
 
-  // A session without "remember me" lives for a day and so always looks due; a refresh would stretch it to a week.
+  // A session without "remember me" lasts for a day and so always looks due; a refresh would prolong it to a week.
   function isNotRemembered(cookieHeader: string): boolean {
     const mark = readCookie(cookieHeader, cookieNames.dontRemember)
     return mark.kind === 'ambiguous' || (mark.kind === 'present' && signer.verify(mark.value) !== null)
   }
 
-  function reuse(held: Held, key: string, cookieHeader: string): SessionVerdict {
-    const { identity } = held
-    if (identity === null) return anonymous
-    if (held.aging) readAhead(identity, key, cookieHeader)
-    return identified(identity)
+  function reuse({ identity, readAheadDue }: CachedDecision, key: string, cookieHeader: string): SessionVerdict {
+    if (identity !== null && readAheadDue) readAhead(identity, key, cookieHeader)
+    return verdictOf(identity)
   }
 
-  function readAhead(identity: Identity, key: string, cookieHeader: string): void {
-    const reference = referenceOf(identity)
-    if (reference === undefined) return
-    const { token, session } = reference
-    cache.readAhead(key, session, (remember) => lookAhead(token, key, cookieHeader, remember))
-  }
-
-  // Eviction first: what reads a session again must not find the decision that is in doubt.
+  // Eviction first: whoever reads the session again must not find the old decision.
   function evictSession(session: string): void {
     cache.evictSession(session)
     live.sessionChanged(session)
@@ -153,27 +145,22 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
 
   return {
     resolve(cookieValue, cookieHeader) {
-      // A raw value that is a key was verified when it was put there: a hit costs no HMAC.
+      // A raw value that is a key was verified when it was cached: a hit costs no HMAC.
       const hit = cache.get(cookieValue)
       if (hit !== undefined) return reuse(hit, cookieValue, cookieHeader)
       const verified = signer.verify(cookieValue)
-      if (verified === null) return anonymous
-      const { token, key } = verified
-      if (key !== cookieValue) {
-        const held = cache.get(key)
-        if (held !== undefined) return reuse(held, key, cookieHeader)
-      }
-      // A refresh changes the session and so cancels the look-up that asked for it; its cookies outlive the repetition.
-      const setCookies: string[] = []
-      return cache.share(key, subjectOf(token), (remember) => lookUp(token, key, cookieHeader, setCookies, remember))
+      if (verified === null) return verdictOf(null)
+      const { key } = verified
+      const cached = key === cookieValue ? undefined : cache.get(key)
+      return cached === undefined ? lookUp(verified, cookieHeader) : reuse(cached, key, cookieHeader)
     },
     tie(identity, end, options) {
       const reference = referenceOf(identity)
-      return reference === undefined ? untied : live.tie(reference, end, options)
+      return reference === undefined ? () => {} : live.tie(reference, end, options)
     },
     sessionChanged: (token) => evictSession(subjectOf(token)),
     userChanged: (userId) => evictUser(subjectOf(userId)),
-    heard(event) {
+    handleEvent(event) {
       const [, kind, subject = ''] = wellFormedEvent.exec(event) ?? []
       if (kind === 's') evictSession(subject)
       else if (kind === 'u') evictUser(subject)
@@ -184,6 +171,3 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
 }
 
 const wellFormedEvent = /^([su])([0-9a-f]{64})$/
-const noCookies: readonly string[] = []
-
-function untied(): void {}

@@ -29,97 +29,70 @@ export type SessionVerdict =
   | { readonly outcome: 'anonymous' }
   | { readonly outcome: 'unavailable'; readonly cause: unknown }
 
-export const anonymous: SessionVerdict = Object.freeze({ outcome: 'anonymous' })
-
-/** What the store said. `record: null`: there is no such session, or no longer. Times in ms on the clock that never goes back. */
-export interface Reading {
-  readonly record: SessionRecord | null
-  /** When the store was asked: a decision is as old as what it may not have seen. */
-  readonly readAt: number
-  /** Whom it is about, as `subjectOf` calls them, banned users included; null where nobody is known. */
+/** What a look-up of a well-signed cookie found. Times in ms on the monotonic clock. */
+export interface Decision {
+  /** Null when the session does not exist, is over, or is that of a banned user. */
+  readonly identity: Identity | null
+  /** The user's hash as `subjectOf` makes it, banned users included; null when there is no session. */
   readonly user: string | null
-  /** When the session itself ends; for `record: null` when a ban does, Infinity without one. */
+  /** When the store was asked: what changed afterwards may be missing from the decision. */
+  readonly readAt: number
+  /** When the session ends; for a banned user when the ban does; Infinity when neither is known to. */
   readonly endsAt: number
 }
 
+const anonymous: SessionVerdict = Object.freeze({ outcome: 'anonymous' })
+const noCookies: readonly string[] = Object.freeze([])
+const verdicts = new WeakMap<Identity, SessionVerdict>()
+// Kept beside the identity and not in it, so that nobody who is handed an identity can pass the token on.
+const references = new WeakMap<Identity, SessionReference>()
+
 /**
- * What a record says: that of an expired session, or of somebody banned, is none. `askedAt` and `now` are when it was
- * asked for and when it came, in ms since the epoch; `readAt` is the former on the other clock.
+ * What a record says about who is asking. `askedAt` and `now` are when the store was asked and when it answered, in ms
+ * since the epoch; `readAt` is `askedAt` on the monotonic clock.
  */
-export function readingOf(
+export function decisionOf(
   record: SessionRecord | null,
   { readAt, askedAt, now }: { readonly readAt: number; readonly askedAt: number; readonly now: number }
-): Reading {
+): Decision {
   if (record === null || record.expiresAt <= now) {
-    return { record: null, user: null, readAt, endsAt: Number.POSITIVE_INFINITY }
+    return { identity: null, user: null, readAt, endsAt: Number.POSITIVE_INFINITY }
   }
-  const user = subjectOf(record.userId)
-  const { bannedUntil, expiresAt } = record
-  const banned = bannedUntil !== null && isBanned(bannedUntil, now)
-  if (banned) return { record: null, user, readAt, endsAt: readAt + bannedUntil - askedAt }
-  return { record, user, readAt, endsAt: readAt + expiresAt - askedAt }
+  const { token, userId, bannedUntil, expiresAt } = record
+  const user = subjectOf(userId)
+  if (bannedUntil !== null && isBanned(bannedUntil, now)) {
+    return { identity: null, user, readAt, endsAt: readAt + bannedUntil - askedAt }
+  }
+  const identity = identityOf(record)
+  references.set(identity, { token, userId, session: subjectOf(token), user, expiresAt })
+  return { identity, user, readAt, endsAt: readAt + expiresAt - askedAt }
 }
 
-/** What a look-up found. `identity: null` remembers a well-signed cookie whose session does not exist. */
-export interface Decision extends Pick<Reading, 'user' | 'readAt' | 'endsAt'> {
-  readonly identity: Identity | null
+/** Who is asking in a session as it was read. */
+export function identityOf(record: SessionRecord): Identity {
+  const { userId, email, emailVerified, sessionId, name, createdAt: signedInAt, role, impersonatedBy } = record
+  const roles = role?.split(',') ?? []
+  return Object.freeze({ userId, email, emailVerified, sessionId, name, signedInAt, role, roles, impersonatedBy })
 }
 
-/** The name under which a session (by its token) or a user (by their id) is evicted: what an event may say aloud. */
-export function subjectOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
-}
-
-const verdicts = new WeakMap<Identity, SessionVerdict>()
-// Beside the identity and not in it: nobody who is handed one can pass the token on.
-const references = new WeakMap<Identity, SessionReference>()
-const none: readonly string[] = Object.freeze([])
-
-/** The session behind an identity that `decide` made. */
+/** The session behind an identity that `decisionOf` made. */
 export function referenceOf(identity: Identity): SessionReference | undefined {
   return references.get(identity)
 }
 
-/** The verdict for this identity; without cookies always the same one. */
-export function identified(identity: Identity, setCookies: readonly string[] = none): SessionVerdict {
+/** The verdict for this identity: the same object each time, unless there are cookies. */
+export function verdictOf(identity: Identity | null, setCookies: readonly string[] = noCookies): SessionVerdict {
+  if (identity === null) return anonymous
   if (setCookies.length > 0) return { outcome: 'identified', identity, setCookies }
   let verdict = verdicts.get(identity)
   if (verdict === undefined) {
-    verdict = { outcome: 'identified', identity, setCookies: none }
+    verdict = { outcome: 'identified', identity, setCookies }
     verdicts.set(identity, verdict)
   }
   return verdict
 }
 
-/** Who is asking in a session as it was read. */
-export function identityOf(record: SessionRecord): Identity {
-  const { userId, email, emailVerified, sessionId, name, role, impersonatedBy } = record
-  return Object.freeze({
-    userId,
-    email,
-    emailVerified,
-    sessionId,
-    name,
-    signedInAt: record.createdAt,
-    role,
-    roles: role === null ? none : role.split(','),
-    impersonatedBy
-  })
-}
-
-/** Judges what was read, and has it remembered. */
-export function decide(
-  { record, user, readAt, endsAt }: Reading,
-  setCookies: readonly string[],
-  remember: (decision: Decision) => void
-): SessionVerdict {
-  if (record === null) {
-    remember({ identity: null, user, readAt, endsAt })
-    return anonymous
-  }
-  const { token, userId, expiresAt } = record
-  const identity = identityOf(record)
-  references.set(identity, { token, userId, session: subjectOf(token), user: user ?? subjectOf(userId), expiresAt })
-  remember({ identity, user, readAt, endsAt })
-  return identified(identity, setCookies)
+/** The hash by which events name a session (by its token) or a user (by their id) without revealing either. */
+export function subjectOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex')
 }

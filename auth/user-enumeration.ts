@@ -1,22 +1,23 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import type { AuthContext } from 'better-auth'
+import { isRecord } from '../db/narrowing.ts'
 
-interface Asking {
-  /** What everybody is answered; undefined where answers differ. */
-  body: string | undefined
-  answer(response: Response): void
-  /** It was answered already. */
-  answered: boolean
-  /** The password that somebody signs in with, by a name that an account may have or not. */
+/** What has happened in one call of BetterAuth, as far as its duration would tell whether an account exists. */
+interface CallState {
+  /** The response that everybody gets; undefined where responses differ, and once it was given. */
+  uniformBody: string | undefined
+  respond(response: Response): void
+  responded: boolean
+  /** The password of a sign-in, where its duration would tell whether the account exists. */
   password: string | undefined
   hashed: boolean
   lookedUp: boolean
 }
 
-// Where BetterAuth answers the same to everybody once it goes on to look for the account, and then does more for one that
-// exists: the one writes what the mail will need, the other reads something that is not there.
-const answers: Readonly<Record<string, object>> = {
+// Endpoints that answer everybody the same once they go on to look for the account, and then do more work for one that
+// exists: they write what the mail will need, where for others they read something that does not exist.
+const uniformBodies: Readonly<Record<string, object>> = {
   '/request-password-reset': {
     status: true,
     message: 'If this email exists in our system, check your email for the reset link'
@@ -28,38 +29,45 @@ const answers: Readonly<Record<string, object>> = {
   '/forget-password/email-otp': { success: true }
 }
 
-// Where BetterAuth looks up a password in a second step. Whether it hashes one for an account that does not exist, or has none, depends.
-const looksUp = new Set(['/sign-in/phone-number', '/sign-in/username'])
+// Endpoints that look up the password after the user, and may not hash one for an account that does not exist or has none.
+const looksUpPassword = new Set(['/sign-in/phone-number', '/sign-in/username'])
 
-const scope = new AsyncLocalStorage<Asking>()
+const scope = new AsyncLocalStorage<CallState>()
 
-/** An answer that came early, if one did, and the work, which may go on. */
-export interface EvenAnswer<T> {
+type Auth = { readonly $context: Promise<AuthContext> }
+
+/** A response that could be given before the work ended, if there is one, and the work. */
+export interface UniformAnswer<T> {
   readonly early: Response | undefined
   readonly rest: Promise<T>
 }
 
 /**
- * Runs one request. Resolves as soon as it is clear what it is answered, whoever has an account; never rejects, but `rest` may.
- * Where `refused` says that a sign-in was, it has done as much for an account that does not exist as for one that does.
+ * Runs one call of BetterAuth so that its duration does not tell whether an account exists. Resolves as soon as the
+ * response is known; never rejects, but `rest` may. `refused` tells a refused sign-in: before `rest` resolves with one,
+ * as much work is done for an account that does not exist as for one that does.
  */
-export async function answerEvenly<T>(
+export async function answerUniformly<T>(
   work: () => Promise<T>,
   refused: (result: T) => boolean,
-  auth: { readonly $context: Promise<AuthContext> }
-): Promise<EvenAnswer<T>> {
+  auth: Auth
+): Promise<UniformAnswer<T>> {
   const { promise, resolve } = Promise.withResolvers<Response | undefined>()
-  const asking: Asking = {
-    body: undefined,
-    answer: resolve,
-    answered: false,
+  const call: CallState = {
+    uniformBody: undefined,
+    respond: resolve,
+    responded: false,
     password: undefined,
     hashed: false,
     lookedUp: false
   }
-  const rest = scope.run(asking, async () => {
+  const rest = scope.run(call, async () => {
     const result = await work()
-    if (asking.password !== undefined && refused(result)) await evenOut(asking, asking.password, auth)
+    if (call.password !== undefined && refused(result)) {
+      const { internalAdapter, password } = await auth.$context
+      if (!call.lookedUp) await internalAdapter.findCredentialAccount('nobody')
+      if (!call.hashed) await password.hash(call.password)
+    }
     return result
   })
   const done = () => resolve(undefined)
@@ -67,30 +75,20 @@ export async function answerEvenly<T>(
   return { early: await promise, rest }
 }
 
-async function evenOut(
-  { hashed, lookedUp }: Asking,
-  given: string,
-  auth: { readonly $context: Promise<AuthContext> }
-): Promise<void> {
-  const { internalAdapter, password } = await auth.$context
-  if (!lookedUp) await internalAdapter.findCredentialAccount('nobody')
-  if (!hashed) await password.hash(given)
-}
-
-/** Tells which endpoint the request that is being run has reached, and with what body. */
-export function reached(path: string, body: unknown): void {
-  const asking = scope.getStore()
-  if (asking === undefined) return
-  if (Object.hasOwn(answers, path)) asking.body = JSON.stringify(answers[path])
-  if (looksUp.has(path) && typeof body === 'object' && body !== null && 'password' in body)
-    asking.password = typeof body.password === 'string' ? body.password : undefined
+/** Notes which endpoint the current call has reached, and with what body. */
+export function noteEndpoint(path: string, body: unknown): void {
+  const call = scope.getStore()
+  if (call === undefined) return
+  if (Object.hasOwn(uniformBodies, path)) call.uniformBody = JSON.stringify(uniformBodies[path])
+  if (looksUpPassword.has(path) && isRecord(body) && typeof body['password'] === 'string')
+    call.password = body['password']
 }
 
 /**
- * Has BetterAuth's look-up of an account by its email wait, where everybody is answered the same, until that answer is on
- * its way: whether there is such an account cannot be told by the time that it took.
+ * Where everybody is answered the same, has BetterAuth look for the account only once that answer is on its way, so that
+ * its duration does not tell whether the account exists. Elsewhere it notes which work was done.
  */
-export function answerBeforeLooking(auth: { readonly $context: Promise<AuthContext> }): void {
+export function hideAccountLookUps(auth: Auth): void {
   auth.$context.then(
     ({ internalAdapter, password }) => {
       const { hash, verify } = password
@@ -109,30 +107,32 @@ export function answerBeforeLooking(auth: { readonly $context: Promise<AuthConte
       }
       const deleteByIdentifier = internalAdapter.deleteVerificationByIdentifier.bind(internalAdapter)
       internalAdapter.deleteVerificationByIdentifier = async (identifier) => {
-        // The code that nobody was sent. Gone, a guess at it would be told something else than a guess at one that was sent.
-        if (scope.getStore()?.answered !== true) await deleteByIdentifier(identifier)
+        // BetterAuth deletes here the code that it made for an account that does not exist and mailed to nobody. Without
+        // it, a guess at the code would be answered otherwise than a guess at one that was mailed.
+        if (scope.getStore()?.responded !== true) await deleteByIdentifier(identifier)
       }
       const findUserByEmail = internalAdapter.findUserByEmail.bind(internalAdapter)
       internalAdapter.findUserByEmail = async (...given) => {
-        const asking = scope.getStore()
-        if (asking?.body !== undefined) {
-          const { body } = asking
-          asking.body = undefined
-          // One question that is the same for everybody: who asks while the database is away is told so, and not to wait for a mail.
+        const call = scope.getStore()
+        if (call?.uniformBody !== undefined) {
+          const { uniformBody } = call
+          call.uniformBody = undefined
+          // A query that is the same for everybody: while the database is unreachable people are told so, and not to wait
+          // for a mail.
           await internalAdapter.findVerificationValue('is anybody there')
-          asking.answered = true
-          asking.answer(new Response(body, { headers: { 'content-type': 'application/json' } }))
+          call.responded = true
+          call.respond(new Response(uniformBody, { headers: { 'content-type': 'application/json' } }))
           await setImmediate()
         }
         return findUserByEmail(...given)
       }
     },
-    // Whoever awaits the context hears of it.
+    // Whoever awaits the context is told of its failure.
     () => {}
   )
 }
 
-function note(what: 'hashed' | 'lookedUp'): void {
-  const asking = scope.getStore()
-  if (asking !== undefined) asking[what] = true
+function note(work: 'hashed' | 'lookedUp'): void {
+  const call = scope.getStore()
+  if (call !== undefined) call[work] = true
 }

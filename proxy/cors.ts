@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
+import { methods } from '../auth/http-methods.ts'
 
 /** Response headers that scripts of a trusted origin may read. */
 const exposed = 'X-Request-Id, Retry-After'
-const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+const allowedMethods = methods.join(', ')
 const preflightSeconds = '600'
 
 /** Cross-origin requests of the trusted origins, with credentials (Fetch standard, CORS protocol). */

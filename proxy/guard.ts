@@ -1,5 +1,6 @@
 import type { onRequestHookHandler } from 'fastify'
-import { isCrossSite, isUnsafe } from '../auth/cross-site.ts'
+import { requestSource } from '../auth/cross-site.ts'
+import { isSafe } from '../auth/http-methods.ts'
 import { Refusal, sessionReadFailed } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-validation.ts'
@@ -29,9 +30,10 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
       const { headers } = context.raw
       const { session } = context.cookies
       if (session.kind === 'ambiguous') return done(new Refusal('COOKIE_AMBIGUOUS'))
-      if (session.kind === 'present' && isUnsafe(method, context.isUpgrade) && isCrossSite(headers, origins)) {
+      // An upgrade is a GET that opens a channel for changes. A client that is no browser names no site, and passes.
+      const isUnsafe = context.isUpgrade || !isSafe(method)
+      if (session.kind === 'present' && isUnsafe && requestSource(headers, origins) === 'foreign')
         return done(new Refusal('ORIGIN_FORBIDDEN'))
-      }
       if (access === 'public') return done()
       if (session.kind === 'absent') return done(access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined)
 

@@ -2,12 +2,13 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify'
 import type { Logger } from 'pino'
 import type { Dispatcher } from 'undici'
+import { isSafe, type Method } from '../auth/http-methods.ts'
 import { Refusal } from '../auth/refusals.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
 import { type ForwardServices, HttpForward } from './http-forward.ts'
 import { discardBody, hasBody, ignoreContentType, limitedBody } from './request-body.ts'
 import { createUpstreamHeaders, type HeaderPolicy, type PrincipalHeader } from './request-headers.ts'
-import type { Method, PolicyRoute, RouteRule } from './route-policy.ts'
+import type { PolicyRoute, RouteRule } from './route-policy.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
 import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/upstream.ts'
 import { forwardUpgrade } from './websocket-forward.ts'
@@ -61,8 +62,6 @@ function routesByUpstream({ routes, upstreams }: ProxyOptions): Map<ServerUpstre
   return grouped
 }
 
-const repeatable = new Set(['GET', 'HEAD', 'OPTIONS'])
-
 // The handler behind the guard, for requests and upgrades alike.
 function createForward(
   { connections }: ServerUpstream,
@@ -79,7 +78,7 @@ function createForward(
     const method = raw.method as Dispatcher.HttpMethod // request validation let no other through
     const body = hasBody(raw) ? limitedBody(raw, reply.raw, services.limits) : null
     const send = { path, method, headers, body }
-    const request = { connections, send, repeatable: body === null && repeatable.has(method) }
+    const request = { connections, send, repeatable: body === null && isSafe(method) }
     new HttpForward(context, reply, request, services).start()
   }
 }

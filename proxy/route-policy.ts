@@ -1,12 +1,9 @@
+import { type Method, methods } from '../auth/http-methods.ts'
 import { Refusal } from '../auth/refusals.ts'
 import type { Identity } from '../auth/session-validation.ts'
 
 /** What a request needs: nothing, a session if there is one, a session, or it does not exist. */
 export type Access = 'public' | 'optional' | 'session' | 'deny'
-
-/** The methods that are proxied; every other is 405. */
-export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
-export type Method = (typeof methods)[number]
 
 /** One rule of the policy file. `path`: literal segments, `:name` for one non-empty segment, and a final `/*`. */
 export interface RouteRule extends Requirements {

@@ -5,6 +5,7 @@ import { pipeline, Readable } from 'node:stream'
 import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Logger } from 'pino'
+import { isRead, readMethods } from '../auth/http-methods.ts'
 import type { EndReason, Exchange, LiveConnection } from '../auth/live-connections.ts'
 import { Refusal } from '../auth/refusals.ts'
 import { codeOf } from '../db/narrowing.ts'
@@ -33,11 +34,11 @@ export function mountFolder(
     child.addHook('onRequest', guard)
     child.addHook('onRequest', ignoreContentType)
     child.addHook('onRequest', function refuseWriting({ context, method }, _reply, done) {
-      if (method !== 'GET' && method !== 'HEAD') done(new Refusal('METHOD_NOT_ALLOWED'))
+      if (!isRead(method)) done(new Refusal('METHOD_NOT_ALLOWED'))
       else done(context.isUpgrade ? new Refusal('UPGRADE_UNSUPPORTED') : undefined)
     })
     child.addHook('onSend', function nameReading(_request, reply, payload, done) {
-      if (reply.statusCode === 405) reply.header('Allow', 'GET, HEAD')
+      if (reply.statusCode === 405) reply.header('Allow', readMethods.join(', '))
       done(null, payload)
     })
     child.route({ method: [...methods], url, handler: serve })

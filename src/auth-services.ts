@@ -27,7 +27,7 @@ export interface SessionParts {
   readonly background: Background
   readonly log: Logger
   /** Whether sessions that end elsewhere are heard of right now. */
-  readonly hearing: () => boolean
+  readonly listening: () => boolean
   /** Tells the other workers of this gateway what changed, in the words of session events. */
   readonly tellOthers?: ((event: string) => void) | undefined
 }
@@ -72,7 +72,7 @@ export async function createSessions(
   const live = new LiveSessions({
     readExpiries: createExpiryReader(database, admin),
     readUsers: createUserReader(database, admin),
-    hearing: parts.hearing,
+    listening: parts.listening,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
     now: Date.now
   })

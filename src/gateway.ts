@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { createAskAuth } from '../auth/auth-handler.ts'
+import { createAuthCaller } from '../auth/auth-handler.ts'
 import { LiveConnections } from '../auth/live-connections.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createPasswordTurns } from '../auth/password-hash-limit.ts'
@@ -99,10 +99,10 @@ export async function startGateway(
       passwordTurns,
       background,
       log,
-      hearing: () => events?.listening === true,
+      listening: () => events?.listening === true,
       tellOthers: team?.tell
     })
-    team?.onTold((event) => sessions.heard(event))
+    team?.onTold((event) => sessions.handleEvent(event))
     cleanUp.push(async () => live.stop())
     const events: SessionEvents | undefined =
       config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
@@ -111,7 +111,7 @@ export async function startGateway(
     const liveConnections = new LiveConnections(config.liveConnections)
     const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 
-    const ask = createAskAuth({ auth, limits, passwordTurns, log, background: (task) => background.keep(task) })
+    const callAuth = createAuthCaller({ auth, limits, passwordTurns, log, background: (task) => background.keep(task) })
     const app = await createApp({
       server,
       log,
@@ -122,7 +122,7 @@ export async function startGateway(
             publicUrl,
             theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname),
             auth,
-            ask,
+            callAuth,
             sessions,
             sessionCookie,
             live,
@@ -137,7 +137,7 @@ export async function startGateway(
       sessionCookie,
       trustedOrigins: config.trustedOrigins,
       trustedProxies: config.trustedProxies,
-      auth: { ask, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
+      auth: { callAuth, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       proxy: {
         publicUrl,
         guard: { sessions, origins: new Set([publicUrl, ...config.trustedOrigins]), now: Date.now },

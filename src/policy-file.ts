@@ -10,10 +10,11 @@ import {
   hasAdminPlugin
 } from '../auth/auth-options.ts'
 import { foldHeaderName, kindOfHeader } from '../auth/header-kinds.ts'
+import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
 import { isRecord } from '../db/narrowing.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
-import { methods, type RouteRule } from '../proxy/route-policy.ts'
+import type { RouteRule } from '../proxy/route-policy.ts'
 import { ConfigError } from './config/config.ts'
 import { type UpstreamSpec, upstreamsShape } from './config/upstream-spec.ts'
 

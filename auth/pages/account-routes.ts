@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { readMethods } from '../http-methods.ts'
 import { shortName } from '../input-limits.ts'
 import type { Identity } from '../session-validation.ts'
 import { type Account, type AccountForm, accountPage, signOutButton } from './account-page.ts'
@@ -47,7 +48,7 @@ export function accountRoutes(app: FastifyInstance, context: PageContext): void 
   }
 
   app.route({
-    method: ['GET', 'HEAD'],
+    method: [...readMethods],
     url: home,
     async handler(request, reply) {
       const identity = await whoIsAsking(context, request, reply)

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isRecord } from '../../db/narrowing.ts'
-import type { AskAuth } from '../auth-handler.ts'
-import { clientAddress } from '../client-address.ts'
-import { clientAddressHeader, cookiesFor } from '../fetch-bridge.ts'
+import type { CallAuth } from '../auth-handler.ts'
+import { clientAddress, clientAddressHeader } from '../client-address.ts'
+import { cookiesFor } from '../fetch-bridge.ts'
 import { isRefusal } from '../refusals.ts'
 import { type Complaint, complaintAbout, complaintAboutLimit } from './messages.ts'
 
@@ -26,7 +26,7 @@ export type PutQuestion = (
 ) => Promise<Outcome>
 
 /** Rejects with a coded error only when the store cannot answer or BetterAuth fails. */
-export function createPutQuestion(ask: AskAuth, publicUrl: string): PutQuestion {
+export function createPutQuestion(callAuth: CallAuth, publicUrl: string): PutQuestion {
   return async function putQuestion(request, reply, path, body) {
     const question = new Request(`${publicUrl}/api/auth${path}`, {
       method: 'POST',
@@ -34,7 +34,7 @@ export function createPutQuestion(ask: AskAuth, publicUrl: string): PutQuestion 
       body: JSON.stringify(body)
     })
     try {
-      const response = await ask(question, request.id)
+      const response = await callAuth(question, request.id)
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
       return await outcomeOf(response)
     } catch (error) {

@@ -1,10 +1,11 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifyHelmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
-import type { AskAuth } from '../auth-handler.ts'
+import type { CallAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
-import { isOwnForm } from '../cross-site.ts'
+import { requestSource } from '../cross-site.ts'
 import { cookieReading } from '../fetch-bridge.ts'
+import { isRead, isSafe } from '../http-methods.ts'
 import type { LiveConnections } from '../live-connections.ts'
 import type { RateLimits } from '../rate-limit.ts'
 import { Refusal } from '../refusals.ts'
@@ -17,7 +18,7 @@ import { entranceRoutes, resetRoutes } from './sign-in-routes.ts'
 import { assetsPath } from './theme.ts'
 
 export interface PagesOptions extends Omit<PageContext, 'features' | 'put'> {
-  readonly ask: AskAuth
+  readonly callAuth: CallAuth
   readonly publicSignUp: boolean
   readonly limits: Pick<RateLimits, 'admit'>
   /** Bytes of a form; 413 past them. */
@@ -31,8 +32,9 @@ const yearSeconds = 31_536_000
 /** `/auth/*`: the pages for people. Nothing of it is proxied, whether there is such a page or not. */
 export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
   const { publicUrl, theme, limits, maxBodyBytes } = options
+  const ownOrigin = new Set([publicUrl])
   const features = await featuresOf(options.auth, options.publicSignUp)
-  const context: PageContext = { ...options, features, put: createPutQuestion(options.ask, publicUrl) }
+  const context: PageContext = { ...options, features, put: createPutQuestion(options.callAuth, publicUrl) }
 
   app.addHook('onRoute', function limitForms(route) {
     route.bodyLimit ??= maxBodyBytes
@@ -50,13 +52,13 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
 
   app.addHook('onRequest', async function limitAddress(request) {
     // The pages' own files cost next to nothing to read, and every page brings several.
-    const reads = request.method === 'GET' || request.method === 'HEAD'
-    if (!reads || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
+    if (!isRead(request.method) || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
   })
   app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
     reply.header('cache-control', 'no-store')
-    const safe = request.method === 'GET' || request.method === 'HEAD'
-    done(safe || isOwnForm(request.headers, publicUrl) ? undefined : new Refusal('ORIGIN_FORBIDDEN'))
+    // Whoever is signed in, a foreign form could sign them in to somebody else's account. Browsers always name the site.
+    const ownForm = isSafe(request.method) || requestSource(request.headers, ownOrigin) === 'trusted'
+    done(ownForm ? undefined : new Refusal('ORIGIN_FORBIDDEN'))
   })
 
   const aliases = loopbackAliases(publicUrl)

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { readMethods } from '../http-methods.ts'
 import { shortName } from '../input-limits.ts'
 import { complaintAbout, noticeOf } from './messages.ts'
 import { goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './page-context.ts'
@@ -15,7 +16,6 @@ import {
 
 const home = '/auth/account'
 const signedIn = 'You are signed in'
-const pageMethods = ['GET' as const, 'HEAD' as const]
 
 /** Sign-in, sign-up and sign-out, each of which works without script. */
 export function entranceRoutes(app: FastifyInstance, context: PageContext): void {
@@ -41,7 +41,7 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
   }
 
   app.route({
-    method: pageMethods,
+    method: [...readMethods],
     url: '/auth/sign-in',
     async handler(request, reply) {
       const next = nextOf(request.query)
@@ -96,7 +96,7 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
 
   if (features.signUp) {
     app.route({
-      method: pageMethods,
+      method: [...readMethods],
       url: '/auth/sign-up',
       async handler(request, reply) {
         const next = nextOf(request.query)
@@ -124,7 +124,7 @@ export function entranceRoutes(app: FastifyInstance, context: PageContext): void
   }
 
   app.route({
-    method: pageMethods,
+    method: [...readMethods],
     url: '/auth/sign-out',
     async handler(request, reply) {
       const identity = await whoIsAsking(context, request, reply)
@@ -154,7 +154,7 @@ export function resetRoutes(app: FastifyInstance, context: PageContext): void {
   })
 
   app.route({
-    method: ['GET', 'HEAD'],
+    method: [...readMethods],
     url: '/auth/forgot-password',
     handler: async (request, reply) =>
       sendPage(reply, context, forgot({ notice: noticeOf(textIn(request.query, 'notice')) }))
@@ -169,7 +169,7 @@ export function resetRoutes(app: FastifyInstance, context: PageContext): void {
   })
 
   app.route({
-    method: ['GET', 'HEAD'],
+    method: [...readMethods],
     url: resetPath,
     async handler(request, reply) {
       const token = textIn(request.query, 'token')

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { methods } from '../../auth/http-methods.ts'
 import { type RefusalCode, refusals } from '../../auth/refusals.ts'
 import { NamedRequest } from '../server/access-log.ts'
 
@@ -28,7 +29,7 @@ export function problemHeaders(code: RefusalCode, retryAfter?: number): Record<s
     'Cache-Control': 'no-store'
   }
   if (code === 'SESSION_REQUIRED') headers['WWW-Authenticate'] = 'Cookie realm="gatehouse"'
-  if (code === 'METHOD_NOT_ALLOWED') headers['Allow'] = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+  if (code === 'METHOD_NOT_ALLOWED') headers['Allow'] = methods.join(', ')
   if (retryAfter !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(retryAfter)))
   else if (code === 'SESSION_STORE_UNAVAILABLE' || code === 'UPSTREAM_BUSY') headers['Retry-After'] = '2'
   return headers

@@ -6,7 +6,7 @@ import { LiveSessions } from '../../auth/live-sessions.ts'
 const minute = 60_000
 
 /** Connections whose decisions last for ten minutes, a store, and a clock that the test moves. */
-function setUp(hearing: boolean) {
+function setUp(listening: boolean) {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const world = {
@@ -29,7 +29,7 @@ function setUp(hearing: boolean) {
       if (world.down) throw new Error('down')
       return new Set(userIds.filter((id) => !world.gone.has(id)))
     },
-    hearing: () => hearing,
+    listening: () => listening,
     sweepMs: 10 * minute,
     now: () => world.now
   })

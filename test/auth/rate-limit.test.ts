@@ -12,7 +12,7 @@ const allowances = {
 async function signIn(limits: RateLimits, attempt: SecretAttempt, status: number | Error): Promise<number> {
   try {
     const response = await limits.run(async () => {
-      await limits.announce(attempt)
+      await limits.countAttempt(attempt)
       if (status instanceof Error) throw status
       return new Response(null, { status })
     })
@@ -91,7 +91,7 @@ t.test('the wait is said in whole seconds and is never longer than the window', 
   const limits = createRateLimits({ failedSignIns: { points: 1, seconds: 60 } })
   await signIn(limits, from('a', 'ada'), 401)
   const refused = limits.run(async () => {
-    await limits.announce(from('a', 'ada'))
+    await limits.countAttempt(from('a', 'ada'))
     return new Response()
   })
   const error = await refused.then(

@@ -57,7 +57,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
       live: new LiveSessions({
         readExpiries: async () => new Map(),
         readUsers: async () => new Set(),
-        hearing: () => true,
+        listening: () => true,
         sweepMs: 60_000,
         now: Date.now
       }),

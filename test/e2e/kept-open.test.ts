@@ -37,7 +37,7 @@ async function startReplica(t: Test, { env, options }: TestDatabase, hears: bool
     passwordTurns: createPasswordTurns(),
     background: createBackground(),
     log,
-    hearing: () => events?.listening === true
+    listening: () => events?.listening === true
   })
   t.teardown(() => made.live.stop())
   const events = hears ? followSessionEvents({ database, sessions: made.sessions, log }) : undefined

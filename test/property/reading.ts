@@ -1,5 +1,6 @@
 import { request as ask } from 'undici'
-import { type Access, methods, type RouteRule } from '../../proxy/route-policy.ts'
+import { methods } from '../../auth/http-methods.ts'
+import type { Access, RouteRule } from '../../proxy/route-policy.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { readAnswer } from '../support/wire.ts'
 import type { Gateways } from './gateways.ts'

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { type Access, compileRules, methods, type RouteRule } from '../../proxy/route-policy.ts'
+import { methods } from '../../auth/http-methods.ts'
+import { type Access, compileRules, type RouteRule } from '../../proxy/route-policy.ts'
 import { reservedPaths } from '../../src/config/settings.ts'
 
 // Reserved characters, what needs encoding, what looks like something else, and enough twins that rules overlap.

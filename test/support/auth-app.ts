@@ -1,7 +1,7 @@
 import { createAuthClient } from 'better-auth/client'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { createAskAuth } from '../../auth/auth-handler.ts'
+import { createAuthCaller } from '../../auth/auth-handler.ts'
 import type { AuthExtension, BodyLimitsByPath } from '../../auth/auth-options.ts'
 import { authRoutes } from '../../auth/auth-routes.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
@@ -83,7 +83,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   })
   app.setErrorHandler(createRefuse(log))
   await app.register(authRoutes, {
-    ask: createAskAuth({ auth, limits, passwordTurns, log, background: (task) => background.push(task) }),
+    callAuth: createAuthCaller({ auth, limits, passwordTurns, log, background: (task) => background.push(task) }),
     publicUrl,
     limits,
     maxBodyBytes: options.maxBodyBytes,

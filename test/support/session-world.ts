@@ -73,7 +73,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     live: new LiveSessions({
       readExpiries: async () => new Map(),
       readUsers: async () => new Set(),
-      hearing: () => true,
+      listening: () => true,
       sweepMs: 60_000,
       now: () => world.now
     }),
