@@ -1,6 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { rowsOf } from './catalog.ts'
 import type { Database } from './database.ts'
 
 /** The tables whose rows expire. */
@@ -19,7 +18,7 @@ export const marginMs = 86_400_000
 // Any number will do, as long as it stays the same: every process that sweeps asks for this lock.
 const lockKey = 4_707_283_517
 
-const outcome = z.tuple([z.object({ mine: z.boolean(), removed: z.number() })])
+const answer = z.object({ rows: z.tuple([z.object({ mine: z.boolean(), removed: z.number() })]) })
 
 /**
  * Removes up to `limit` rows that expired more than a day ago by this clock and by the database's, in one statement: no
@@ -31,8 +30,7 @@ export async function sweepBatch(
   table: SweptTable,
   { limit, now }: { limit: number; now: number }
 ): Promise<SweptBatch> {
-  const [result] = outcome.parse(await rowsOf(db, batch(table, limit, new Date(now - marginMs))))
-  return result
+  return answer.parse(await db.execute(batch(table, limit, new Date(now - marginMs)))).rows[0]
 }
 
 // The rows are found by their places: a plan that reads the whole table cannot come of it, whatever the statistics say.
