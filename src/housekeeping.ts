@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type AuthLog, describeError } from '../auth/auth-logger.ts'
 import type { Database } from '../db/database.ts'
-import { type SweptTable, sweepBatch, sweptTables } from '../db/housekeeping.ts'
+import { type SweptTable, sweepBatch, sweptTables } from '../db/expired-rows.ts'
 
 export interface HousekeepingOptions {
   readonly database: Pick<Database, 'db' | 'awake'>

@@ -10,7 +10,7 @@ import { createSessionResolver, type SessionResolver } from '../auth/session-res
 import type { Turns } from '../auth/turns.ts'
 import type { Database } from '../db/database.ts'
 import { within } from '../db/drivers/within.ts'
-import { createExpiryReader, createSessionReader, createUserReader } from '../db/sessions.ts'
+import { createExpiryReader, createSessionReader, createUserReader } from '../db/session-queries.ts'
 import type { Background } from './background.ts'
 import { ConfigError } from './config.ts'
 import type { Settings } from './settings.ts'

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { type Database, openDatabase } from '../../db/database.ts'
-import { marginMs, sweepBatch } from '../../db/housekeeping.ts'
+import { marginMs, sweepBatch } from '../../db/expired-rows.ts'
 import { session, user, verification } from '../../db/schema.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { eachDatabase } from '../support/databases.ts'
 
 const now = Date.now()
