@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { getTableName, type SQL, sql } from 'drizzle-orm'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import { z } from 'zod'
 import type { Database, GatehouseDb } from './database.ts'
 import { AdoptionMismatchError, AdoptionRequiredError, MigrationsPendingError, PluginTablesError } from './errors.ts'
@@ -22,13 +22,6 @@ export interface MigrationState {
 
 type Queryable = Pick<GatehouseDb, 'execute'>
 
-interface Migration {
-  readonly name: string
-  readonly statements: readonly string[]
-  readonly hash: string
-  readonly madeAt: number
-}
-
 // In an order in which they can be made.
 const tables = [user, session, account, verification]
 // Drizzle's own table, so that its tools understand the database too.
@@ -43,7 +36,7 @@ export async function inspectMigrations({ db, additions }: Database): Promise<Mi
   const { existing, differences } = recorded ? { existing: [], differences: [] } : await compareOwnTables(db)
   const foreign = existing.length > 0
   return {
-    pending: [...pending.map(({ name }) => name), ...subjectsOf(lacking)],
+    pending: [...pending.map(nameOf), ...subjectsOf(lacking)],
     adoptable: foreign && differences.every(({ add }) => add !== undefined),
     differences: foreign ? differences.map(({ sentence }) => sentence) : [],
     obstacles: lacking.flatMap(({ add, sentence }) => (add === undefined ? [sentence] : []))
@@ -70,20 +63,20 @@ export async function migrate(database: Database, options: { adopt?: boolean } =
       const adopted = !recorded && (await adoptTables(tx, options.adopt === true))
       if (pending.length > 0) await apply(tx, pending, adopted)
       const added = await addMissing(tx, database.additions, (sentences) => new PluginTablesError(sentences.join('; ')))
-      return { applied: [...pending.map(({ name }) => name), ...added] }
+      return { applied: [...pending.map(nameOf), ...added] }
     })
   )
 }
 
-async function apply(tx: Queryable, pending: readonly Migration[], adopted: boolean): Promise<void> {
+async function apply(tx: Queryable, pending: readonly MigrationMeta[], adopted: boolean): Promise<void> {
   await tx.execute(sql`create schema if not exists drizzle`)
   await tx.execute(
     sql`create table if not exists ${bookkeeping} (id serial primary key, hash text not null, created_at bigint)`
   )
-  for (const [index, { statements, hash, madeAt }] of pending.entries()) {
+  for (const [index, { sql: statements, hash, folderMillis }] of pending.entries()) {
     // The first migration makes the four tables, which were adopted.
     for (const statement of adopted && index === 0 ? [] : statements) await tx.execute(sql.raw(statement))
-    await tx.execute(sql`insert into ${bookkeeping} (hash, created_at) values (${hash}, ${madeAt})`)
+    await tx.execute(sql`insert into ${bookkeeping} (hash, created_at) values (${hash}, ${folderMillis})`)
   }
 }
 
@@ -103,10 +96,11 @@ async function compareOwnTables(db: Queryable): Promise<{ existing: string[]; di
 }
 
 /** What was not applied, and whether anything is recorded as applied. */
-async function readState(db: Queryable): Promise<{ pending: Migration[]; recorded: boolean }> {
+async function readState(db: Queryable): Promise<{ pending: MigrationMeta[]; recorded: boolean }> {
   const table = await readText(db, sql`select to_regclass('drizzle.__drizzle_migrations')::text as value`)
   const last = table && (await readText(db, sql`select max(created_at)::text as value from ${bookkeeping}`))
-  return { pending: readMigrations().filter(({ madeAt }) => madeAt > Number(last)), recorded: last !== null }
+  const migrations = readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('migrations', import.meta.url)) })
+  return { pending: migrations.filter(({ folderMillis }) => folderMillis > Number(last)), recorded: last !== null }
 }
 
 const oneText = z.object({ rows: z.tuple([z.object({ value: z.string().nullable() })]) })
@@ -115,12 +109,6 @@ async function readText(db: Queryable, statement: SQL): Promise<string | null> {
   return oneText.parse(await db.execute(statement)).rows[0].value
 }
 
-function readMigrations(): Migration[] {
-  const migrationsFolder = fileURLToPath(new URL('migrations', import.meta.url))
-  return readMigrationFiles({ migrationsFolder }).map(({ sql: statements, hash, folderMillis }) => ({
-    name: journal.entries.find(({ when }) => when === folderMillis)?.tag ?? String(folderMillis),
-    statements,
-    hash,
-    madeAt: folderMillis
-  }))
+function nameOf({ folderMillis }: MigrationMeta): string {
+  return journal.entries.find(({ when }) => when === folderMillis)?.tag ?? String(folderMillis)
 }
