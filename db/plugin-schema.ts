@@ -89,22 +89,12 @@ function builderOf(column: PluginColumn, tables: Readonly<Record<string, PgTable
 
 function typeOf(name: string, { type, bigint: large }: PluginColumn): PgColumnBuilderBase {
   const whole = large === true ? bigint(name, { mode: 'number' }) : integer(name)
-  switch (type) {
-    case 'boolean':
-      return boolean(name)
-    case 'json':
-      return jsonb(name)
-    case 'date':
-      return instant(name)
-    case 'number':
-      return whole
-    case 'number[]':
-      return whole.array()
-    case 'string[]':
-      return text(name).array()
-    default:
-      return text(name)
-  }
+  if (type === 'number') return whole
+  if (type === 'number[]') return whole.array()
+  if (type === 'string[]') return text(name).array()
+  if (type === 'boolean') return boolean(name)
+  if (type === 'json') return jsonb(name)
+  return type === 'date' ? instant(name) : text(name)
 }
 
 // BetterAuth fills in its defaults by itself. These are for rows that exist already, and for rows that SQL inserts.
