@@ -161,18 +161,11 @@ const listed = { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresA
 /** A session as its user is told of it. */
 export type ListedSession = Readonly<Pick<typeof session.$inferSelect, keyof typeof listed>>
 
-/** A part of a user's sessions. */
-export interface SessionPage {
-  readonly sessions: readonly ListedSession[]
-  /** How many there are in all. */
-  readonly total: number
-  /** From 1. */
-  readonly page: number
-  readonly pages: number
-}
-
 /** A user's sessions that have not expired. Everything rejects when the database cannot answer. */
 export type SessionList = ReturnType<typeof createSessionList>
+
+/** A part of them; `total` is how many there are in all, `page` counts from 1. */
+export type SessionPage = Awaited<ReturnType<SessionList['page']>>
 
 export function createSessionList({ db }: Pick<Database, 'db'>) {
   const livingOf = (userId: string) => and(eq(session.userId, userId), gt(session.expiresAt, new Date()))
@@ -181,7 +174,7 @@ export function createSessionList({ db }: Pick<Database, 'db'>) {
      * The page of this number, or the last one where there are fewer: first the session with the id `current`, which
      * asks, then the others, last prolonged first.
      */
-    async page(userId: string, wanted: { page: number; size: number; current: string }): Promise<SessionPage> {
+    async page(userId: string, wanted: { page: number; size: number; current: string }) {
       const living = livingOf(userId)
       const [counted] = await db.select({ total: count() }).from(session).where(living).catch(throwWithoutParameters)
       const total = counted?.total ?? 0
@@ -199,7 +192,7 @@ export function createSessionList({ db }: Pick<Database, 'db'>) {
       return { sessions, total, page, pages }
     },
     /** Those of these ids that are the user's. */
-    async some(userId: string, ids: readonly string[]): Promise<readonly ListedSession[]> {
+    async some(userId: string, ids: readonly string[]): Promise<ListedSession[]> {
       return await db
         .select(listed)
         .from(session)
