@@ -12,24 +12,23 @@ import { addMissing, compareTables, type Difference, subjectsOf } from './schema
 export interface MigrationState {
   /** Names of the migrations that were not applied, in their order, and what plugins lack, such as `column user.role`. */
   pending: string[]
-  /** The tables are there, made by somebody else, and differ at most in what can be added. */
+  /** There are tables that these migrations did not make, and all that they lack can be added. */
   adoptable: boolean
-  /** How tables that somebody else made differ, in sentences; empty when these migrations made them. */
+  /** How tables that these migrations did not make differ from those that they make, in sentences. */
   differences: string[]
-  /** What plugins need and adding cannot give them, in sentences. */
+  /** What plugins need and what cannot be added, in sentences. */
   obstacles: string[]
 }
 
 type Queryable = Pick<GatehouseDb, 'execute'>
 
-// In an order in which they can be made.
 const tables = [user, session, account, verification]
-// Drizzle's own table, so that its tools understand the database too.
+// Where Drizzle's own tools record migrations, so that they can be used on the same database.
 const bookkeeping = sql`drizzle.__drizzle_migrations`
 // Any number will do, as long as it stays the same: every process that migrates asks for this lock.
 const lockKey = sql.raw('4707283516')
 
-/** Looks without changing anything, over the pool. Rejects when the database cannot answer. */
+/** Reads the state over the pool; changes nothing. Rejects when the database cannot answer. */
 export async function inspectMigrations({ db, additions }: Database): Promise<MigrationState> {
   const { pending, recorded } = await readState(db)
   const lacking = await compareTables(db, additions)
@@ -74,13 +73,13 @@ async function apply(tx: Queryable, pending: readonly MigrationMeta[], adopted: 
     sql`create table if not exists ${bookkeeping} (id serial primary key, hash text not null, created_at bigint)`
   )
   for (const [index, { sql: statements, hash, folderMillis }] of pending.entries()) {
-    // The first migration makes the four tables, which were adopted.
+    // The first migration makes the four tables. Where these were adopted, it is only recorded.
     for (const statement of adopted && index === 0 ? [] : statements) await tx.execute(sql.raw(statement))
     await tx.execute(sql`insert into ${bookkeeping} (hash, created_at) values (${hash}, ${folderMillis})`)
   }
 }
 
-/** Adds what tables lack that somebody else made; resolves to whether there are any. */
+/** Adds what the existing tables lack, which these migrations did not make. Resolves to false when none exist. */
 async function adoptTables(db: Queryable, allowed: boolean): Promise<boolean> {
   const { existing } = await compareOwnTables(db)
   if (existing.length === 0) return false
@@ -89,10 +88,11 @@ async function adoptTables(db: Queryable, allowed: boolean): Promise<boolean> {
   return true
 }
 
+/** Which of the four tables exist, and how all of them differ from what is wanted. */
 async function compareOwnTables(db: Queryable): Promise<{ existing: string[]; differences: Difference[] }> {
   const differences = await compareTables(db, tables)
-  const missing = subjectsOf(differences)
-  return { existing: tables.map(getTableName).filter((name) => !missing.includes(`table ${name}`)), differences }
+  const missing = differences.map(({ missingTable }) => missingTable)
+  return { existing: tables.map(getTableName).filter((name) => !missing.includes(name)), differences }
 }
 
 /** What was not applied, and whether anything is recorded as applied. */

@@ -30,7 +30,7 @@ export interface PluginTable {
   readonly columns: readonly PluginColumn[]
 }
 
-/** The schema with what plugins add to it, and for migrations what they add by itself. */
+/** The schema with what plugins add to it, and the additions alone, which migrations need. */
 export interface ExtendedSchema {
   readonly schema: typeof schema
   readonly additions: readonly PgTable[]
@@ -44,7 +44,7 @@ export function snakeCase(name: string): string {
     .toLowerCase()
 }
 
-/** The schema as it is, or with more tables and columns. Throws when a plugin refers to a column that is not there. */
+/** The schema with the tables and columns of these plugins. Throws when a plugin refers to a column that does not exist. */
 export function extendSchema(plugins: readonly PluginTable[]): ExtendedSchema {
   if (plugins.length === 0) return { schema, additions: [] }
   const { user, session, account, verification } = schema
@@ -68,7 +68,7 @@ export function extendSchema(plugins: readonly PluginTable[]): ExtendedSchema {
 
 function columnOf(table: object | undefined, key: string): AnyPgColumn {
   const column: unknown = table === undefined ? undefined : Reflect.get(table, key)
-  if (column === undefined) throw new Error(`a plugin refers to a column ${key} that is not there`)
+  if (column === undefined) throw new Error(`a plugin refers to a column ${key} that does not exist`)
   return column as AnyPgColumn // a Drizzle table keeps its columns under their keys
 }
 

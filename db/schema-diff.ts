@@ -14,9 +14,11 @@ export interface Difference {
   readonly sentence: string
   /** The statement that adds what is missing; undefined where nothing that is added would help. */
   readonly add?: SQL | undefined
+  /** The name of the table, where all of it is missing. */
+  readonly missingTable?: string
 }
 
-// Types that hold the same values as the wanted one and look the same to the drivers.
+// Types that may stand in for the wanted one: they hold its values, and the drivers and `instant` read them alike.
 const compatibleTypes: Readonly<Record<string, readonly string[]>> = {
   text: ['character varying'],
   integer: ['bigint'],
@@ -27,8 +29,8 @@ const compatibleTypes: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * How the database's current schema differs from these tables. Tables and columns beyond them are not looked at. A table
- * without a primary key stands for columns that are added to a table of another origin: it is never missing as a whole.
+ * How the database's current schema differs from these tables. Other tables and columns are not looked at. A table that
+ * is described without a primary key is a part of another one: if nothing of it exists, its columns are missing, not a table.
  */
 export async function compareTables(db: Queryable, tables: readonly PgTable[]): Promise<Difference[]> {
   if (tables.length === 0) return []
@@ -48,16 +50,17 @@ export async function addMissing(
   const missing = await compareTables(db, tables)
   const obstacles = missing.filter(({ add }) => add === undefined)
   if (obstacles.length > 0) throw refusal(obstacles.map(({ sentence }) => sentence))
-  for (const { subject, add } of missing) if (add !== undefined && subject.startsWith('table ')) await db.execute(add)
-  // Foreign keys may lead from one new table to another, so they are added once all the tables exist.
-  for (const { sentence, add } of missing.length === 0 ? [] : await compareTables(db, tables)) {
+  if (missing.length === 0) return []
+  for (const { add, missingTable } of missing) if (add && missingTable !== undefined) await db.execute(add)
+  // A new table gets its indexes and foreign keys now that all the tables exist to which a key may refer.
+  for (const { sentence, add } of await compareTables(db, tables)) {
     if (add === undefined) continue
     try {
       await db.execute(add)
     } catch (error) {
       // SQLSTATE class 23: integrity constraint violation.
       if (sqlState(error)?.startsWith('23') !== true) throw error
-      throw refusal([`${sentence}, and rows that are there stand against adding it`])
+      throw refusal([`${sentence}, and rows in the table prevent adding it`])
     }
   }
   return subjectsOf(missing)
@@ -74,7 +77,7 @@ function compareTable(table: PgTable, stored: StoredTable | undefined): Differen
   if (stored === undefined && columns.some(({ primary }) => primary)) {
     const definitions = sql.join(columns.map(definitionOf), sql`, `)
     const add = sql`create table ${self} (${definitions})`
-    return [{ subject: `table ${name}`, sentence: `table ${name} is missing`, add }]
+    return [{ subject: `table ${name}`, sentence: `table ${name} is missing`, add, missingTable: name }]
   }
   const { indexed = [], references = {} } = stored ?? {}
   const differences = columns.flatMap((column) => compareColumn(name, column, stored))
@@ -107,7 +110,7 @@ function compareColumn(table: string, column: PgColumn, stored: StoredTable | un
   const alter = sql`alter table ${sql.identifier(table)}`
   const found = stored?.columns[column.name]
   if (stored === undefined || found === undefined) {
-    // The rows that are there have no value for a required column without a default.
+    // Existing rows would have no value in a required column without a default.
     const canBeAdded = !column.primary && (!column.notNull || column.default !== undefined)
     const add = sql`${alter} add column ${definitionOf(column)}`
     return [{ subject, sentence: `${subject} is missing`, add: canBeAdded ? add : undefined }]

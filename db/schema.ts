@@ -5,7 +5,7 @@ import { instant } from './instant.ts'
 const now = sql`now()`
 const touch = () => new Date()
 
-/** The columns of the four tables; with plugins of BetterAuth a table has more. */
+/** The columns of the four tables without those that plugins of BetterAuth add. */
 export const columns = {
   user: {
     id: text('id').primaryKey(),
@@ -64,12 +64,12 @@ export const session = pgTable('session', columns.session, (table) => [index('se
 /** One way to sign in: the password (hashed), or a social provider's account. */
 export const account = pgTable('account', columns.account, (table) => [index('account_userId_idx').on(table.userId)])
 
-/** What was sent to be given back: email verification and password reset tokens. */
+/** Tokens that were mailed to a user: for verifying an email address and for resetting a password. */
 export const verification = pgTable('verification', columns.verification, (table) => [
   index('verification_identifier_idx').on(table.identifier)
 ])
 
-/** BetterAuth's joined look-ups go along these. */
+/** A user's sessions and accounts. BetterAuth joins tables along such relations. */
 export const userRelations = relations(user, ({ many }) => ({ sessions: many(session), accounts: many(account) }))
 
 /** A session's user. */

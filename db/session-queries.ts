@@ -24,7 +24,7 @@ export interface SessionRecord {
   bannedUntil: number | null
 }
 
-/** How the columns of BetterAuth's admin plugin are called in the database, and the role of users that have none. */
+/** The names that the columns of BetterAuth's admin plugin have in the database, and the role of users without one. */
 export interface AdminColumns {
   readonly role: string
   readonly banned: string
@@ -33,14 +33,14 @@ export interface AdminColumns {
   readonly defaultRole: string
 }
 
-// SQLSTATEs "duplicate_prepared_statement" and "invalid_sql_statement_name". A pooler that lends a connection for each
-// transaction causes them: the statement was prepared on another connection, or by another client on this one.
+// SQLSTATE duplicate_prepared_statement and invalid_sql_statement_name: a pooler that lends its connections by the
+// transaction let another client prepare the statement on this connection, or this client prepare it on another one.
 const preparedElsewhere = new Set(['42P05', '26000'])
 
 /**
- * The query of every session that is not cached, with the admin plugin's columns where it is switched on. The reader
- * answers null for an unknown token and for a user who is gone, and rejects when the database cannot answer within its
- * `patienceMs`. What it rejects with holds no parameters.
+ * Prepares the query for sessions that are not cached, with the admin plugin's columns where it is switched on. The reader
+ * resolves to null for an unknown token and for a user who is gone, and rejects when the database cannot answer within its
+ * `patienceMs`; the error holds no parameters.
  */
 export function createSessionReader(
   database: Database,
@@ -123,12 +123,12 @@ export function createUserReader({ db }: Pick<Database, 'db'>, admin?: AdminColu
   }
 }
 
-/** Whether somebody banned until then is banned at `now`, both in ms since the epoch; by BetterAuth's rule. */
+/** Whether a ban until then still holds at `now`, by BetterAuth's rule. Both in ms since the epoch. */
 export function isBanned(bannedUntil: number | null, now: number): boolean {
   return bannedUntil !== null && bannedUntil >= now
 }
 
-/** Until when a user is banned whose row says this, in ms since the epoch; null when not at all. */
+/** Until when a user with these columns is banned, in ms since the epoch: Infinity for good, null when not at all. */
 export function endOfBan(banned: boolean | null | undefined, expires: Date | null | undefined): number | null {
   if (banned !== true) return null
   const end = expires?.getTime() ?? Number.POSITIVE_INFINITY
@@ -158,21 +158,21 @@ const { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt } = ses
 // `updatedAt` is when the session was last prolonged.
 const listed = { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt }
 
-/** A session as its user is told of it. */
+/** A session as the account page shows it to its user. */
 export type ListedSession = Readonly<Pick<typeof session.$inferSelect, keyof typeof listed>>
 
-/** A user's sessions that have not expired. Everything rejects when the database cannot answer. */
+/** Reads a user's sessions that have not expired. Rejects when the database cannot answer. */
 export type SessionList = ReturnType<typeof createSessionList>
 
-/** A part of them; `total` is how many there are in all, `page` counts from 1. */
+/** A page of a user's sessions. `total` is how many sessions there are on all `pages`; `page` counts from 1. */
 export type SessionPage = Awaited<ReturnType<SessionList['page']>>
 
 export function createSessionList({ db }: Pick<Database, 'db'>) {
   const livingOf = (userId: string) => and(eq(session.userId, userId), gt(session.expiresAt, new Date()))
   return {
     /**
-     * The page of this number, or the last one where there are fewer: first the session with the id `current`, which
-     * asks, then the others, last prolonged first.
+     * The page of this number, or the last one where there are fewer. The session with the id `current` comes first, then
+     * the others, last prolonged first.
      */
     async page(userId: string, wanted: { page: number; size: number; current: string }) {
       const living = livingOf(userId)
