@@ -21,12 +21,12 @@ export function pluginTables({ plugins }: Pick<AuthExtension, 'plugins'>): Plugi
 
 function columnOf(name: string, field: Field, { indexes }: AuthTable, tables: AuthTables): PluginColumn {
   const { fieldName: key = name, references, ...rest } = field
-  const own = indexes?.filter(({ fields }) => fields.length === 1 && fields[0] === name) ?? []
+  const alone = indexes?.filter(({ fields }) => fields.length === 1 && fields[0] === name) ?? []
   return {
     ...rest,
     key,
-    unique: field.unique === true || own.some(({ unique }) => unique === true),
-    index: field.index === true || own.length > 0,
+    unique: field.unique === true || alone.some(({ unique }) => unique === true),
+    index: field.index === true || alone.length > 0,
     references: references && { ...references, ...targetOf(references, tables) }
   }
 }

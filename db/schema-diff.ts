@@ -71,19 +71,19 @@ export function subjectsOf(differences: readonly Difference[]): string[] {
   return [...new Set(differences.map(({ subject }) => subject))]
 }
 
-function compareTable(table: PgTable, stored: StoredTable | undefined): Difference[] {
+function compareTable(table: PgTable, found: StoredTable | undefined): Difference[] {
   const { name, columns, indexes, foreignKeys } = getTableConfig(table)
   const self = sql.identifier(name)
-  if (stored === undefined && columns.some(({ primary }) => primary)) {
+  if (found === undefined && columns.some(({ primary }) => primary)) {
     const definitions = sql.join(columns.map(definitionOf), sql`, `)
     const add = sql`create table ${self} (${definitions})`
     return [{ subject: `table ${name}`, sentence: `table ${name} is missing`, add, missingTable: name }]
   }
-  const { indexed = [], references = {} } = stored ?? {}
+  const stored = found ?? { name, columns: {}, primary: [], unique: [], indexed: [], references: {} }
   const differences = columns.flatMap((column) => compareColumn(name, column, stored))
   for (const { config } of indexes) {
     const [column, ...others] = config.columns.map((column) => ('name' in column ? column.name : undefined))
-    if (column == null || others.length > 0 || indexed.includes(column)) continue
+    if (column == null || others.length > 0 || stored.indexed.includes(column)) continue
     const subject = `index on ${name}.${column}`
     const index = sql.identifier(config.name ?? `${name}_${column}_idx`)
     const add = sql`create index ${index} on ${self} (${sql.identifier(column)})`
@@ -94,7 +94,7 @@ function compareTable(table: PgTable, stored: StoredTable | undefined): Differen
     const [from, to] = [columns[0]?.name ?? '', foreignColumns[0]?.name ?? '']
     const target = getTableName(foreignTable)
     const { onDelete = 'no action' } = key
-    const existing = references[from]
+    const existing = stored.references[from]
     if (existing === `${target}.${to} ${onDelete === 'cascade' ? onDelete : 'other'}`) continue
     const sentence = `${name}.${from} does not reference ${target}.${to} with "on delete ${onDelete}"`
     const add = sql`alter table ${self} add constraint ${sql.identifier(key.getName())}
@@ -105,11 +105,11 @@ function compareTable(table: PgTable, stored: StoredTable | undefined): Differen
   return differences
 }
 
-function compareColumn(table: string, column: PgColumn, stored: StoredTable | undefined): Difference[] {
+function compareColumn(table: string, column: PgColumn, stored: StoredTable): Difference[] {
   const subject = `column ${table}.${column.name}`
   const alter = sql`alter table ${sql.identifier(table)}`
-  const found = stored?.columns[column.name]
-  if (stored === undefined || found === undefined) {
+  const found = stored.columns[column.name]
+  if (found === undefined) {
     // Existing rows would have no value in a required column without a default.
     const canBeAdded = !column.primary && (!column.notNull || column.default !== undefined)
     const add = sql`${alter} add column ${definitionOf(column)}`
