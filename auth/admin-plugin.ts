@@ -1,7 +1,7 @@
 import type { AuthContext } from 'better-auth'
 import { getAuthTables } from 'better-auth/db'
-import { snakeCase } from '../db/plugin-tables.ts'
-import { type AdminColumns, endOfBan, isBanned } from '../db/sessions.ts'
+import { snakeCase } from '../db/plugin-schema.ts'
+import { type AdminColumns, endOfBan, isBanned } from '../db/session-queries.ts'
 import type { AuthExtension } from './auth-options.ts'
 
 /** Where BetterAuth's admin plugin keeps roles, bans and impersonations; undefined when it is not switched on. */

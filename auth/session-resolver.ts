@@ -1,4 +1,4 @@
-import type { SessionRecord } from '../db/sessions.ts'
+import type { SessionRecord } from '../db/session-queries.ts'
 import { readCookie } from './cookie-header.ts'
 import type { LiveSessions, TieOptions } from './live-sessions.ts'
 import { type CachedDecision, SessionCache } from './session-cache.ts'

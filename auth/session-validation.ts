@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isBanned, type SessionRecord } from '../db/sessions.ts'
+import { isBanned, type SessionRecord } from '../db/session-queries.ts'
 import type { SessionReference } from './live-sessions.ts'
 
 /** Who is asking: one user of one live session, as the session store had it when it was read. Never mutated. */

@@ -1,4 +1,4 @@
-import type { SessionPage } from '../../db/session-list.ts'
+import type { SessionPage } from '../../db/session-queries.ts'
 import { type Device, deviceEventsAddress, devicesAPage } from './devices.ts'
 import { alertBox, field, type Html, html, ownerOfPassword, statusBox } from './html.ts'
 import type { Complaint } from './messages.ts'

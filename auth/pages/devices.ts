@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { parse } from 'bowser'
 import type { FastifyInstance } from 'fastify'
-import type { ListedSession } from '../../db/session-list.ts'
+import type { ListedSession } from '../../db/session-queries.ts'
 import type { LiveConnection, LiveConnections } from '../live-connections.ts'
 import type { SessionReference } from '../live-sessions.ts'
 import { Refusal, rateLimited } from '../refusals.ts'

@@ -2,7 +2,7 @@ import { Client, type ClientConfig, Pool } from '@neondatabase/serverless'
 import { drizzle } from 'drizzle-orm/neon-serverless'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
-import { extendSchema } from '../plugin-tables.ts'
+import { extendSchema } from '../plugin-schema.ts'
 import { createPooledDatabase, defaults } from './pooled.ts'
 import { SteadySocket } from './steady-socket.ts'
 

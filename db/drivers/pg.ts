@@ -2,7 +2,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
-import { extendSchema } from '../plugin-tables.ts'
+import { extendSchema } from '../plugin-schema.ts'
 import { createPooledDatabase, defaults, isPooler } from './pooled.ts'
 
 /** node-postgres: any Postgres over TCP or a Unix socket. Throws `DATABASE_URL_MISSING`. */

@@ -1,7 +1,7 @@
 import type { Database, DatabaseOptions, GatehouseDb } from '../database.ts'
 import { NotificationQueueFullError, PooledConnectionError } from '../errors.ts'
 import { failureReporter } from '../failure-scope.ts'
-import type { ExtendedSchema } from '../plugin-tables.ts'
+import type { ExtendedSchema } from '../plugin-schema.ts'
 import { Gate } from './gate.ts'
 import { gated } from './gated.ts'
 import { requireHearing } from './hearing.ts'

@@ -10,7 +10,7 @@ import { createSessionResolver } from '../../auth/session-resolver.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'
 
 const secret = 'a secret of at least thirty-two characters'

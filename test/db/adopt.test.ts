@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { type Database, openDatabase } from '../../db/database.ts'
 import { inspectMigrations, migrate } from '../../db/migrate.ts'
 import * as schema from '../../db/schema.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 const postgres = await startPostgres(t)

@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import { type DatabaseOptions, openDatabase } from '../../db/database.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 
 const patience = { connectionTimeoutMs: 200, statementTimeoutMs: 200 }
 
