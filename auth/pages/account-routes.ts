@@ -1,172 +1,146 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { readMethods } from '../http-methods.ts'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { shortName } from '../input-limits.ts'
 import type { Identity } from '../session-validation.ts'
-import { type Account, type AccountForm, accountPage, signOutButton } from './account-page.ts'
-import { deviceOf, devicesAPage } from './devices.ts'
-import type { Outcome } from './form-submission.ts'
-import { complaintAbout, noticeOf } from './messages.ts'
-import { fromStore, goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './page-context.ts'
-import { confirmedAddress, withNext } from './return-address.ts'
+import { type AccountForm, type AccountView, accountPage } from './account-page.ts'
+import { devicesPerPage } from './devices.ts'
+import type { FormResult } from './form-submission.ts'
+import { type FormError, formError, noticeText } from './messages.ts'
+import {
+  addPage,
+  fromStore,
+  identify,
+  type PageContext,
+  redirect,
+  sendPage,
+  type Values,
+  valuesOf
+} from './page-context.ts'
+import { accountPath, confirmedAddress, signInAddress, withNext } from './return-address.ts'
 
-const home = '/auth/account'
-const done = (notice: string) => `${home}?notice=${notice}`
+const afterDeletion = '/auth/sign-in?notice=deleted'
 
-/** The account page and its forms. Whoever is not signed in any more is sent to sign in. */
+/** What a form of the account page has to work with. */
+interface Submission {
+  readonly form: Values
+  readonly identity: Identity
+  readonly submit: (path: string, body: Readonly<Record<string, unknown>>) => Promise<FormResult>
+}
+
+/** The account page and its forms. People who are not signed in, or not any more, are sent to sign in. */
 export function accountRoutes(app: FastifyInstance, context: PageContext): void {
-  const { put, features } = context
+  const { submitForm, features, sessionList } = context
 
   async function show(
     reply: FastifyReply,
     identity: Identity,
-    more: Pick<Account, 'notice' | 'complaint'> & { readonly page?: number },
-    status?: number
+    more: Pick<AccountView, 'notice' | 'error'>,
+    devicesPage = 1
   ): Promise<FastifyReply> {
-    const account = await fromStore(() => readAccount(context, identity, more.page ?? 1))
-    if (account === undefined) return askToSignIn(reply)
-    const main = accountPage({ ...account, ...more })
-    return sendPage(reply, context, { title: 'Your account', main, wide: true, corner: signOutButton }, status)
+    const account = await fromStore(() => readAccount(context, identity, devicesPage))
+    return account === undefined
+      ? askToSignIn(reply)
+      : sendPage(reply, context, accountPage({ ...account, ...more }), more.error)
   }
 
-  /** A form of the account page: what it asks of BetterAuth, and where a success leads. */
-  function form(
+  /** Adds a form. `act` does what it is for, and returns the address to go on to, or why the form is refused. */
+  function addForm(
     path: string,
     name: AccountForm,
-    act: (request: FastifyRequest, reply: FastifyReply, identity: Identity) => Promise<Outcome | undefined>,
-    next: (request: FastifyRequest, outcome: Outcome | undefined) => string
+    act: (submission: Submission) => Promise<string | FormError>
   ): void {
-    app.post(path, async function answerForm(request, reply) {
-      const identity = await whoIsAsking(context, request, reply)
+    app.post(accountPath + path, async function answerForm(request, reply) {
+      const identity = await identify(context, request, reply)
       if (identity === null) return askToSignIn(reply)
-      const outcome = await act(request, reply, identity)
-      if (outcome?.ok !== false) return goTo(reply, next(request, outcome))
-      // The session ended between the two.
-      if (outcome.status === 401) return askToSignIn(reply)
-      const complaint = { ...outcome.complaint, form: name }
-      return show(reply, identity, { complaint }, statusOf(outcome, reply))
+      const result = await act({
+        form: valuesOf(request.body),
+        identity,
+        submit: (authPath, body) => submitForm(request, reply, authPath, body)
+      })
+      if (typeof result === 'string') return redirect(reply, result)
+      // 401: the session ended after it was looked up above.
+      return result.status === 401 ? askToSignIn(reply) : show(reply, identity, { error: { ...result, form: name } })
     })
   }
 
-  app.route({
-    method: [...readMethods],
-    url: home,
-    async handler(request, reply) {
-      const identity = await whoIsAsking(context, request, reply)
-      if (identity === null) {
-        const wasHere = request.cookies[context.sessionCookie] !== undefined
-        return wasHere ? askToSignIn(reply) : goTo(reply, withNext('/auth/sign-in', home))
-      }
-      const error = textIn(request.query, 'error')
-      const complaint =
-        error === undefined ? undefined : { ...complaintAbout(error, 'INVALID_TOKEN'), form: 'verify' as const }
-      const page = pageNumber(textIn(request.query, 'devices'))
-      return show(reply, identity, { notice: noticeOf(textIn(request.query, 'notice')), complaint, page })
+  addPage(app, accountPath, async function showAccount(request, reply) {
+    const identity = await identify(context, request, reply)
+    if (identity === null) {
+      const wasSignedIn = request.cookies[context.sessionCookie] !== undefined
+      return wasSignedIn ? askToSignIn(reply) : redirect(reply, signInAddress(accountPath))
     }
+    const { notice, error: code, devices } = valuesOf(request.query)
+    const error = code === undefined ? undefined : { ...formError(200, code, 'INVALID_TOKEN'), form: 'verify' as const }
+    return show(reply, identity, { notice: noticeText(notice), error }, pageNumber(devices))
   })
 
-  form(
-    `${home}/profile`,
-    'profile',
-    async (request, reply) => {
-      const name = shortName(textIn(request.body, 'name')?.trim() ?? '')
-      if (name === '') return { ok: false, status: 422, complaint: complaintAbout('NAME_MISSING') }
-      return put(request, reply, '/update-user', { name })
-    },
-    () => done('profile')
-  )
+  addForm('/profile', 'profile', async ({ form, submit }) => {
+    const name = shortName(form['name']?.trim() ?? '')
+    if (name === '') return formError(422, 'NAME_MISSING')
+    const { error } = await submit('/update-user', { name })
+    return error ?? withNotice('profile')
+  })
 
-  form(
-    `${home}/password`,
-    'password',
-    (request, reply) =>
-      put(request, reply, '/change-password', {
-        currentPassword: textIn(request.body, 'password'),
-        newPassword: textIn(request.body, 'newPassword'),
-        revokeOtherSessions: textIn(request.body, 'revokeOthers') !== undefined
-      }),
-    (request) => done(textIn(request.body, 'revokeOthers') === undefined ? 'password' : 'password-revoked')
-  )
+  addForm('/password', 'password', async ({ form, submit }) => {
+    const { password: currentPassword, newPassword, revokeOthers } = form
+    const revokeOtherSessions = revokeOthers !== undefined
+    const { error } = await submit('/change-password', { currentPassword, newPassword, revokeOtherSessions })
+    return error ?? withNotice(revokeOtherSessions ? 'password-revoked' : 'password')
+  })
 
-  form(
-    `${home}/devices/revoke`,
-    'devices',
-    async (request, reply, identity) => {
-      const id = textIn(request.body, 'device')
-      const [device] = id === undefined ? [] : await fromStore(() => context.sessionList.some(identity.userId, [id]))
-      // Gone already is what was wanted.
-      return device === undefined ? undefined : put(request, reply, '/revoke-session', { token: device.token })
-    },
-    (request) => {
-      const page = pageNumber(textIn(request.body, 'page'))
-      return page === 1 ? done('revoked') : `${done('revoked')}&devices=${page}`
-    }
-  )
+  addForm('/devices/revoke', 'devices', async ({ form, identity, submit }) => {
+    const { device, page: shown } = form
+    const [session] = device === undefined ? [] : await fromStore(() => sessionList.some(identity.userId, [device]))
+    // A session that is gone already counts as signed out.
+    const { error } = session === undefined ? {} : await submit('/revoke-session', { token: session.token })
+    const page = pageNumber(shown)
+    return error ?? (page === 1 ? withNotice('revoked') : `${withNotice('revoked')}&devices=${page}`)
+  })
 
-  form(
-    `${home}/devices/revoke-others`,
-    'devices',
-    (request, reply) => put(request, reply, '/revoke-other-sessions', {}),
-    () => done('revoked-others')
-  )
+  addForm('/devices/revoke-others', 'devices', async ({ submit }) => {
+    const { error } = await submit('/revoke-other-sessions', {})
+    return error ?? withNotice('revoked-others')
+  })
 
   if (features.verifyEmail) {
-    form(
-      `${home}/verify-email`,
-      'verify',
-      (request, reply, { email }) =>
-        put(request, reply, '/send-verification-email', { email, callbackURL: confirmedAddress(undefined) }),
-      () => done('mail-sent')
-    )
+    addForm('/verify-email', 'verify', async ({ identity: { email }, submit }) => {
+      const { error } = await submit('/send-verification-email', { email, callbackURL: confirmedAddress(undefined) })
+      return error ?? withNotice('mail-sent')
+    })
   }
 
   if (features.deleteAccount) {
-    form(
-      `${home}/delete`,
-      'delete',
-      async (request, reply, identity) => {
-        const password = textIn(request.body, 'password')
-        // BetterAuth takes a fresh session for consent enough; who has a password is asked for it here.
-        if (!password && (await fromStore(() => hasPassword(context, identity.userId))))
-          return { ok: false, status: 400, complaint: complaintAbout('INVALID_PASSWORD') }
-        return put(request, reply, '/delete-user', { password, callbackURL: '/auth/sign-in?notice=deleted' })
-      },
-      (_request, outcome) =>
-        outcome?.ok === true && outcome.body['message'] === 'Verification email sent'
-          ? done('delete-mail')
-          : '/auth/sign-in?notice=deleted'
-    )
+    addForm('/delete', 'delete', async ({ form: { password }, identity, submit }) => {
+      // A fresh session is enough for BetterAuth. Users who have a password are asked for it in addition.
+      if (!password && (await fromStore(() => hasPassword(context, identity.userId))))
+        return formError(400, 'INVALID_PASSWORD')
+      const { error, body } = await submit('/delete-user', { password, callbackURL: afterDeletion })
+      return error ?? (body['message'] === 'Verification email sent' ? withNotice('delete-mail') : afterDeletion)
+    })
   }
+}
+
+function withNotice(notice: string): string {
+  return `${accountPath}?notice=${notice}`
 }
 
 function askToSignIn(reply: FastifyReply): FastifyReply {
-  return goTo(reply, withNext('/auth/sign-in?notice=ended&', home))
+  return redirect(reply, withNext('/auth/sign-in?notice=ended&', accountPath))
 }
 
-// What is no number is the first page; one past the end is the last.
-function pageNumber(text: string | undefined): number {
-  return text !== undefined && /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 1
+/** The page of devices that was asked for; the first where that is not a number. */
+function pageNumber(text = ''): number {
+  return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 1
 }
 
-async function readAccount(context: PageContext, identity: Identity, page: number): Promise<Account | undefined> {
+/** What the account page shows of a user; undefined where the user does not exist any more. */
+async function readAccount(context: PageContext, identity: Identity, page: number): Promise<AccountView | undefined> {
   const { auth, features, sessionList } = context
+  const { userId, sessionId } = identity
   const { internalAdapter } = await auth.$context
-  const user = await internalAdapter.findUserById(identity.userId)
+  const user = await internalAdapter.findUserById(userId)
   if (user === null) return undefined
-  const { name, email, emailVerified } = user
-  const { sessions, ...where } = await sessionList.page(identity.userId, {
-    page,
-    size: devicesAPage,
-    current: identity.sessionId
-  })
-  return {
-    features,
-    name,
-    email,
-    emailVerified,
-    hasPassword: await hasPassword(context, identity.userId),
-    devices: { ...where, shown: sessions.map(deviceOf) },
-    current: identity.sessionId
-  }
+  const devices = await sessionList.page(userId, { page, size: devicesPerPage, current: sessionId })
+  return { features, user, hasPassword: await hasPassword(context, userId), devices, currentDevice: sessionId }
 }
 
 async function hasPassword({ auth }: PageContext, userId: string): Promise<boolean> {

@@ -1,30 +1,25 @@
-import { documentOf, type Html, html } from './html.ts'
+import { documentOf, html } from './html.ts'
 import type { Theme } from './theme.ts'
-
-/** What a person can do about a refusal: an address on this origin. */
-export interface Way {
-  readonly label: string
-  readonly href: string
-}
 
 /** A refusal in words for a person. */
 export interface Refusal {
   readonly status: number
   readonly title: string
   readonly text: string
-  readonly ways: readonly Way[]
+  /** Where the person can go on to, on this origin; the first is the one to try first. */
+  readonly links: readonly { readonly label: string; readonly href: string }[]
   /** What the operator can find in the log. */
   readonly code: string
   readonly requestId: string
 }
 
-/** A refusal as a page. It asks nothing of anybody, so that it can be shown when everything else is away. */
-export function refusalPage(theme: Theme, { status, title, text, ways, code, requestId }: Refusal): string {
-  const main: Html = html`<div class="card refusal">
+/** A refusal as a page. Making it needs neither the database nor the upstream, so it can be shown when both are down. */
+export function refusalPage(theme: Theme, { status, title, text, links, code, requestId }: Refusal): string {
+  const main = html`<div class="card refusal">
 <p class="status">${status}</p>
 <h1>${title}</h1>
 <p>${text}</p>
-${ways.length > 0 && html`<p class="ways">${ways.map((way, i) => html`<a class="${i === 0 ? 'button' : 'button quiet'}" href="${way.href}">${way.label}</a>`)}</p>`}
+${links.length > 0 && html`<p class="ways">${links.map(({ href, label }, i) => html`<a class="${i === 0 ? 'button' : 'button quiet'}" href="${href}">${label}</a>`)}</p>`}
 <p class="hint">${code}<br>Request <code>${requestId}</code></p>
 </div>`
   return documentOf(theme, { title, main, script: false })

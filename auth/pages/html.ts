@@ -1,7 +1,10 @@
-import type { Complaint } from './messages.ts'
+import type { FormError } from './messages.ts'
 import type { Theme } from './theme.ts'
 
-/** What a template may hold. Everything that is no {@link Html} itself is escaped; nothing and `false` leave no trace. */
+/**
+ * What may be put into a template. {@link Html} goes in as it is, text and numbers are escaped, and `undefined`, `null`
+ * and `false` become nothing.
+ */
 export type HtmlValue = Html | string | number | false | null | undefined | readonly HtmlValue[]
 
 class Markup {
@@ -16,12 +19,12 @@ class Markup {
   }
 }
 
-/** A piece of HTML that is safe to send. The `html` tag alone can make one. */
+/** A piece of HTML that is safe to send: only the `html` tag can make one, because the class is not exported. */
 export type Html = Markup
 
 /**
- * A template that escapes whatever is put into it, for element content and for attributes in double quotes. There is no
- * way to put raw text in.
+ * A template that escapes every value put into it, for element content and for attributes in double quotes. No value can
+ * bring raw HTML in.
  */
 export function html(literals: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   let text = literals[0] ?? ''
@@ -36,31 +39,39 @@ function textOf(value: HtmlValue): string {
   return String(value).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
-/** One labelled input. */
+/** One labelled input of a form. */
 export interface Field {
-  /** Its name in the form; with `prefix` also its id. */
+  /** Its name in the form, and its id where there is no `prefix`. */
   readonly name: string
   readonly label: string
   readonly type: 'text' | 'email' | 'password'
   /** What password managers and browsers may fill in (HTML, "autofill field name"). */
   readonly autocomplete: string
   readonly value?: string | undefined
-  readonly hint?: string | undefined
-  readonly error?: string | undefined
-  readonly minLength?: number | undefined
-  readonly maxLength?: number | undefined
-  /** Whether the cursor is here when the page opens. */
-  readonly focus?: boolean | undefined
-  /** Sets ids apart where two forms of a page have fields of one name. */
-  readonly prefix?: string | undefined
+  readonly hint?: string
+  /** The form's error, which is shown at this input when it is about it. */
+  readonly error?: FormError | undefined
+  readonly minLength?: number
+  readonly maxLength?: number
+  /** Whether the cursor is here when the page opens. An input with an error has the cursor in any case. */
+  readonly focus?: boolean
+  /** Begins the id, where two forms of one page have inputs of the same name. */
+  readonly prefix?: string
 }
 
-/**
- * The input with its label, its hint and what is wrong with it; the last two are read out with it. What is wrong has the
- * cursor in it when the page opens.
- */
+export const emailField = { name: 'email', label: 'Email address', type: 'email', autocomplete: 'username' } as const
+export const nameField = { name: 'name', label: 'Name', type: 'text', autocomplete: 'name', maxLength: 200 } as const
+export const passwordField = {
+  name: 'password',
+  label: 'Password',
+  type: 'password',
+  autocomplete: 'current-password'
+} as const
+
+/** The input with its label, its hint and its error. Screen readers read hint and error out together with the input. */
 export function field(options: Field): Html {
-  const { name, label, type, hint, error } = options
+  const { name, label, type, hint } = options
+  const error = options.error?.field === name ? options.error.text : undefined
   const id = `${options.prefix ?? ''}${name}`
   const described = [hint !== undefined && `${id}-hint`, error !== undefined && `${id}-error`].filter(Boolean).join(' ')
   return html`<div class="field">
@@ -78,29 +89,43 @@ ${error !== undefined && html`<p class="error" role="alert" id="${id}-error">${e
 </div>`
 }
 
-/** A value that goes along with a form. */
-export function hidden(name: string, value: string | undefined): Html | undefined {
+/** A value that is sent with a form and not shown; nothing where there is no value. */
+export function hidden(name: string, value: string | number | undefined): Html | undefined {
   return value === undefined ? undefined : html`<input type="hidden" name="${name}" value="${value}">`
 }
 
-/** The user's name in a form that asks only for a password, so that a password manager knows whose it is. */
-export function ownerOfPassword(email: string): Html {
+/** The user's address in a form that asks only for a password, so that a password manager knows whose password to fill in. */
+export function usernameForManagers(email: string): Html {
   return html`<input class="away" type="email" name="username" value="${email}" autocomplete="username" readonly tabindex="-1" aria-hidden="true">`
+}
+
+/**
+ * The box for an error. It has the focus when the page opens, so that screen readers begin with it. Nothing where the
+ * error is about one of `fields`: that input shows it itself.
+ */
+export function alertBox(error: FormError | undefined, ...fields: readonly string[]): Html | undefined {
+  if (error === undefined || (error.field !== undefined && fields.includes(error.field))) return undefined
+  return html`<div class="note bad" role="alert" tabindex="-1" autofocus>${error.text}</div>`
+}
+
+/** The box for what was done, or what is good to know. */
+export function statusBox(text: string | undefined): Html | undefined {
+  return text === undefined ? undefined : html`<div class="note good" role="status">${text}</div>`
 }
 
 /** One page. */
 export interface Page {
-  /** What the page is, for the tab and the history; the product's name follows it. */
+  /** What the page is, for the browser's tab and history. The product's name is added. */
   readonly title: string
   readonly main: Html
-  /** At the top right. */
-  readonly corner?: Html | undefined
-  /** A page of several cards. */
-  readonly wide?: boolean | undefined
-  /** Where to go at once, without anybody doing anything. */
-  readonly refreshTo?: string | undefined
-  /** Without: the pages' own. */
-  readonly script?: false | undefined
+  /** Shown at the top right. */
+  readonly corner?: Html
+  /** Whether the page is wide enough for several cards. */
+  readonly wide?: boolean
+  /** The address that the browser goes on to at once, by itself. */
+  readonly refreshTo?: string
+  /** `false` leaves the pages' script out. */
+  readonly script?: false
 }
 
 /** The whole document. */
@@ -128,18 +153,4 @@ ${corner}
 </body>
 </html>
 `.toString()
-}
-
-/**
- * Something that went wrong; it has the focus when the page opens, so that it is read out first. Nothing where it is about
- * one of `fields`, which says it itself.
- */
-export function alertBox(complaint: Complaint | undefined, ...fields: readonly string[]): Html | undefined {
-  if (complaint === undefined || (complaint.field !== undefined && fields.includes(complaint.field))) return undefined
-  return html`<div class="note bad" role="alert" tabindex="-1" autofocus>${complaint.text}</div>`
-}
-
-/** Something that went well, or is good to know. */
-export function statusBox(text: string | undefined): Html | undefined {
-  return text === undefined ? undefined : html`<div class="note good" role="status">${text}</div>`
 }

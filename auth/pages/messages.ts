@@ -1,10 +1,15 @@
-/** What went wrong, for the person who has to do something about it. `field`: the input that it is about. */
-export interface Complaint {
+/** What went wrong with a form or a link, in words for the person who sent or opened it. */
+export interface FormError {
   readonly text: string
-  readonly field?: string
+  /** The input that it is about; undefined where it is about the whole form. */
+  readonly field?: string | undefined
+  /** The HTTP status of the page that shows it. */
+  readonly status: number
+  /** Seconds until the next attempt, after too many of them. */
+  readonly retryAfter?: number
 }
 
-const complaints = {
+const errors = {
   INVALID_EMAIL_OR_PASSWORD: {
     text: 'This email address and password do not belong together. Check both and try again.'
   },
@@ -26,55 +31,55 @@ const complaints = {
   SECOND_STEP: { text: 'This account needs a second step to sign in, which this page cannot ask for.' },
   NAME_MISSING: { text: 'Enter your name.', field: 'name' },
   UNKNOWN: { text: 'That did not work. Check what you entered and try again.' }
-} as const satisfies Readonly<Record<string, Complaint>>
+} as const satisfies Readonly<Record<string, Omit<FormError, 'status'>>>
 
-const spelledDifferently: Readonly<Record<string, string>> = {
-  USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL: 'USER_ALREADY_EXISTS',
-  EMAIL_PASSWORD_SIGN_UP_DISABLED: 'SIGN_UP_DISABLED',
-  SIGNUP_DISABLED: 'SIGN_UP_DISABLED',
-  TOKEN_EXPIRED: 'INVALID_TOKEN',
-  SESSION_NOT_FRESH: 'SESSION_EXPIRED'
-}
+const synonyms = new Map<string, string>([
+  ['USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL', 'USER_ALREADY_EXISTS'],
+  ['EMAIL_PASSWORD_SIGN_UP_DISABLED', 'SIGN_UP_DISABLED'],
+  ['SIGNUP_DISABLED', 'SIGN_UP_DISABLED'],
+  ['TOKEN_EXPIRED', 'INVALID_TOKEN'],
+  ['SESSION_NOT_FRESH', 'SESSION_EXPIRED']
+])
 
 /**
- * The sentence for one of BetterAuth's codes, those of return addresses (`?error=access_denied`) included. `otherwise`:
- * whose sentence a code gets that is not known.
+ * The error for one of BetterAuth's codes, those in return addresses (`?error=access_denied`) included. A code that is
+ * not in the table gets the text of `fallback`.
  */
-export function complaintAbout(code: string | undefined, otherwise: keyof typeof complaints = 'UNKNOWN'): Complaint {
-  const name = (code ?? '').toUpperCase()
-  const known = Object.hasOwn(spelledDifferently, name) ? spelledDifferently[name] : name
-  return known !== undefined && isKnown(known) ? complaints[known] : complaints[otherwise]
+export function formError(status: number, code = '', fallback: keyof typeof errors = 'UNKNOWN'): FormError {
+  const name = synonyms.get(code.toUpperCase()) ?? code.toUpperCase()
+  return { ...errors[isKnown(name) ? name : fallback], status }
 }
 
-function isKnown(name: string): name is keyof typeof complaints {
-  return Object.hasOwn(complaints, name)
+function isKnown(name: string): name is keyof typeof errors {
+  return Object.hasOwn(errors, name)
 }
 
-/** The sentence for too many attempts; `seconds` until the next may be made. */
-export function complaintAboutLimit(seconds: number): Complaint {
-  const wait = seconds > 90 ? `${Math.ceil(seconds / 60)} minutes` : seconds === 1 ? 'a second' : `${seconds} seconds`
-  return { text: `There were too many attempts. Wait ${wait}, then try again.` }
+/** The error after too many attempts; the next one may be made in `retryAfter` seconds. */
+export function tooManyAttempts(retryAfter: number): FormError {
+  const minutes = `${Math.ceil(retryAfter / 60)} minutes`
+  const wait = retryAfter > 90 ? minutes : retryAfter === 1 ? 'a second' : `${retryAfter} seconds`
+  return { text: `There were too many attempts. Wait ${wait}, then try again.`, status: 429, retryAfter }
 }
 
-const notices: Readonly<Record<string, string>> = {
-  'signed-out': 'You are signed out.',
-  ended: 'You have been signed out here. Sign in again to go on.',
-  deleted: 'Your account is deleted.',
-  reset: 'Your password is changed, and all devices are signed out. Sign in with the new one.',
-  'reset-mail': 'If there is an account with this address, a mail with a link is on its way to it.',
-  'confirm-mail': 'We have sent you a mail. Open the link in it to confirm your address, then sign in.',
-  confirmed: 'Your address is confirmed. Sign in to go on.',
-  'signed-up': 'Your account is there. Sign in to go on.',
-  'mail-sent': 'A mail with a link is on its way to you.',
-  'delete-mail': 'We have sent you a mail. Open the link in it to delete your account.',
-  profile: 'Your profile is saved.',
-  password: 'Your password is changed.',
-  'password-revoked': 'Your password is changed, and all other devices are signed out.',
-  revoked: 'That device is signed out.',
-  'revoked-others': 'All other devices are signed out.'
-}
+const notices = new Map<string, string>([
+  ['signed-out', 'You are signed out.'],
+  ['ended', 'You have been signed out here. Sign in again to go on.'],
+  ['deleted', 'Your account is deleted.'],
+  ['reset', 'Your password is changed, and all devices are signed out. Sign in with the new one.'],
+  ['reset-mail', 'If there is an account with this address, a mail with a link is on its way to it.'],
+  ['confirm-mail', 'We have sent you a mail. Open the link in it to confirm your address, then sign in.'],
+  ['confirmed', 'Your address is confirmed. Sign in to go on.'],
+  ['signed-up', 'Your account is there. Sign in to go on.'],
+  ['mail-sent', 'A mail with a link is on its way to you.'],
+  ['delete-mail', 'We have sent you a mail. Open the link in it to delete your account.'],
+  ['profile', 'Your profile is saved.'],
+  ['password', 'Your password is changed.'],
+  ['password-revoked', 'Your password is changed, and all other devices are signed out.'],
+  ['revoked', 'That device is signed out.'],
+  ['revoked-others', 'All other devices are signed out.']
+])
 
-/** The sentence for a `?notice=` of ours; undefined for anything else. */
-export function noticeOf(name: string | undefined): string | undefined {
-  return name !== undefined && Object.hasOwn(notices, name) ? notices[name] : undefined
+/** The text for the name in a page's `?notice=`; undefined for a name that is not in the table. */
+export function noticeText(name = ''): string | undefined {
+  return notices.get(name)
 }

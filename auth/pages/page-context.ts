@@ -1,17 +1,19 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failureKind, watchStoreFailures } from '../../db/failure-scope.ts'
 import type { SessionList } from '../../db/session-queries.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
+import { readMethods } from '../http-methods.ts'
 import type { LiveSessions } from '../live-sessions.ts'
 import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusals.ts'
 import type { SessionResolver } from '../session-resolver.ts'
 import type { Identity } from '../session-validation.ts'
-import type { Outcome, PutQuestion } from './form-submission.ts'
+import type { SubmitForm } from './form-submission.ts'
 import { documentOf, type Page } from './html.ts'
+import type { FormError } from './messages.ts'
 import type { Theme } from './theme.ts'
 
-/** What every page works with. */
+/** What the routes of every page share. */
 export interface PageContext {
   readonly publicUrl: string
   readonly theme: Theme
@@ -21,32 +23,39 @@ export interface PageContext {
   /** The session cookie's full name, prefix included. */
   readonly sessionCookie: string
   readonly live: LiveSessions
-  /** What the account page lists. */
   readonly sessionList: SessionList
-  readonly put: PutQuestion
+  readonly submitForm: SubmitForm
 }
 
-/** Answers with a page. */
-export function sendPage(reply: FastifyReply, { theme }: PageContext, page: Page, status = 200): FastifyReply {
-  return reply.code(status).type('text/html; charset=utf-8').send(documentOf(theme, page))
+/** Adds a page, which HEAD can ask for too. */
+export function addPage(
+  app: FastifyInstance,
+  url: string,
+  handler: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+): void {
+  app.route({ method: [...readMethods], url, handler })
 }
 
-/** Goes on to another page, whatever the method was. */
-export function goTo(reply: FastifyReply, address: string): FastifyReply {
+/** Answers with a page; with `error`, under the error's status. */
+export function sendPage(reply: FastifyReply, { theme }: PageContext, page: Page, error?: FormError): FastifyReply {
+  if (error?.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
+  return reply
+    .code(error?.status ?? 200)
+    .type('text/html; charset=utf-8')
+    .send(documentOf(theme, page))
+}
+
+/** Redirects to another page, which the browser asks for with GET. */
+export function redirect(reply: FastifyReply, address: string): FastifyReply {
   return reply.code(303).header('location', address).send()
 }
 
-/** The status of a form that comes back with what is wrong with it. */
-export function statusOf(outcome: Extract<Outcome, { ok: false }>, reply: FastifyReply): number {
-  if (outcome.retryAfter !== undefined) reply.header('retry-after', String(outcome.retryAfter))
-  return outcome.status
-}
-
 /**
- * Who is looking, by the verdict that every proxied request gets: a page that asked elsewhere could send a person back
- * and forth between sign-in and where they came from. Throws SESSION_STORE_UNAVAILABLE.
+ * The identity of whoever sent this request; null where there is none. It is the same verdict that a proxied request
+ * gets: with a different one, sign-in and the page that needs a session could redirect to each other for ever. Throws
+ * SESSION_STORE_UNAVAILABLE.
  */
-export async function whoIsAsking(
+export async function identify(
   { sessions, sessionCookie }: PageContext,
   request: FastifyRequest,
   reply: FastifyReply
@@ -61,7 +70,7 @@ export async function whoIsAsking(
   return verdict.identity
 }
 
-/** Reads from the store. Throws SESSION_STORE_UNAVAILABLE when it cannot answer. */
+/** Reads from the store. Throws SESSION_STORE_UNAVAILABLE when the store cannot answer. */
 export async function fromStore<T>(read: () => Promise<T>): Promise<T> {
   const found = await watchStoreFailures(read)
   if (found.storeFailed) throw storeUnavailable()
@@ -69,21 +78,15 @@ export async function fromStore<T>(read: () => Promise<T>): Promise<T> {
   return found.result
 }
 
-/** The text of a form's field or of a query's parameter; undefined where it is missing, or came more than once. */
-export function textIn(source: unknown, name: string): string | undefined {
-  if (source instanceof URLSearchParams) {
-    const values = source.getAll(name)
-    return values.length === 1 ? values[0] : undefined
-  }
-  if (typeof source !== 'object' || source === null || !Object.hasOwn(source, name)) return undefined
-  const value: unknown = Reflect.get(source, name)
-  return typeof value === 'string' ? value : undefined
-}
+/** The values of a form or of a query by their names. */
+export type Values = Readonly<Record<string, string | undefined>>
 
-/** A social provider, as a button. */
-export interface Provider {
-  readonly id: string
-  readonly name: string
+/** The values of a parsed form (URLSearchParams) or query (an object). A name that came more than once has no value. */
+export function valuesOf(source: unknown): Values {
+  const values = new Map<string, string | undefined>()
+  for (const [name, value] of source instanceof URLSearchParams ? source : Object.entries(source ?? {}))
+    values.set(name, values.has(name) || typeof value !== 'string' ? undefined : value)
+  return Object.fromEntries(values)
 }
 
 /** What these pages can offer, which is what BetterAuth was told to allow. */
@@ -92,15 +95,16 @@ export interface Features {
   readonly signUp: boolean
   readonly resetPassword: boolean
   readonly verifyEmail: boolean
-  /** Whether nobody is let in before their address is confirmed. */
+  /** Whether an address has to be confirmed before the first sign-in. */
   readonly confirmFirst: boolean
   readonly deleteAccount: boolean
-  readonly providers: readonly Provider[]
+  /** Social providers, each of which is a button. */
+  readonly providers: readonly { readonly id: string; readonly name: string }[]
   readonly minPasswordLength: number
   readonly maxPasswordLength: number
 }
 
-/** Reads them off the instance, so that the pages never offer what would be refused. */
+/** Reads the features from BetterAuth's own options, so that the pages never offer what BetterAuth would refuse. */
 export async function featuresOf(auth: Pick<Auth, '$context'>, publicSignUp: boolean): Promise<Features> {
   const { options, socialProviders, password } = await auth.$context
   const { emailAndPassword, emailVerification, user, disabledPaths = [] } = options

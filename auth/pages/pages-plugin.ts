@@ -1,40 +1,41 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifyHelmet from '@fastify/helmet'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { CallAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
 import { requestSource } from '../cross-site.ts'
 import { cookieReading } from '../fetch-bridge.ts'
-import { isRead, isSafe } from '../http-methods.ts'
+import { isRead } from '../http-methods.ts'
 import type { LiveConnections } from '../live-connections.ts'
 import type { RateLimits } from '../rate-limit.ts'
 import { Refusal } from '../refusals.ts'
 import { accountRoutes } from './account-routes.ts'
-import { deviceEvents } from './devices.ts'
-import { createPutQuestion } from './form-submission.ts'
-import { featuresOf, goTo, type PageContext } from './page-context.ts'
+import { deviceEventStream } from './devices.ts'
+import { createSubmitForm } from './form-submission.ts'
+import { featuresOf, type PageContext, redirect } from './page-context.ts'
+import { accountPath } from './return-address.ts'
 import { helmetOptions } from './security-headers.ts'
-import { entranceRoutes, resetRoutes } from './sign-in-routes.ts'
+import { signInRoutes } from './sign-in-routes.ts'
 import { assetsPath } from './theme.ts'
 
-export interface PagesOptions extends Omit<PageContext, 'features' | 'put'> {
+export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm'> {
   readonly callAuth: CallAuth
   readonly publicSignUp: boolean
   readonly limits: Pick<RateLimits, 'admit'>
   /** Bytes of a form; 413 past them. */
   readonly maxBodyBytes: number
-  /** Told of every event stream, so that whoever closes the gateway can end it. */
+  /** Counts every event stream, and ends them when the gateway closes. */
   readonly openStreams: LiveConnections
 }
 
 const yearSeconds = 31_536_000
 
-/** `/auth/*`: the pages for people. Nothing of it is proxied, whether there is such a page or not. */
+/** `/auth/*`: the built-in pages. A path under it that has no page is a 404, and is never proxied. */
 export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
   const { publicUrl, theme, limits, maxBodyBytes } = options
   const ownOrigin = new Set([publicUrl])
   const features = await featuresOf(options.auth, options.publicSignUp)
-  const context: PageContext = { ...options, features, put: createPutQuestion(options.callAuth, publicUrl) }
+  const context: PageContext = { ...options, features, submitForm: createSubmitForm(options.callAuth, publicUrl) }
 
   app.addHook('onRoute', function limitForms(route) {
     route.bodyLimit ??= maxBodyBytes
@@ -51,22 +52,24 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   )
 
   app.addHook('onRequest', async function limitAddress(request) {
-    // The pages' own files cost next to nothing to read, and every page brings several.
+    // Assets do not count: reading one costs next to nothing, and every page loads several.
     if (!isRead(request.method) || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
   })
   app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
     reply.header('cache-control', 'no-store')
-    // Whoever is signed in, a foreign form could sign them in to somebody else's account. Browsers always name the site.
-    const ownForm = isSafe(request.method) || requestSource(request.headers, ownOrigin) === 'trusted'
-    done(ownForm ? undefined : new Refusal('ORIGIN_FORBIDDEN'))
+    done(
+      isRead(request.method) || requestSource(request.headers, ownOrigin) === 'trusted'
+        ? undefined
+        : new Refusal('ORIGIN_FORBIDDEN')
+    )
   })
 
   const aliases = loopbackAliases(publicUrl)
   app.addHook('onRequest', function moveToPublicOrigin(request, reply, done) {
-    // Under another name of this machine cookies and forms would be those of another site.
-    const elsewhere = aliases.has(request.headers.host?.toLowerCase() ?? '')
-    if (!elsewhere || request.method !== 'GET' || request.url.startsWith(assetsPath)) return done()
-    goTo(reply, publicUrl + request.url)
+    // Browsers keep cookies by host name: under another name of this machine nobody would be signed in.
+    const isAlias = aliases.has(request.headers.host?.toLowerCase() ?? '')
+    if (!isAlias || request.method !== 'GET' || request.url.startsWith(assetsPath)) return done()
+    redirect(reply, publicUrl + request.url)
   })
 
   app.get(`${assetsPath}:name`, function sendAsset(request, reply) {
@@ -78,28 +81,28 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
     return reply.header('cache-control', cache).type(asset.type).send(asset.bytes)
   })
 
-  entranceRoutes(app, context)
+  signInRoutes(app, context)
   accountRoutes(app, context)
-  deviceEvents(app, context, options.openStreams)
-  if (features.resetPassword) resetRoutes(app, context)
+  deviceEventStream(app, context, options.openStreams)
 
-  app.all('/auth', function openAccount(request, reply) {
-    return request.method === 'GET' ? goTo(reply, '/auth/account') : noPage()
+  app.all('/auth', function redirectToAccount({ method }, reply) {
+    if (method !== 'GET') throw new Refusal('NOT_FOUND')
+    return redirect(reply, accountPath)
   })
-  app.all('/auth/*', function withoutSlash(request, reply) {
+  app.all('/auth/*', function dropLastSlash(request, reply) {
     const { pathname, search } = new URL(request.url, publicUrl)
-    return request.method === 'GET' && pathname.endsWith('/') ? goTo(reply, pathname.slice(0, -1) + search) : noPage()
+    if (request.method !== 'GET' || !pathname.endsWith('/')) throw new Refusal('NOT_FOUND')
+    return redirect(reply, pathname.slice(0, -1) + search)
   })
 }
 
-// Only of loopback: a proxy in front may well ask under a name that is not the public one.
+/**
+ * The other names of this machine, where the public origin is one of them. Hosts other than loopback are left alone: a
+ * proxy in front may use a name that differs from the public one.
+ */
 function loopbackAliases(publicUrl: string): ReadonlySet<string> {
   const { hostname, port } = new URL(publicUrl)
   const names = ['localhost', '127.0.0.1', '[::1]']
   if (!names.includes(hostname)) return new Set()
   return new Set(names.filter((name) => name !== hostname).map((name) => (port === '' ? name : `${name}:${port}`)))
-}
-
-function noPage(): never {
-  throw new Refusal('NOT_FOUND')
 }

@@ -1,190 +1,149 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { readMethods } from '../http-methods.ts'
 import { shortName } from '../input-limits.ts'
-import { complaintAbout, noticeOf } from './messages.ts'
-import { goTo, type PageContext, sendPage, statusOf, textIn, whoIsAsking } from './page-context.ts'
-import { confirmedAddress, returnAddress, signInAddress, withNext } from './return-address.ts'
+import type { Page } from './html.ts'
+import { formError, noticeText } from './messages.ts'
+import { addPage, identify, type PageContext, redirect, sendPage, type Values, valuesOf } from './page-context.ts'
+import { accountPath, confirmedAddress, returnAddress, signInAddress, withNext } from './return-address.ts'
 import {
   departurePage,
-  type Entrance,
   forgotPasswordPage,
   resetPasswordPage,
+  type SignInView,
   signInPage,
   signOutPage,
   signUpPage
 } from './sign-in-pages.ts'
 
-const home = '/auth/account'
-const signedIn = 'You are signed in'
+/** The pages and forms for people who are not signed in, and sign-out. Each of them works without script. */
+export function signInRoutes(app: FastifyInstance, context: PageContext): void {
+  const { features, publicUrl, submitForm } = context
 
-/** Sign-in, sign-up and sign-out, each of which works without script. */
-export function entranceRoutes(app: FastifyInstance, context: PageContext): void {
-  const { features, publicUrl, put } = context
-  const nextOf = (source: unknown) => returnAddress(textIn(source, 'next'), publicUrl)
-
-  const showSignIn = (reply: FastifyReply, entrance: Omit<Entrance, 'features'>, status?: number) =>
-    sendPage(reply, context, { title: 'Sign in', main: signInPage({ features, ...entrance }) }, status)
-  const showSignUp = (reply: FastifyReply, entrance: Omit<Entrance, 'features'>, status?: number) =>
-    sendPage(reply, context, { title: 'Create an account', main: signUpPage({ features, ...entrance }) }, status)
-
-  /** A form was successful, and leads on to `next`: to a page of ours, or by a page to one of the application's. */
-  function leave(reply: FastifyReply, next: string | undefined, title: string, ours = home): FastifyReply {
-    if (next === undefined || next.startsWith(home)) return goTo(reply, next ?? ours)
-    // The application may redirect to another site, and browsers hold each step of a form's answer against `form-action`.
-    const main = departurePage(title, 'You go on to where you wanted to be.', 'Go on', next)
-    return sendPage(reply, context, { title, main, refreshTo: next })
+  function show(reply: FastifyReply, page: (view: SignInView) => Page, view: Omit<SignInView, 'features'> = {}) {
+    return sendPage(reply, context, page({ features, ...view }), view.error)
   }
 
-  /** Whoever is signed in has no business at the entrance, unless they want to sign in again. */
-  async function isInside(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    return textIn(request.query, 'again') === undefined && (await whoIsAsking(context, request, reply)) !== null
+  function nextOf({ next }: Values): string | undefined {
+    return returnAddress(next, publicUrl)
   }
 
-  app.route({
-    method: [...readMethods],
-    url: '/auth/sign-in',
-    async handler(request, reply) {
-      const next = nextOf(request.query)
-      const error = textIn(request.query, 'error')
-      const notice = textIn(request.query, 'notice')
-      if (await isInside(request, reply)) {
-        const failed = notice === 'confirmed' && error !== undefined
-        return goTo(reply, failed ? `${home}?error=${encodeURIComponent(error)}` : (next ?? home))
-      }
-      // Nothing was entered here: it went wrong at a provider's, or with a mailed link.
-      const complaint = error === undefined ? undefined : complaintAbout(error, 'ACCESS_DENIED')
-      return showSignIn(reply, { next, notice: complaint ? undefined : noticeOf(notice), complaint })
+  /** After a form was accepted: redirects within these pages, and to the application by a page between. */
+  function leave(reply: FastifyReply, next: string | undefined, title: string, otherwise = accountPath): FastifyReply {
+    if (next === undefined || next.startsWith(accountPath)) return redirect(reply, next ?? otherwise)
+    return sendPage(reply, context, departurePage(title, 'You go on to where you wanted to be.', 'Go on', next))
+  }
+
+  /** Whether to redirect away from sign-in and sign-up. `?again` shows them to people who are signed in, too. */
+  async function isSignedIn(request: FastifyRequest, reply: FastifyReply, { again }: Values): Promise<boolean> {
+    return again === undefined && (await identify(context, request, reply)) !== null
+  }
+
+  addPage(app, '/auth/sign-in', async function showSignIn(request, reply) {
+    const query = valuesOf(request.query)
+    const { notice, error: code } = query
+    const next = nextOf(query)
+    if (await isSignedIn(request, reply, query)) {
+      const failed = notice === 'confirmed' && code !== undefined
+      return redirect(reply, failed ? `${accountPath}?error=${encodeURIComponent(code)}` : (next ?? accountPath))
     }
+    if (code === undefined) return show(reply, signInPage, { next, notice: noticeText(notice) })
+    // No form was sent: signing in with a provider has failed, or a mailed link.
+    return show(reply, signInPage, { next, error: formError(200, code, 'ACCESS_DENIED') })
   })
 
   app.post('/auth/sign-in', async function signIn(request, reply) {
-    const next = nextOf(request.body)
-    const email = textIn(request.body, 'email')?.trim()
-    const password = textIn(request.body, 'password')
-    const rememberMe = textIn(request.body, 'rememberMe') !== undefined
-    const entered = { email, password, rememberMe, callbackURL: confirmedAddress(next) }
-    const outcome = await put(request, reply, '/sign-in/email', entered)
-    if (!outcome.ok) return showSignIn(reply, { next, email, complaint: outcome.complaint }, statusOf(outcome, reply))
-    if (outcome.body['twoFactorRedirect'] === true)
-      return showSignIn(reply, { next, email, complaint: complaintAbout('SECOND_STEP') }, 403)
-    return leave(reply, next, signedIn)
+    const form = valuesOf(request.body)
+    const next = nextOf(form)
+    const email = form['email']?.trim()
+    const rememberMe = form['rememberMe'] !== undefined
+    const entered = { email, password: form['password'], rememberMe, callbackURL: confirmedAddress(next) }
+    const result = await submitForm(request, reply, '/sign-in/email', entered)
+    const error = result.body['twoFactorRedirect'] === true ? formError(403, 'SECOND_STEP') : result.error
+    return error ? show(reply, signInPage, { next, email, error }) : leave(reply, next, 'You are signed in')
   })
 
-  app.post('/auth/sign-in/social', async function signInElsewhere(request, reply) {
-    const next = nextOf(request.body)
-    const provider = features.providers.find(({ id }) => id === textIn(request.body, 'provider'))
-    if (provider === undefined) return showSignIn(reply, { next, complaint: complaintAbout(undefined) }, 400)
-    const outcome = await put(request, reply, '/sign-in/social', {
+  app.post('/auth/sign-in/social', async function signInWithProvider(request, reply) {
+    const form = valuesOf(request.body)
+    const next = nextOf(form)
+    const provider = features.providers.find(({ id }) => id === form['provider'])
+    if (provider === undefined) return show(reply, signInPage, { next, error: formError(400) })
+    const { error, body } = await submitForm(request, reply, '/sign-in/social', {
       provider: provider.id,
-      callbackURL: next ?? home,
+      callbackURL: next ?? accountPath,
       errorCallbackURL: signInAddress(next),
       disableRedirect: true
     })
-    if (!outcome.ok) return showSignIn(reply, { next, complaint: outcome.complaint }, statusOf(outcome, reply))
-    const url = outcome.body['url']
-    if (typeof url !== 'string' || !/^https?:\/\//i.test(url))
-      return showSignIn(reply, { next, complaint: complaintAbout(undefined) }, 400)
-    const title = `On to ${provider.name}`
-    const main = departurePage(
-      title,
-      `You go on to ${provider.name} to sign in there.`,
-      `Go on to ${provider.name}`,
-      url
-    )
-    return sendPage(reply, context, { title, main, refreshTo: url })
+    const { url } = body
+    if (error !== undefined || typeof url !== 'string' || !/^https?:\/\//i.test(url))
+      return show(reply, signInPage, { next, error: error ?? formError(400) })
+    const { name } = provider
+    const text = `You go on to ${name} to sign in there.`
+    return sendPage(reply, context, departurePage(`On to ${name}`, text, `Go on to ${name}`, url))
   })
 
-  if (features.signUp) {
-    app.route({
-      method: [...readMethods],
-      url: '/auth/sign-up',
-      async handler(request, reply) {
-        const next = nextOf(request.query)
-        return (await isInside(request, reply)) ? goTo(reply, next ?? home) : showSignUp(reply, { next })
-      }
-    })
-
-    app.post('/auth/sign-up', async function signUp(request, reply) {
-      const next = nextOf(request.body)
-      const email = textIn(request.body, 'email')?.trim()
-      const name = shortName(textIn(request.body, 'name')?.trim() ?? '')
-      const password = textIn(request.body, 'newPassword')
-      const entered = { next, email, name }
-      if (name === '') return showSignUp(reply, { ...entered, complaint: complaintAbout('NAME_MISSING') }, 422)
-      const callbackURL = confirmedAddress(next)
-      const outcome = await put(request, reply, '/sign-up/email', { email, name, password, callbackURL })
-      if (!outcome.ok) return showSignUp(reply, { ...entered, complaint: outcome.complaint }, statusOf(outcome, reply))
-      // No token: the address has to be confirmed first, or a sign-up signs nobody in.
-      if (typeof outcome.body['token'] !== 'string') {
-        const notice = features.confirmFirst ? 'confirm-mail' : 'signed-up'
-        return goTo(reply, withNext(`/auth/sign-in?notice=${notice}&`, next))
-      }
-      return leave(reply, next, signedIn)
-    })
-  }
-
-  app.route({
-    method: [...readMethods],
-    url: '/auth/sign-out',
-    async handler(request, reply) {
-      const identity = await whoIsAsking(context, request, reply)
-      if (identity === null) return goTo(reply, signInAddress(undefined))
-      const main = signOutPage(identity.email, nextOf(request.query))
-      return sendPage(reply, context, { title: 'Sign out', main })
-    }
+  addPage(app, '/auth/sign-out', async function showSignOut(request, reply) {
+    const identity = await identify(context, request, reply)
+    if (identity === null) return redirect(reply, signInAddress(undefined))
+    return sendPage(reply, context, signOutPage(identity.email, nextOf(valuesOf(request.query))))
   })
 
   app.post('/auth/sign-out', async function signOut(request, reply) {
-    const next = nextOf(request.body)
-    await put(request, reply, '/sign-out', {})
-    // What was kept of private pages goes too, the ones that the back button would show included.
+    await submitForm(request, reply, '/sign-out', {})
+    // The browser drops the private pages that it has kept, so that its back button shows none of them.
     reply.header('clear-site-data', '"cache"')
-    return leave(reply, next, 'You are signed out', '/auth/sign-in?notice=signed-out')
-  })
-}
-
-const resetPath = '/auth/reset-password'
-
-/** A new password for whoever has forgotten theirs. Mounted only where a mail can be sent. */
-export function resetRoutes(app: FastifyInstance, context: PageContext): void {
-  const { features, put } = context
-  const forgot = (entrance: Omit<Entrance, 'features'>) => ({
-    title: 'Forgot your password?',
-    main: forgotPasswordPage({ features, ...entrance })
+    return leave(reply, nextOf(valuesOf(request.body)), 'You are signed out', '/auth/sign-in?notice=signed-out')
   })
 
-  app.route({
-    method: [...readMethods],
-    url: '/auth/forgot-password',
-    handler: async (request, reply) =>
-      sendPage(reply, context, forgot({ notice: noticeOf(textIn(request.query, 'notice')) }))
-  })
+  if (features.signUp) {
+    addPage(app, '/auth/sign-up', async function showSignUp(request, reply) {
+      const query = valuesOf(request.query)
+      const next = nextOf(query)
+      if (await isSignedIn(request, reply, query)) return redirect(reply, next ?? accountPath)
+      return show(reply, signUpPage, { next })
+    })
 
-  app.post('/auth/forgot-password', async function forgotPassword(request, reply) {
-    const email = textIn(request.body, 'email')?.trim()
-    const outcome = await put(request, reply, '/request-password-reset', { email, redirectTo: resetPath })
-    if (outcome.ok) return goTo(reply, '/auth/forgot-password?notice=reset-mail')
-    const complaint = outcome.status === 400 ? complaintAbout('INVALID_EMAIL') : outcome.complaint
-    return sendPage(reply, context, forgot({ email, complaint }), statusOf(outcome, reply))
-  })
+    app.post('/auth/sign-up', async function signUp(request, reply) {
+      const form = valuesOf(request.body)
+      const next = nextOf(form)
+      const email = form['email']?.trim()
+      const name = shortName(form['name']?.trim() ?? '')
+      if (name === '') return show(reply, signUpPage, { next, email, name, error: formError(422, 'NAME_MISSING') })
+      const entered = { email, name, password: form['newPassword'], callbackURL: confirmedAddress(next) }
+      const { error, body } = await submitForm(request, reply, '/sign-up/email', entered)
+      if (error !== undefined) return show(reply, signUpPage, { next, email, name, error })
+      if (typeof body['token'] === 'string') return leave(reply, next, 'You are signed in')
+      // Nobody was signed in: the address has to be confirmed first, or BetterAuth's `autoSignIn` is off.
+      const notice = features.confirmFirst ? 'confirm-mail' : 'signed-up'
+      return redirect(reply, withNext(`/auth/sign-in?notice=${notice}&`, next))
+    })
+  }
 
-  app.route({
-    method: [...readMethods],
-    url: resetPath,
-    async handler(request, reply) {
-      const token = textIn(request.query, 'token')
-      if (token === undefined || token === '')
-        return sendPage(reply, context, forgot({ complaint: complaintAbout('INVALID_TOKEN') }), 400)
-      return sendPage(reply, context, { title: 'New password', main: resetPasswordPage({ features }, token) })
-    }
-  })
+  if (features.resetPassword) {
+    addPage(app, '/auth/forgot-password', async function showForgotPassword(request, reply) {
+      const { notice } = valuesOf(request.query)
+      return show(reply, forgotPasswordPage, { notice: noticeText(notice) })
+    })
 
-  app.post(resetPath, async function resetPassword(request, reply) {
-    const token = textIn(request.body, 'token') ?? ''
-    const newPassword = textIn(request.body, 'newPassword')
-    const outcome = await put(request, reply, '/reset-password', { token, newPassword })
-    if (outcome.ok) return goTo(reply, '/auth/sign-in?notice=reset')
-    const main = resetPasswordPage({ features, complaint: outcome.complaint }, token)
-    return sendPage(reply, context, { title: 'New password', main }, statusOf(outcome, reply))
-  })
+    app.post('/auth/forgot-password', async function forgotPassword(request, reply) {
+      const email = valuesOf(request.body)['email']?.trim()
+      const entered = { email, redirectTo: '/auth/reset-password' }
+      const { error } = await submitForm(request, reply, '/request-password-reset', entered)
+      if (error === undefined) return redirect(reply, '/auth/forgot-password?notice=reset-mail')
+      return show(reply, forgotPasswordPage, {
+        email,
+        error: error.status === 400 ? formError(400, 'INVALID_EMAIL') : error
+      })
+    })
+
+    addPage(app, '/auth/reset-password', async function showResetPassword(request, reply) {
+      const { token = '' } = valuesOf(request.query)
+      if (token === '') return show(reply, forgotPasswordPage, { error: formError(400, 'INVALID_TOKEN') })
+      return show(reply, resetPasswordPage, { token })
+    })
+
+    app.post('/auth/reset-password', async function resetPassword(request, reply) {
+      const { token = '', newPassword } = valuesOf(request.body)
+      const { error } = await submitForm(request, reply, '/reset-password', { token, newPassword })
+      return error ? show(reply, resetPasswordPage, { token, error }) : redirect(reply, '/auth/sign-in?notice=reset')
+    })
+  }
 }

@@ -3,23 +3,25 @@ import { readFileSync, statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { isRecord } from '../../db/narrowing.ts'
 
-/** What makes the built-in pages somebody's own. */
+/** What the built-in pages take over from a product. */
 export interface Brand {
-  /** The product's name. Default: `auth.appName`, or else the public origin's host. */
+  /** The product's name, up to 60 characters. Default: `auth.appName`, or else the public origin's host. */
   readonly name?: string | undefined
   /** An image file, relative to the policy file: svg, png, jpg, webp or gif, up to 256 KiB. Default: the name's first letter. */
   readonly logo?: string | undefined
-  /** The colour of buttons and links, `#rrggbb`, or one for each scheme. What is written in it and on it is kept readable. */
-  readonly accent?: string | { readonly light: string; readonly dark: string } | undefined
+  /**
+   * The colour of buttons and links as `#rrggbb`, or one each for the light and the dark scheme. It is changed as far as
+   * needed for links, and for the text on buttons, to be readable.
+   */
+  readonly accent?: string | Accent | undefined
 }
 
-/** An image that is served as the logo. */
-export interface Logo {
-  readonly type: string
-  readonly bytes: Buffer
+interface Accent {
+  readonly light: string
+  readonly dark: string
 }
 
-const types: Readonly<Record<string, string>> = {
+const imageTypes: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
   '.jpg': 'image/jpeg',
@@ -30,16 +32,42 @@ const types: Readonly<Record<string, string>> = {
 const largestLogo = 256 * 1_024
 const longestName = 60
 
-/** Everything that `brand` of the policy file must not or cannot say, one sentence each; `folder` is the file's own. */
+/** Everything that is wrong with `brand` in the policy file, one text each; `folder` is the one that the file is in. */
 export function brandProblems(brand: unknown, folder: string): string[] {
   if (!isRecord(brand)) return ['brand: must be an object']
   return Object.entries(brand).flatMap(([key, value]) => {
     if (value === undefined) return []
-    if (key === 'name') return isName(value) ? [] : [`brand.name: must be text of 1 to ${longestName} characters`]
-    if (key === 'logo') return logoProblems(value, folder)
+    if (key === 'name') return isName(value) ? [] : `brand.name: must be text of 1 to ${longestName} characters`
+    if (key === 'logo') return logoProblem(value, folder) ?? []
     if (key === 'accent') return accentProblems(value)
-    return [`brand.${key}: is not known`]
+    return `brand.${key}: is not known`
   })
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= longestName
+}
+
+function logoProblem(value: unknown, folder: string): string | undefined {
+  if (typeof value !== 'string') return 'brand.logo: must be the path of an image file'
+  if (imageTypes[extname(value).toLowerCase()] === undefined)
+    return `brand.logo: must end in one of ${Object.keys(imageTypes).join(', ')}`
+  const file = statSync(resolve(folder, value), { throwIfNoEntry: false })
+  if (file?.isFile() !== true) return 'brand.logo: the file does not exist'
+  return file.size > largestLogo ? `brand.logo: is larger than ${largestLogo / 1_024} KiB` : undefined
+}
+
+function accentProblems(value: unknown): string[] {
+  const isColor = (color: unknown) => typeof color === 'string' && parseColor(color) !== undefined
+  if (isColor(value)) return []
+  if (!isRecord(value)) return ['brand.accent: must be a colour such as #2457d6, or { light, dark } with one each']
+  const schemes = ['light', 'dark']
+  const unknown = Object.keys(value).filter((key) => !schemes.includes(key))
+  const wrong = schemes.filter((key) => !isColor(value[key]))
+  return [
+    ...unknown.map((key) => `brand.accent.${key}: is not known`),
+    ...wrong.map((key) => `brand.accent.${key}: must be a colour such as #2457d6`)
+  ]
 }
 
 /** The brand with its logo's path made absolute. */
@@ -47,166 +75,130 @@ export function resolveBrand(brand: Brand, folder: string): Brand {
   return brand.logo === undefined ? brand : { ...brand, logo: resolve(folder, brand.logo) }
 }
 
-/** Reads the logo; undefined without one. Throws what reading throws. */
-export function readLogo({ logo }: Brand): Logo | undefined {
-  if (logo === undefined) return undefined
-  return { type: types[extname(logo).toLowerCase()] ?? 'application/octet-stream', bytes: readFileSync(logo) }
-}
+/** Red, green and blue, 0 to 255 each. */
+export type Rgb = readonly [red: number, green: number, blue: number]
 
-function isName(value: unknown): boolean {
-  return typeof value === 'string' && value.trim() !== '' && value.length <= longestName
-}
+const black: Rgb = [0, 0, 0]
+const white: Rgb = [255, 255, 255]
 
-function logoProblems(value: unknown, folder: string): string[] {
-  if (typeof value !== 'string') return ['brand.logo: must be the path of an image file']
-  if (types[extname(value).toLowerCase()] === undefined)
-    return [`brand.logo: must end in one of ${Object.keys(types).join(', ')}`]
-  const file = statSync(resolve(folder, value), { throwIfNoEntry: false })
-  if (file === undefined || !file.isFile()) return ['brand.logo: the file does not exist']
-  return file.size > largestLogo ? [`brand.logo: is larger than ${largestLogo / 1_024} KiB`] : []
-}
-
-function accentProblems(value: unknown): string[] {
-  if (isColor(value)) return []
-  if (!isRecord(value)) return ['brand.accent: must be a colour such as #2457d6, or { light, dark } with one each']
-  const unknown = Object.keys(value).filter((key) => key !== 'light' && key !== 'dark')
-  return [
-    ...unknown.map((key) => `brand.accent.${key}: is not known`),
-    ...['light', 'dark']
-      .filter((key) => !isColor(value[key]))
-      .map((key) => `brand.accent.${key}: must be a colour such as #2457d6`)
-  ]
-}
-
-function isColor(value: unknown): boolean {
-  return typeof value === 'string' && parseColor(value) !== undefined
-}
-
-/** Red, green and blue, 0 to 255. */
-export type Rgb = readonly [number, number, number]
-
-/** The least contrast of text with what is behind it that WCAG 2.2 AA allows (success criterion 1.4.3). */
+/** The lowest contrast between text and its background that WCAG 2.2 AA allows (success criterion 1.4.3). */
 export const textContrast = 4.5
 
 /** Reads `#rrggbb`; undefined for anything else. */
 export function parseColor(text: string): Rgb | undefined {
-  const [, r, g, b] = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(text) ?? []
-  if (r === undefined || g === undefined || b === undefined) return undefined
-  return [Number.parseInt(r, 16), Number.parseInt(g, 16), Number.parseInt(b, 16)]
+  if (!/^#[0-9a-f]{6}$/i.test(text)) return undefined
+  const number = Number.parseInt(text.slice(1), 16)
+  return [number >> 16, (number >> 8) & 255, number & 255]
 }
 
 /** `#rrggbb`. */
 export function formatColor(color: Rgb): string {
-  return `#${color.map((part) => Math.round(part).toString(16).padStart(2, '0')).join('')}`
+  return `#${color.map((channel) => channel.toString(16).padStart(2, '0')).join('')}`
 }
 
 /** The contrast ratio of two colours, 1 to 21 (WCAG 2.2, "contrast ratio"). */
 export function contrast(a: Rgb, b: Rgb): number {
-  const [light, dark] = [luminance(a), luminance(b)].sort((x, y) => y - x)
-  return ((light ?? 0) + 0.05) / ((dark ?? 0) + 0.05)
-}
-
-/** Black or white, whichever is easier to read on this colour; one of them always reaches {@link textContrast}. */
-export function textOn(background: Rgb): Rgb {
-  const white: Rgb = [255, 255, 255]
-  const black: Rgb = [0, 0, 0]
-  return contrast(white, background) >= contrast(black, background) ? white : black
-}
-
-/** The colour nearest to this one that can be read on the background: mixed with black or white as little as is needed. */
-export function readableOn(background: Rgb, color: Rgb): Rgb {
-  const towards = textOn(background)
-  for (let share = 0; share < 1; share += 0.02) {
-    const mixed = mix(color, towards, share)
-    if (contrast(mixed, background) >= textContrast) return mixed
-  }
-  return towards
-}
-
-/** So much of `b` in `a`, 0 to 1, in whole steps of a channel. */
-export function mix(a: Rgb, b: Rgb, share: number): Rgb {
-  const part = (i: 0 | 1 | 2) => Math.round(a[i] + (b[i] - a[i]) * share)
-  return [part(0), part(1), part(2)]
+  const [first, second] = [luminance(a), luminance(b)]
+  return (Math.max(first, second) + 0.05) / (Math.min(first, second) + 0.05)
 }
 
 // WCAG 2.2, "relative luminance".
-function luminance(color: Rgb): number {
-  const [r, g, b] = color
-  return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
+function luminance([red, green, blue]: Rgb): number {
+  return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
 }
 
-function linear(part: number): number {
-  const share = part / 255
+function linear(channel: number): number {
+  const share = channel / 255
   return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
 }
 
-/** A file of the pages' own. */
+/** Black or white, whichever is easier to read on this colour. One of the two always reaches {@link textContrast}. */
+export function textOn(background: Rgb): Rgb {
+  return contrast(white, background) >= contrast(black, background) ? white : black
+}
+
+/** `color`, mixed with as little black or white as it needs to reach {@link textContrast} on the background. */
+export function readableOn(background: Rgb, color: Rgb): Rgb {
+  const text = textOn(background)
+  for (let share = 0; share < 1; share += 0.02) {
+    const mixed = mix(color, text, share)
+    if (contrast(mixed, background) >= textContrast) return mixed
+  }
+  return text
+}
+
+/** `a` with a share of `b` in it, 0 to 1. */
+function mix(a: Rgb, b: Rgb, share: number): Rgb {
+  const channel = (i: 0 | 1 | 2) => Math.round(a[i] + (b[i] - a[i]) * share)
+  return [channel(0), channel(1), channel(2)]
+}
+
+/** A file that the pages load. */
 export interface Asset {
+  readonly name: string
   readonly type: string
   readonly bytes: Buffer
-  /** Its address, with a version that changes with its bytes. */
-  readonly url: string
+  /** A hash of the bytes. */
   readonly version: string
+  /** The path that it is served under, with the version in its query. */
+  readonly url: string
 }
 
 /** What all pages have in common. */
 export interface Theme {
   readonly name: string
-  /** By the name that stands in their address. */
-  readonly assets: ReadonlyMap<string, Asset>
   readonly styles: Asset
   readonly colors: Asset
   readonly script: Asset
   readonly logo: Asset
+  /** The four above by their names. */
+  readonly assets: ReadonlyMap<string, Asset>
 }
 
-const defaultAccent = { light: '#2b57c8', dark: '#8fb0ff' }
-// Of what the accent is seen on, page and card, the harder one to read it on; the same as in pages.css.
-const grounds: Readonly<Record<'light' | 'dark', Rgb>> = { light: [243, 244, 247], dark: [27, 30, 36] }
-
-/** Where the pages' files are served. */
+/** The path under which the assets are served. */
 export const assetsPath = '/auth/assets/'
 
-/** Reads the pages' files and the brand's logo. Throws when one cannot be read. */
-export function createTheme(brand: Brand, fallbackName: string): Theme {
-  const name = brand.name ?? fallbackName
-  const own = (file: string) => readFileSync(new URL(`./assets/${file}`, import.meta.url))
-  const { accent = defaultAccent } = brand
-  const colors = typeof accent === 'string' ? { light: accent, dark: accent } : accent
-  const logo = readLogo(brand) ?? {
-    type: 'image/svg+xml',
-    bytes: Buffer.from(letterLogo(name, parseColor(colors.light) ?? [0, 0, 0]))
-  }
-  const styles = asset('pages.css', 'text/css; charset=utf-8', own('pages.css'))
-  const script = asset('pages.js', 'text/javascript; charset=utf-8', own('pages.js'))
-  const sheet = asset('colors.css', 'text/css; charset=utf-8', Buffer.from(colorSheet(colors)))
-  const image = asset('logo', logo.type, logo.bytes)
-  const assets = new Map([styles, script, sheet, image].map((one) => [nameOf(one), one]))
-  return { name, assets, styles, colors: sheet, script, logo: image }
+const defaultAccent: Accent = { light: '#2b57c8', dark: '#8fb0ff' }
+// An accent is seen on the page and on cards. Of these two colours in pages.css, the one that gives it less contrast.
+const backgrounds: Readonly<Record<keyof Accent, Rgb>> = { light: [243, 244, 247], dark: [27, 30, 36] }
+
+/** Reads the pages' files and the brand's logo. Throws when one of them cannot be read. */
+export function createTheme(brand: Brand, defaultName: string): Theme {
+  const { name = defaultName, accent = defaultAccent } = brand
+  const { light, dark } = typeof accent === 'string' ? { light: accent, dark: accent } : accent
+  const [lightColor, darkColor] = [parseColor(light) ?? black, parseColor(dark) ?? white]
+  const fileOf = (file: string) => readFileSync(new URL(`./assets/${file}`, import.meta.url))
+  const styles = asset('pages.css', 'text/css; charset=utf-8', fileOf('pages.css'))
+  const script = asset('pages.js', 'text/javascript; charset=utf-8', fileOf('pages.js'))
+  const colors = asset('colors.css', 'text/css; charset=utf-8', Buffer.from(colorSheet(lightColor, darkColor)))
+  const logo =
+    brand.logo === undefined
+      ? asset('logo', 'image/svg+xml', Buffer.from(letterLogo(name, lightColor)))
+      : asset(
+          'logo',
+          imageTypes[extname(brand.logo).toLowerCase()] ?? 'application/octet-stream',
+          readFileSync(brand.logo)
+        )
+  const assets = new Map([styles, script, colors, logo].map((one) => [one.name, one]))
+  return { name, styles, colors, script, logo, assets }
 }
 
 function asset(name: string, type: string, bytes: Buffer): Asset {
   const version = createHash('sha256').update(type).update(bytes).digest('base64url').slice(0, 12)
-  return { type, bytes, version, url: `${assetsPath}${name}?v=${version}` }
+  return { name, type, bytes, version, url: `${assetsPath}${name}?v=${version}` }
 }
 
-function nameOf({ url }: Asset): string {
-  return url.slice(assetsPath.length, url.indexOf('?'))
+function colorSheet(light: Rgb, dark: Rgb): string {
+  return `:root {\n${variables(light, backgrounds.light)}}\n@media (prefers-color-scheme: dark) {\n:root {\n${variables(dark, backgrounds.dark)}}\n}\n`
 }
 
-function colorSheet(accent: { light: string; dark: string }): string {
-  const light = parseColor(accent.light) ?? [0, 0, 0]
-  const dark = parseColor(accent.dark) ?? [255, 255, 255]
-  return `:root {\n${variables(light, grounds.light)}}\n@media (prefers-color-scheme: dark) {\n:root {\n${variables(dark, grounds.dark)}}\n}\n`
-}
-
-// A button is as readable as a link: its colour stands out from the ground, and its text from its colour.
-function variables(accent: Rgb, ground: Rgb): string {
-  const seen = readableOn(ground, accent)
-  const text = textOn(seen)
-  const colors = { accent: seen, 'accent-hover': mix(seen, textOn(text), 0.14), 'on-accent': text }
+// The accent is made readable on the background, as the colour of links, and the text on a button on the accent.
+function variables(color: Rgb, background: Rgb): string {
+  const accent = readableOn(background, color)
+  const text = textOn(accent)
+  const colors = { accent, 'accent-hover': mix(accent, textOn(text), 0.14), 'on-accent': text }
   return Object.entries(colors)
-    .map(([name, color]) => `  --${name}: ${formatColor(color)};\n`)
+    .map(([name, value]) => `  --${name}: ${formatColor(value)};\n`)
     .join('')
 }
 

@@ -64,7 +64,7 @@ function inWords(problem: Problem, next: string | undefined, retryAfter: number 
     signIn: signInAddress(next),
     signInAgain: withNext('/auth/sign-in?again&', next)
   }
-  return { status, code, requestId, title, text, ways: ways.map(([to, label]) => ({ href: hrefs[to], label })) }
+  return { status, code, requestId, title, text, links: ways.map(([to, label]) => ({ href: hrefs[to], label })) }
 }
 
 /**

@@ -34,6 +34,7 @@ t.test('what is longer than 2,048 bytes is its path alone', async (t) => {
   t.equal(returnAddress(`/a?${'x'.repeat(2_046)}`, home), '/a')
   t.equal(returnAddress(`/a?${'é'.repeat(1_100)}`, home), '/a')
   t.equal(returnAddress(`/${'a'.repeat(2_048)}`, home), undefined)
+  t.equal(returnAddress(`/${'é'.repeat(1_100)}`, home), undefined)
 })
 
 t.test('what is no text leads nowhere', async (t) => {
