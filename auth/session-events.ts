@@ -6,7 +6,6 @@ import type { SessionResolver } from './session-resolver.ts'
 
 export interface SessionEventsOptions {
   readonly database: Pick<Database, 'listen'>
-  readonly sessions: Pick<SessionResolver, 'heard' | 'clear'>
   readonly log: AuthLog
   /** Runs work after so many milliseconds; answers how to call it off. */
   readonly later?: (ms: number, work: () => void) => () => void
@@ -20,6 +19,8 @@ export interface SessionEvents {
   readonly listening: boolean
   /** Whether they should be heard and are not. */
   readonly lost: boolean
+  /** Begins to listen, and tells the resolver of what is heard. Never throws. */
+  start(sessions: Pick<SessionResolver, 'heard' | 'clear'>): void
   stop(): Promise<void>
 }
 
@@ -32,19 +33,20 @@ const slowestRetryMs = 1_500
  * again with growing pauses. While it is away decisions keep their remaining time; when it is back all are read again,
  * because nobody knows what was said meanwhile. Never rejects.
  */
-export function followSessionEvents(options: SessionEventsOptions): SessionEvents {
-  const { database, sessions, log, later = laterByTimer, random = Math.random } = options
+export function createSessionEvents(options: SessionEventsOptions): SessionEvents {
+  const { database, log, later = laterByTimer, random = Math.random } = options
   let state: 'opening' | 'listening' | 'lost' | 'impossible' | 'stopped' = 'opening'
+  let sessions: Pick<SessionResolver, 'heard' | 'clear'> | undefined
   let failures = 0
   let callOff = () => {}
   let stopListening: (() => Promise<void>) | undefined
 
   async function open(): Promise<void> {
     try {
-      const stop = await database.listen(channel, (payload) => sessions.heard(payload), lose)
+      const stop = await database.listen(channel, (payload) => sessions?.heard(payload), lose)
       if (state === 'stopped') return await stop()
       stopListening = stop
-      sessions.clear()
+      sessions?.clear()
       if (state === 'lost') log.info({}, 'session events are heard again')
       state = 'listening'
       failures = 0
@@ -70,8 +72,11 @@ export function followSessionEvents(options: SessionEventsOptions): SessionEvent
     callOff = later(pause * (0.5 + random() / 2), () => void open())
   }
 
-  void open()
   return {
+    start(resolver) {
+      sessions = resolver
+      void open()
+    },
     get listening() {
       return state === 'listening'
     },
