@@ -1,5 +1,5 @@
+import type { Logger } from 'pino'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/failure-scope.ts'
-import { type AuthLog, describeError } from './auth-logger.ts'
 import type { Auth } from './better-auth.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
@@ -12,7 +12,7 @@ export interface AskOptions {
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
   readonly passwordTurns: Turns
-  readonly log: Pick<AuthLog, 'error'>
+  readonly log: Pick<Logger, 'error'>
   /** Is handed what goes on after an answer; it never rejects. By default it is left to itself. */
   readonly background?: ((task: Promise<void>) => void) | undefined
 }
@@ -55,7 +55,7 @@ export function createAskAuth({ auth, limits, passwordTurns, log, background }: 
         if (isRefusal(asked.error, 'RATE_LIMITED') || isRefusal(asked.error, 'REQUEST_INVALID')) throw asked.error
         if (failureKind(asked.error) === 'input') throw inputRefused()
       }
-      log.error({ requestId, failure: asked.ok ? undefined : describeError(asked.error) }, 'auth: a request failed')
+      log.error({ requestId, err: asked.ok ? undefined : asked.error }, 'auth: a request failed')
       throw new Refusal('INTERNAL_ERROR')
     }
   }

@@ -1,12 +1,11 @@
+import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { PooledConnectionError } from '../db/errors.ts'
-import type { AuthLog } from './auth-logger.ts'
-import { describeError } from './auth-logger.ts'
 import type { SessionResolver } from './session-resolver.ts'
 
 export interface SessionEventsOptions {
   readonly database: Pick<Database, 'listen'>
-  readonly log: AuthLog
+  readonly log: Pick<Logger, 'info' | 'warn'>
   /** Runs work after so many milliseconds; answers how to call it off. */
   readonly later?: (ms: number, work: () => void) => () => void
   /** From 0 to 1. */
@@ -59,10 +58,7 @@ export function createSessionEvents(options: SessionEventsOptions): SessionEvent
   function lose(error: unknown): void {
     if (state === 'stopped') return
     if (state !== 'lost') {
-      log.warn(
-        { failure: describeError(error) },
-        'session events are not heard: sessions that end elsewhere live until SESSION_CACHE_TTL'
-      )
+      log.warn({ err: error }, 'session events are not heard: sessions that end elsewhere live until SESSION_CACHE_TTL')
     }
     state = 'lost'
     stopListening = undefined

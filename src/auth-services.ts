@@ -16,6 +16,7 @@ import { within } from '../db/drivers/within.ts'
 import { createExpiryReader, createSessionReader, createUserReader } from '../db/sessions.ts'
 import { ConfigError } from './config/config.ts'
 import type { Settings } from './config/settings.ts'
+import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
 import type { BackgroundTasks } from './server/background-tasks.ts'
 
 export interface AuthServicesOptions {
@@ -63,7 +64,7 @@ export async function createAuthServices(options: AuthServicesOptions): Promise<
     limits: options.limits,
     passwordTurns: options.passwordTurns,
     background: (task) => options.background.add(task),
-    log,
+    logger: createBetterAuthLogger(log),
     changes: {
       sessionChanged: (token) => changes.emit('session', token),
       userChanged: (userId) => changes.emit('user', userId)

@@ -8,7 +8,7 @@ import { workerCount } from './config/config.ts'
 import { loadSettings, type Settings, warningsOf } from './config/settings.ts'
 import { describeFailure, type Failure } from './exit-status.ts'
 import type { Gateway } from './gateway.ts'
-import { createLineWriter, createLogger } from './logging.ts'
+import { createLogDestination, createLogger } from './logging/logger.ts'
 import { probeServers } from './upstreams.ts'
 import { groupSignals, runWorker } from './workers/worker-process.ts'
 
@@ -18,16 +18,16 @@ import { groupSignals, runWorker } from './workers/worker-process.ts'
  * starting. With WORKERS this process starts others like it, which come through here as well.
  */
 export async function start(env: Record<string, string | undefined>): Promise<void> {
-  const lines = createLineWriter((write) => process.once('exit', write))
+  const logDestination = createLogDestination((write) => process.once('exit', write))
   if (cluster.worker !== undefined) {
     for (const signal of groupSignals) process.on(signal, () => {})
-    await runWorker(cluster.worker, () => loadSettings(env, process.cwd()), lines, process.exit)
+    await runWorker(cluster.worker, () => loadSettings(env, process.cwd()), logDestination, process.exit)
     return
   }
   const settings = await loadSettings(env, process.cwd())
   const { drainDelayMs, drainTimeoutMs, logLevel } = settings.config
   const workers = workerCount(settings.config.workers)
-  const log = createLogger(logLevel, lines)
+  const log = createLogger(logLevel, logDestination)
   for (const warning of warningsOf(settings)) log.warn(warning)
   let gateway: Gateway | undefined
   const grace = closeWithGrace(

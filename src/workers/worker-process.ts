@@ -4,7 +4,7 @@ import type { DestinationStream } from 'pino'
 import type { Settings } from '../config/settings.ts'
 import { describeFailure } from '../exit-status.ts'
 import type { Gateway } from '../gateway.ts'
-import { createLogger } from '../logging.ts'
+import { createLogger } from '../logging/logger.ts'
 import { type PrimaryMethods, WorkerChannel, type WorkerMethods } from './worker-channel.ts'
 
 /** Signals that a terminal and some supervisors send to the whole process group. */
