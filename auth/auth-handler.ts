@@ -1,5 +1,5 @@
+import type { Logger } from 'pino'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/failure-scope.ts'
-import { type AuthLog, describeError } from './auth-logger.ts'
 import type { Auth } from './better-auth.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
@@ -12,8 +12,8 @@ export interface AuthCallerOptions {
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
   readonly passwordTurns: Turns
-  readonly log: Pick<AuthLog, 'error'>
-  /** Is handed work that goes on after the response; it never rejects. Without it nobody waits for that work. */
+  readonly log: Pick<Logger, 'error'>
+  /** Is handed what goes on after an answer; it never rejects. By default it is left to itself. */
   readonly background?: ((task: Promise<void>) => void) | undefined
 }
 
@@ -56,7 +56,7 @@ export function createAuthCaller({ auth, limits, passwordTurns, log, background 
         if (isRefusal(outcome.error, 'RATE_LIMITED') || isRefusal(outcome.error, 'REQUEST_INVALID')) throw outcome.error
         if (failureKind(outcome.error) === 'input') throw inputRefused()
       }
-      log.error({ requestId, failure: outcome.ok ? undefined : describeError(outcome.error) }, 'auth: a request failed')
+      log.error({ requestId, err: outcome.ok ? undefined : outcome.error }, 'auth: a request failed')
       throw new Refusal('INTERNAL_ERROR')
     }
   }

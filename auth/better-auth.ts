@@ -2,7 +2,6 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
-import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import type { AuthExtension } from './auth-options.ts'
 import { mostRows, policyHooks, reportChanges, revokeAllOthers, type SessionChanges } from './better-auth-hooks.ts'
 import { addressOptions } from './client-address.ts'
@@ -30,7 +29,8 @@ export interface AuthOptions {
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
   readonly passwordTurns: Turns
-  readonly log: AuthLog
+  /** Gets what BetterAuth has to say, clients' text and queries' parameters included: it has to redact them. */
+  readonly logger: NonNullable<BetterAuthOptions['logger']>
   readonly changes: SessionChanges
   /** Is handed what goes on after an answer, mails above all; it never rejects. By default it is left to itself. */
   readonly background?: ((task: Promise<void>) => void) | undefined
@@ -84,7 +84,7 @@ export function createAuth(options: AuthOptions) {
         '/verify-password': { window: 10, max: 3 }
       }
     },
-    logger: createAuthLogger(options.log),
+    logger: options.logger,
     telemetry: { enabled: false },
     advanced: { backgroundTasks: inBackground(options.background), ...extension.advanced, ...ownAdvanced(publicUrl) }
   })

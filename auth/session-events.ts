@@ -1,12 +1,11 @@
+import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { PooledConnectionError } from '../db/errors.ts'
-import { type AuthLog, describeError } from './auth-logger.ts'
 import type { SessionResolver } from './session-resolver.ts'
 
 export interface SessionEventsOptions {
   readonly database: Pick<Database, 'listen'>
-  readonly sessions: Pick<SessionResolver, 'handleEvent' | 'clear'>
-  readonly log: AuthLog
+  readonly log: Pick<Logger, 'info' | 'warn'>
 }
 
 /** The subscription to the session events that the database's triggers send. */
@@ -15,6 +14,8 @@ export interface SessionEvents {
   readonly listening: boolean
   /** Whether events should arrive and do not. */
   readonly lost: boolean
+  /** Begins to listen, and hands every event to the resolver. Never throws. */
+  start(sessions: Pick<SessionResolver, 'handleEvent' | 'clear'>): void
   stop(): Promise<void>
 }
 
@@ -27,18 +28,19 @@ const slowestRetryMs = 1_500
  * pauses. While it is lost decisions keep their remaining time; once it is open again all are read again, because events
  * may have been missed. Never rejects.
  */
-export function followSessionEvents({ database, sessions, log }: SessionEventsOptions): SessionEvents {
+export function createSessionEvents({ database, log }: SessionEventsOptions): SessionEvents {
   let state: 'opening' | 'listening' | 'lost' | 'impossible' | 'stopped' = 'opening'
+  let sessions: Pick<SessionResolver, 'handleEvent' | 'clear'> | undefined
   let failures = 0
   let retry: NodeJS.Timeout | undefined
   let stopListening: (() => Promise<void>) | undefined
 
   async function open(): Promise<void> {
     try {
-      const stop = await database.listen(channel, (payload) => sessions.handleEvent(payload), lose)
+      const stop = await database.listen(channel, (payload) => sessions?.handleEvent(payload), lose)
       if (state === 'stopped') return await stop()
       stopListening = stop
-      sessions.clear()
+      sessions?.clear()
       if (state === 'lost') log.info({}, 'session events are heard again')
       state = 'listening'
       failures = 0
@@ -51,10 +53,7 @@ export function followSessionEvents({ database, sessions, log }: SessionEventsOp
   function lose(error: unknown): void {
     if (state === 'stopped') return
     if (state !== 'lost') {
-      log.warn(
-        { failure: describeError(error) },
-        'session events are not heard: sessions that end elsewhere live until SESSION_CACHE_TTL'
-      )
+      log.warn({ err: error }, 'session events are not heard: sessions that end elsewhere live until SESSION_CACHE_TTL')
     }
     state = 'lost'
     stopListening = undefined
@@ -64,8 +63,11 @@ export function followSessionEvents({ database, sessions, log }: SessionEventsOp
     retry = setTimeout(open, pause * (0.5 + Math.random() / 2)).unref()
   }
 
-  void open()
   return {
+    start(resolver) {
+      sessions = resolver
+      void open()
+    },
     get listening() {
       return state === 'listening'
     },

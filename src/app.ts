@@ -14,6 +14,7 @@ import { discardBody, expectsContinue, hasBody, limitedBody } from '../proxy/req
 import { createAwaitTurn, createRequestValidation, rewriteUrl } from '../proxy/request-validation.ts'
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket-upgrade.ts'
+import type { Config } from './config/config.ts'
 import { createRefusal } from './refusals/error-handler.ts'
 import { createRefuse, problemOf, rawProblem } from './refusals/problem.ts'
 import { createExchangeLog, createNaming, followResponses } from './server/access-log.ts'
@@ -24,25 +25,22 @@ export interface AppOptions {
   /** The public listener, already bound, so that the public origin is known. */
   readonly server: Server
   readonly log: Logger
-  readonly readiness: Readiness
-  readonly publicHealthPath: string | undefined
+  readonly readiness: Pick<Readiness, 'report' | 'draining'>
+  readonly config: Pick<Config, 'publicHealthPath' | 'allowedHosts' | 'trustedOrigins' | 'trustedProxies'>
   /** The built-in pages; undefined leaves `/auth/*` to the upstream, and refusals as they are to programs. */
   readonly pages: PagesOptions | undefined
-  readonly allowedHosts: readonly string[]
   /** The session cookie's full name, prefix included. */
   readonly sessionCookie: string
-  readonly trustedOrigins: readonly string[]
-  /** Addresses and CIDRs. */
-  readonly trustedProxies: readonly string[]
   readonly auth: AuthRoutesOptions
   readonly proxy: Omit<ProxyOptions, 'cors' | 'onOutcome' | 'isTrusted'>
 }
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { server, log, readiness, proxy, allowedHosts, sessionCookie } = options
-  const cors = createCors(options.trustedOrigins)
-  const isTrusted = trustedProxies(options.trustedProxies)
+  const { server, log, readiness, config, proxy, sessionCookie } = options
+  const { allowedHosts } = config
+  const cors = createCors(config.trustedOrigins)
+  const isTrusted = trustedProxies(config.trustedProxies)
   const exchanges = createExchangeLog(log)
   const refuseRaw = createRawRefusal(log)
 
@@ -54,7 +52,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     // Its own would have a logger and two listeners for every request, for the few that have something to say.
     logger: false,
     genReqId: createNaming(isTrusted, exchanges.aborted),
-    trustProxy: options.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
+    trustProxy: config.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
     rewriteUrl,
     exposeHeadRoutes: false,
     routerOptions,
@@ -93,8 +91,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.addHook('onClose', async () => unfollow())
 
   // 2. What a platform asks that can reach only one port.
-  if (options.publicHealthPath !== undefined) {
-    app.get(options.publicHealthPath, { config: { anyHost: true } }, async function answerHealth(_request, reply) {
+  if (config.publicHealthPath !== undefined) {
+    app.get(config.publicHealthPath, { config: { anyHost: true } }, async function answerHealth(_request, reply) {
       const { ready } = await readiness.report()
       return reply
         .code(ready ? 200 : 503)

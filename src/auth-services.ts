@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import { adminColumns } from '../auth/admin-plugin.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
@@ -5,6 +6,7 @@ import { withTokenNames } from '../auth/cookie-header.ts'
 import { createElapsed } from '../auth/elapsed.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
+import type { SessionEvents } from '../auth/session-events.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-validation.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
@@ -14,9 +16,10 @@ import { within } from '../db/drivers/within.ts'
 import { createExpiryReader, createSessionReader, createUserReader } from '../db/session-queries.ts'
 import { ConfigError } from './config/config.ts'
 import type { Settings } from './config/settings.ts'
-import type { Background } from './server/background-tasks.ts'
+import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
+import type { BackgroundTasks } from './server/background-tasks.ts'
 
-export interface SessionParts {
+export interface AuthServicesOptions {
   readonly config: Settings['config']
   readonly policy: Settings['policy']
   readonly publicUrl: string
@@ -24,59 +27,62 @@ export interface SessionParts {
   readonly database: Database
   readonly limits: RateLimits
   readonly passwordTurns: Turns
-  readonly background: Background
+  readonly background: BackgroundTasks
   readonly log: Logger
-  /** Whether sessions that end elsewhere are heard of right now. */
-  readonly listening: () => boolean
-  /** Tells the other workers of this gateway what changed, in the words of session events. */
-  readonly tellOthers?: ((event: string) => void) | undefined
+  /** Undefined where events are off: then connections that stay open are found by reading their sessions. */
+  readonly sessionEvents: Pick<SessionEvents, 'listening'> | undefined
+  /** Tells the other workers of this gateway what changed, in the format of session events. */
+  readonly publishSessionEvent?: ((event: string) => void) | undefined
+}
+
+export interface AuthServices {
+  readonly auth: Auth
+  readonly sessions: SessionResolver
+  /** The session cookie's full name. */
+  readonly sessionCookie: string
+  readonly live: LiveSessions
 }
 
 // With the cache off sessions are still not read more often than this for connections that are merely open.
 const fastestSweepMs = 1_000
 
-/** BetterAuth, which owns the truth, and the resolver in front of it, which owns the speed; each tells the other. */
-export async function createSessions(
-  parts: SessionParts
-): Promise<{ auth: Auth; sessions: SessionResolver; sessionCookie: string; live: LiveSessions }> {
-  const { config, secret, database, log } = parts
-  let sessions: SessionResolver | undefined
+/**
+ * BetterAuth, which decides about sessions, and the resolver that caches its decisions. What BetterAuth changes is
+ * evicted from the cache here and in the other workers. Throws a ConfigError when a plugin's tables are not declared.
+ */
+export async function createAuthServices(options: AuthServicesOptions): Promise<AuthServices> {
+  const { config, policy, publicUrl, secret, database, log, publishSessionEvent } = options
+  const changes = new EventEmitter<{ session: [token: string]; user: [userId: string] }>()
   const auth = createAuth({
     database,
-    publicUrl: parts.publicUrl,
+    publicUrl,
     secret,
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
-    extension: parts.policy.auth,
-    errorUrl: config.pages ? `${parts.publicUrl}/auth/sign-in` : undefined,
-    limits: parts.limits,
-    passwordTurns: parts.passwordTurns,
-    background: (task) => parts.background.keep(task),
-    log,
+    extension: policy.auth,
+    errorUrl: config.pages ? `${publicUrl}/auth/sign-in` : undefined,
+    limits: options.limits,
+    passwordTurns: options.passwordTurns,
+    background: (task) => options.background.add(task),
+    logger: createBetterAuthLogger(log),
     changes: {
-      sessionChanged(token) {
-        sessions?.sessionChanged(token)
-        parts.tellOthers?.(`s${subjectOf(token)}`)
-      },
-      userChanged(userId) {
-        sessions?.userChanged(userId)
-        parts.tellOthers?.(`u${subjectOf(userId)}`)
-      }
+      sessionChanged: (token) => changes.emit('session', token),
+      userChanged: (userId) => changes.emit('user', userId)
     }
   })
   const context = await auth.$context
   await requireSchema(context)
-  const { authCookies, sessionConfig, options } = context
+  const { authCookies, sessionConfig } = context
   const sessionCookie = authCookies.sessionToken.name
-  const admin = adminColumns(parts.policy.auth)
+  const admin = adminColumns(policy.auth)
   const live = new LiveSessions({
     readExpiries: createExpiryReader(database, admin),
     readUsers: createUserReader(database, admin),
-    listening: parts.listening,
+    listening: () => options.sessionEvents?.listening === true,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
     now: Date.now
   })
-  sessions = createSessionResolver({
+  const sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
     signer: createCookieSigner(secret),
     readSession: createSessionReader(database, admin),
@@ -90,7 +96,9 @@ export async function createSessions(
     sliding: {
       expiresInMs: sessionConfig.expiresIn * 1_000,
       updateAgeMs:
-        options.session?.disableSessionRefresh === true ? Number.POSITIVE_INFINITY : sessionConfig.updateAge * 1_000
+        context.options.session?.disableSessionRefresh === true
+          ? Number.POSITIVE_INFINITY
+          : sessionConfig.updateAge * 1_000
     },
     live,
     cache: {
@@ -101,10 +109,18 @@ export async function createSessions(
     now: Date.now,
     elapsed: createElapsed()
   })
+  changes.on('session', (token) => {
+    sessions.sessionChanged(token)
+    publishSessionEvent?.(`s${subjectOf(token)}`)
+  })
+  changes.on('user', (userId) => {
+    sessions.userChanged(userId)
+    publishSessionEvent?.(`u${subjectOf(userId)}`)
+  })
   return { auth, sessions, sessionCookie, live }
 }
 
-// BetterAuth would say so only to the first request, and to all that follow.
+// BetterAuth itself would check its tables only when a request comes, and fail that one and all that follow.
 async function requireSchema({ checkSchema }: Awaited<Auth['$context']>): Promise<void> {
   try {
     await checkSchema?.()

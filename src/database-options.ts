@@ -11,3 +11,13 @@ export async function databaseOptions({
   const known = plugins.length === 0 ? undefined : await import('../auth/plugin-tables.ts')
   return { ...config.database, dataDir: config.dataDir, pluginTables: known?.pluginTables(policy.auth) }
 }
+
+// Together, workers hold about as many connections as most databases can spare.
+const connectionsOfAllWorkers = 40
+const fewestConnections = 3
+const mostConnections = 10
+
+/** How many database connections each of so many workers may hold. */
+export function poolSizeFor(workers: number): number {
+  return Math.max(fewestConnections, Math.min(mostConnections, Math.floor(connectionsOfAllWorkers / workers)))
+}

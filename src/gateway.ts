@@ -4,30 +4,26 @@ import { LiveConnections } from '../auth/live-connections.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createPasswordTurns } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
-import { followSessionEvents, type SessionEvents } from '../auth/session-events.ts'
+import { createSessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/database.ts'
 import { createSessionList } from '../db/session-queries.ts'
-import { announceReady, announceWarnings } from './announce.ts'
 import { createApp } from './app.ts'
-import { createSessions } from './auth-services.ts'
+import { createAuthServices } from './auth-services.ts'
 import { loadOrCreateSecret } from './config/generated-secret.ts'
 import type { Settings } from './config/settings.ts'
-import { databaseOptions } from './database-options.ts'
+import { databaseOptions, poolSizeFor } from './database-options.ts'
 import { prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { createAdmin, Readiness } from './server/admin-server.ts'
-import { createBackground } from './server/background-tasks.ts'
+import { Readiness, startAdminServer } from './server/admin-server.ts'
+import { BackgroundTasks } from './server/background-tasks.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
-import { createPublicServer, listen, listenWhere, portOf, trackConnections, urlOf } from './server/listeners.ts'
-import { poolSizeFor, type Team } from './team.ts'
+import { createPublicServer, listen, listenWhere, portOf, trackConnections } from './server/listeners.ts'
 import { openUpstreams } from './upstreams.ts'
+import type { PublicAddress, WorkerContext } from './workers/worker-channel.ts'
 
-export interface Gateway {
-  /** The public origin. */
-  readonly publicUrl: string
+export interface Gateway extends PublicAddress {
   readonly adminUrl: string
-  /** That of the public listener. */
-  readonly port: number
+  readonly readiness: Pick<Readiness, 'report'>
   /** Says "not ready" at once, then drains and closes everything. May be called again. */
   close(options: DrainOptions): Promise<void>
 }
@@ -37,18 +33,17 @@ const mailsMs = 5_000
 
 /**
  * Starts a gateway and resolves once both listeners are up. Rejects with a coded error when it cannot start; then
- * nothing is left open. `onFatal` hears of a reason to stop that shows only later. One of a `team` leaves the private
- * listener and what is said once to the primary.
+ * nothing is left open. `onFatal` is called with a reason to stop that shows only later. A gateway that is one of several
+ * workers is given `worker`, and leaves the private listener to the primary.
  */
 export async function startGateway(
   { config, policy, routes }: Settings,
   log: Logger,
   onFatal: (error: Error) => void,
-  team?: Team
+  worker?: WorkerContext
 ): Promise<Gateway> {
-  if (team === undefined) announceWarnings({ config, policy }, log)
-  const cleanUp: (() => Promise<unknown>)[] = []
-  const undo = async () => {
+  const cleanUp: (() => unknown)[] = []
+  async function closeAll(): Promise<void> {
     for (const step of cleanUp.splice(0).reverse()) await step()
   }
 
@@ -57,18 +52,19 @@ export async function startGateway(
     cleanUp.push(() => upstreams.close())
     const server = createPublicServer()
     const connections = trackConnections(server)
-    cleanUp.push(async () => server.close())
-    // Only a port that nobody chose has to be known first; requests cannot arrive before it is told.
-    const chosen = config.publicUrl === undefined && config.port === 0
+    cleanUp.push(() => void server.close())
+    // The public origin has to be known before there is an app: a port that the system chooses is bound at once, without
+    // anything that answers requests.
+    const systemChoosesPort = config.publicUrl === undefined && config.port === 0
     const publicUrl =
-      team?.served?.publicUrl ??
+      worker?.serving?.publicUrl ??
       config.publicUrl ??
-      `http://localhost:${chosen ? await listen(server, config.host, 0) : config.port}`
+      `http://localhost:${systemChoosesPort ? await listen(server, config.host, 0) : config.port}`
 
     const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
     const database = await openDatabase({
       ...(await databaseOptions({ config, policy })),
-      poolSize: team === undefined ? undefined : poolSizeFor(team.size),
+      poolSize: worker === undefined ? undefined : poolSizeFor(worker.workers),
       onPoolError: (err) => log.warn({ err }, 'a database connection was lost'),
       onAway(away) {
         if (away) log.warn('the database does not answer: sessions that are not cached get 503 until it does')
@@ -77,19 +73,19 @@ export async function startGateway(
     })
     cleanUp.push(() => database.close())
     const mayScaleToZero = config.session.events === 'off'
+    const sessionEvents = mayScaleToZero ? undefined : createSessionEvents({ database, log })
     const readiness = new Readiness({
       ping: () => database.ping(),
       mayBeAsleep: () => mayScaleToZero && !database.awake(),
-      eventsLost: () => events?.lost === true,
+      eventsLost: () => sessionEvents?.lost === true,
       now: Date.now
     })
-    const stopWaiting = await prepareDatabase(database, readiness, log, onFatal)
-    cleanUp.push(async () => stopWaiting())
+    cleanUp.push(await prepareDatabase(database, readiness, log, onFatal))
 
-    const limits = createRateLimits({}, team?.counters)
-    const passwordTurns = createPasswordTurns(team?.size)
-    const background = createBackground()
-    const { auth, sessions, sessionCookie, live } = await createSessions({
+    const limits = createRateLimits({}, worker?.counters)
+    const passwordTurns = createPasswordTurns(worker?.workers)
+    const background = new BackgroundTasks()
+    const { auth, sessions, sessionCookie, live } = await createAuthServices({
       config,
       policy,
       publicUrl,
@@ -99,24 +95,23 @@ export async function startGateway(
       passwordTurns,
       background,
       log,
-      listening: () => events?.listening === true,
-      tellOthers: team?.tell
+      sessionEvents,
+      publishSessionEvent: worker?.publishSessionEvent
     })
-    team?.onTold((event) => sessions.handleEvent(event))
-    cleanUp.push(async () => live.stop())
-    const events: SessionEvents | undefined =
-      config.session.events === 'off' ? undefined : followSessionEvents({ database, sessions, log })
-    cleanUp.push(async () => events?.stop())
+    cleanUp.push(() => live.stop())
+    worker?.onSessionEvent((event) => sessions.handleEvent(event))
+    sessionEvents?.start(sessions)
+    cleanUp.push(() => sessionEvents?.stop())
     cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
-    const liveConnections = new LiveConnections(config.liveConnections)
-    const bodyLimits = { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs }
 
-    const callAuth = createAuthCaller({ auth, limits, passwordTurns, log, background: (task) => background.keep(task) })
+    const liveConnections = new LiveConnections(config.liveConnections)
+    const callAuth = createAuthCaller({ auth, limits, passwordTurns, log, background: (task) => background.add(task) })
     const app = await createApp({
       server,
       log,
       readiness,
-      publicHealthPath: config.publicHealthPath,
+      config,
+      auth: { callAuth, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       pages: config.pages
         ? {
             publicUrl,
@@ -133,11 +128,7 @@ export async function startGateway(
             openStreams: liveConnections
           }
         : undefined,
-      allowedHosts: config.allowedHosts,
       sessionCookie,
-      trustedOrigins: config.trustedOrigins,
-      trustedProxies: config.trustedProxies,
-      auth: { callAuth, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       proxy: {
         publicUrl,
         guard: { sessions, origins: new Set([publicUrl, ...config.trustedOrigins]), now: Date.now },
@@ -145,38 +136,35 @@ export async function startGateway(
         headers: policy.headers,
         routes,
         upstreams,
-        limits: bodyLimits,
+        limits: { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs },
         live: liveConnections,
         log
       }
     })
     cleanUp.push(() => app.close())
-    const adminUrl = team === undefined ? await openAdmin() : team.adminUrl
-    const port = server.listening ? undefined : await listenWhere(server, config, team?.served?.port)
-    readiness.listenersAreUp()
-    team?.reportWith(() => readiness.report())
-    if (team === undefined) announceReady({ config, policy }, log, { publicUrl, adminUrl, port })
 
-    async function openAdmin(): Promise<string> {
-      const admin = createAdmin(readiness)
+    let adminUrl = worker?.adminUrl
+    if (adminUrl === undefined) {
+      const admin = await startAdminServer(readiness, config)
       cleanUp.push(() => admin.close())
-      await admin.ready()
-      return urlOf(config.adminHost, await listen(admin.server, config.adminHost, config.adminPort))
+      adminUrl = admin.url
     }
-
+    if (!server.listening) await listenWhere(server, config, worker?.serving?.port)
+    readiness.listenersAreUp()
     return {
       publicUrl,
       adminUrl,
       port: portOf(server),
+      readiness,
       async close(options) {
         readiness.startDraining()
         await drain({ server, connections, live: liveConnections }, options)
         await background.settled(Math.min(options.timeoutMs, mailsMs))
-        await undo()
+        await closeAll()
       }
     }
   } catch (error) {
-    await undo()
+    await closeAll()
     throw error
   }
 }

@@ -1,10 +1,10 @@
-import { type AuthLog, describeError } from '../auth/auth-logger.ts'
+import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { removeExpired } from '../db/expired-rows.ts'
 
 export interface HousekeepingOptions {
   readonly database: Pick<Database, 'db' | 'awake'>
-  readonly log: Pick<AuthLog, 'info' | 'warn'>
+  readonly log: Pick<Logger, 'info' | 'warn'>
   /** Removes rows only when the database was in use a moment ago, so that one that scales to zero is not woken for it. */
   readonly onlyWhileAwake: boolean
   /** Runs work after so many milliseconds; returns what cancels it. */
@@ -44,7 +44,7 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
       if (Object.values(removed).some((count) => count > 0)) log.info({ removed }, 'what had expired was removed')
     } catch (error) {
       if (!failing && !stopping.signal.aborted)
-        log.warn({ failure: describeError(error) }, 'what has expired cannot be removed now: it is tried again later')
+        log.warn({ err: error }, 'what has expired cannot be removed now: it is tried again later')
       failing = true
     }
     if (!stopping.signal.aborted) next(spread(everyMs))

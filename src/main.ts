@@ -3,12 +3,14 @@ import cluster from 'node:cluster'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
+import type { Logger } from 'pino'
 import { workerCount } from './config/config.ts'
-import { loadSettings } from './config/settings.ts'
+import { loadSettings, type Settings, warningsOf } from './config/settings.ts'
 import { describeFailure, type Failure } from './exit-status.ts'
 import type { Gateway } from './gateway.ts'
-import { createLineWriter, createLogger } from './logging.ts'
-import { work } from './workers/worker.ts'
+import { createLogDestination, createLogger } from './logging/logger.ts'
+import { probeServers } from './upstreams.ts'
+import { groupSignals, runWorker } from './workers/worker-process.ts'
 
 /**
  * Runs a gateway configured by `env` until a signal ends it: SIGTERM drains, SIGINT on a terminal does not wait. Sets
@@ -16,16 +18,17 @@ import { work } from './workers/worker.ts'
  * starting. With WORKERS this process starts others like it, which come through here as well.
  */
 export async function start(env: Record<string, string | undefined>): Promise<void> {
-  const lines = createLineWriter((write) => process.once('exit', write))
+  const logDestination = createLogDestination((write) => process.once('exit', write))
   if (cluster.worker !== undefined) {
-    // A terminal and some supervisors signal the whole group; what follows from that is the primary's to say.
     for (const signal of groupSignals) process.on(signal, () => {})
-    await work(cluster.worker, () => loadSettings(env, process.cwd()), lines, process.exit)
+    await runWorker(cluster.worker, () => loadSettings(env, process.cwd()), logDestination, process.exit)
     return
   }
   const settings = await loadSettings(env, process.cwd())
-  const { drainDelayMs, drainTimeoutMs, logLevel, workers } = settings.config
-  const log = createLogger(logLevel, lines)
+  const { drainDelayMs, drainTimeoutMs, logLevel } = settings.config
+  const workers = workerCount(settings.config.workers)
+  const log = createLogger(logLevel, logDestination)
+  for (const warning of warningsOf(settings)) log.warn(warning)
   let gateway: Gateway | undefined
   const grace = closeWithGrace(
     { delay: drainDelayMs + drainTimeoutMs + 10_000, logger: false },
@@ -39,9 +42,10 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
   try {
     // Each loads only what it needs: a primary has no use for BetterAuth.
     gateway =
-      workerCount(workers) > 1
-        ? await (await import('./workers/primary.ts')).startWorkers(settings, log, stopWith)
+      workers > 1
+        ? await (await import('./workers/worker-pool.ts')).startWorkers(settings, log, stopWith)
         : await (await import('./gateway.ts')).startGateway(settings, log, stopWith)
+    announceReady(settings, log, gateway, workers)
   } catch (error) {
     grace.uninstall()
     throw error
@@ -54,7 +58,15 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
   }
 }
 
-const groupSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+/** Logs that the gateway is ready, in one line that scripts read, and which upstreams do not answer. */
+function announceReady(settings: Settings, log: Logger, { publicUrl, adminUrl, port }: Gateway, workers: number): void {
+  for (const [setting, probe] of probeServers(settings)) {
+    probe.catch((err: unknown) => {
+      log.warn({ err }, `nothing answers where ${setting} says: requests get 502 until it does`)
+    })
+  }
+  log.info({ publicUrl, adminUrl, port, ...(workers > 1 && { workers }) }, 'gatehouse ready')
+}
 
 function exitWith({ lines, exitCode }: Failure): never {
   for (const line of lines) process.stderr.write(`${line}\n`)

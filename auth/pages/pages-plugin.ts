@@ -1,6 +1,6 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifyHelmet from '@fastify/helmet'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { CallAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
 import { requestSource } from '../cross-site.ts'

@@ -38,3 +38,12 @@ export async function loadSettings(env: Record<string, string | undefined>, cwd:
   if (config === undefined || policy === undefined) throw new ConfigError(problems)
   return { config, policy, routes: compileRules(policy.routes, reserved).routes }
 }
+
+/** What works but is rarely meant, in sentences: of the environment and of the policy file. */
+export function warningsOf({ config, policy }: Pick<Settings, 'config' | 'policy'>): string[] {
+  const passed = policy.headers.pass.map(
+    (name) =>
+      `headers.pass lets clients send ${name}: whoever behind the gateway believes it can be led to another path, method, client or user than was judged`
+  )
+  return [...config.warnings, ...passed]
+}

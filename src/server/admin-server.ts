@@ -1,4 +1,5 @@
-import { type FastifyInstance, fastify } from 'fastify'
+import { fastify } from 'fastify'
+import { listen, urlOf } from './listeners.ts'
 
 /** Whether traffic should come here, for a load balancer and for whoever operates it. */
 export interface ReadinessReport {
@@ -98,8 +99,14 @@ export class Readiness {
   }
 }
 
-/** The private listener: what operators and orchestrators ask, and nothing that a browser should reach. */
-export function createAdmin(readiness: Pick<Readiness, 'report' | 'draining'>): FastifyInstance {
+/**
+ * Starts the private listener: what operators and orchestrators ask, and nothing that a browser should reach. Rejects
+ * with the system's error when it cannot be bound.
+ */
+export async function startAdminServer(
+  readiness: Pick<Readiness, 'report' | 'draining'>,
+  { adminHost, adminPort }: { readonly adminHost: string; readonly adminPort: number }
+): Promise<{ readonly url: string; close(): Promise<void> }> {
   const admin = fastify({ logger: false, forceCloseConnections: true })
   admin.addHook('onSend', function forbidCaching(_request, reply, payload, done) {
     reply.header('Cache-Control', 'no-store')
@@ -113,5 +120,7 @@ export function createAdmin(readiness: Pick<Readiness, 'report' | 'draining'>): 
     reply.code(ready ? 200 : 503)
     return { status: ready ? 'ready' : readiness.draining ? 'draining' : 'starting', degraded }
   })
-  return admin
+  await admin.ready()
+  const port = await listen(admin.server, adminHost, adminPort)
+  return { url: urlOf(adminHost, port), close: () => admin.close() }
 }

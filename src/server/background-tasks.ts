@@ -1,22 +1,18 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Work that goes on after an answer, mails above all: it is not lost when the gateway closes. */
-export interface Background {
-  keep(task: Promise<void>): void
-  /** Resolves when all of it is done, or after so many milliseconds. */
-  settled(limitMs: number): Promise<void>
-}
+/** Work that goes on after its response, mails above all. A gateway waits for it when it closes. */
+export class BackgroundTasks {
+  readonly #tasks = new Set<Promise<void>>()
 
-export function createBackground(): Background {
-  const tasks = new Set<Promise<void>>()
-  return {
-    keep(task) {
-      tasks.add(task)
-      const done = () => tasks.delete(task)
-      task.then(done, done)
-    },
-    async settled(limitMs) {
-      if (tasks.size > 0) await Promise.race([Promise.allSettled(tasks), wait(limitMs, undefined, { ref: false })])
-    }
+  add(task: Promise<void>): void {
+    this.#tasks.add(task)
+    const done = () => this.#tasks.delete(task)
+    task.then(done, done)
+  }
+
+  /** Resolves when all of it is done, or after so many milliseconds. */
+  async settled(limitMs: number): Promise<void> {
+    if (this.#tasks.size > 0)
+      await Promise.race([Promise.allSettled(this.#tasks), wait(limitMs, undefined, { ref: false })])
   }
 }

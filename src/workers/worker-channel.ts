@@ -4,240 +4,125 @@ import type { Counters } from '../../auth/rate-limit-counters.ts'
 import type { Failure } from '../exit-status.ts'
 import type { ReadinessReport } from '../server/admin-server.ts'
 import type { DrainOptions } from '../server/drain.ts'
-import type { Team } from '../team.ts'
 
-const id = z.number()
-const allowance = z.object({ points: z.number(), seconds: z.number() })
-
-/** What a worker says to its primary. `id` belongs to a question that is answered under the same `id`. */
-export const fromWorker = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('join'), id }),
-  z.object({ kind: z.literal('take'), id, allowance, key: z.string() }),
-  z.object({ kind: z.literal('give back'), id, allowance, key: z.string() }),
-  z.object({ kind: z.literal('report'), id, ready: z.boolean(), degraded: z.array(z.string()) }),
-  z.object({ kind: z.literal('ready'), publicUrl: z.string(), port: z.number() }),
-  z.object({ kind: z.literal('changed'), event: z.string() }),
-  /** It will end, or has to be ended, for a reason that no second try would mend. */
-  z.object({ kind: z.literal('failed'), lines: z.array(z.string()), exitCode: z.literal([1, 2]) }),
-  /** It crashed, and only finishes what is in flight. */
-  z.object({ kind: z.literal('leaving') })
-])
-
-/** What the primary says to a worker. */
-export const fromPrimary = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('welcome'),
-    id,
-    size: z.number(),
-    adminUrl: z.string(),
-    served: z.object({ publicUrl: z.string(), port: z.number() }).optional()
-  }),
-  z.object({ kind: z.literal('taken'), id, wait: z.number().nullable() }),
-  z.object({ kind: z.literal('given back'), id }),
-  z.object({ kind: z.literal('how are you'), id }),
-  z.object({ kind: z.literal('changed'), event: z.string() }),
-  z.object({ kind: z.literal('drain'), delayMs: z.number(), timeoutMs: z.number() })
-])
-
-export type FromWorker = z.output<typeof fromWorker>
-export type FromPrimary = z.output<typeof fromPrimary>
-
-interface Asked<A> {
-  readonly resolve: (answer: A) => void
-  readonly timer: NodeJS.Timeout
+/** Where a gateway's public listener is reached. */
+export interface PublicAddress {
+  readonly publicUrl: string
+  readonly port: number
 }
 
-/** Questions to another process and the answers that came back, matched by their ids. */
-export class Questions<A extends { readonly id: number }> {
-  readonly #asked = new Map<number, Asked<A>>()
-  readonly #withinMs: number
-  #last = 0
+/** What the primary tells a worker that joins. */
+export interface WorkerSettings {
+  /** How many workers the gateway has. */
+  readonly workers: number
+  readonly adminUrl: string
+  /** Where the other workers serve already, so that this one serves there too; undefined while the gateway starts. */
+  readonly serving?: PublicAddress | undefined
+}
 
-  constructor(withinMs: number) {
-    this.#withinMs = withinMs
+/** What a gateway process shares with the other workers of the same gateway. */
+export interface WorkerContext extends WorkerSettings {
+  /** Rate limits' counters, in the primary's memory. */
+  readonly counters: Counters
+  /** Tells the other workers of a session or a user that changed, in the format of session events. */
+  publishSessionEvent(event: string): void
+  /** Sets what is called with the events that other workers publish. */
+  onSessionEvent(listener: (event: string) => void): void
+}
+
+/** What a worker calls in its primary. */
+export interface PrimaryMethods extends Counters {
+  /** The first call of every worker, made when it can be called itself. */
+  join(): WorkerSettings
+  /** The worker's public listener is up. */
+  ready(address: PublicAddress): void
+  sessionEvent(event: string): void
+  /** The worker cannot start or go on, for a reason that a replacement would meet as well. */
+  failed(failure: Failure): void
+  /** An uncaught error: the worker finishes the requests in flight and exits. */
+  crashed(): void
+}
+
+/** What a primary calls in its workers. */
+export interface WorkerMethods {
+  readiness(): Promise<ReadinessReport>
+  sessionEvent(event: string): void
+  /** Has the worker drain and exit, even while it is starting. */
+  drain(options: DrainOptions): void
+}
+
+type Methods<M> = { readonly [K in keyof M]: (...params: never[]) => unknown }
+
+const messageSchema = z.union([
+  z.object({ method: z.string(), params: z.array(z.unknown()), id: z.number().optional() }),
+  z.object({ reply: z.number(), result: z.unknown().optional() })
+])
+
+/**
+ * One end of the IPC channel between a primary and a worker. Each end calls the `Remote` methods of the other and serves
+ * the `Local` ones. Both ends run the same code, so the parameters of a message are not checked, only its form: an
+ * operator's policy file may send messages of its own.
+ */
+export class WorkerChannel<Local extends Methods<Local>, Remote extends Methods<Remote>> {
+  readonly #worker: Worker
+  readonly #timeoutMs: number
+  readonly #methods: Local
+  readonly #pending = new Map<number, (result: unknown) => void>()
+  #lastId = 0
+
+  constructor(worker: Worker, timeoutMs: number, methods: Local) {
+    this.#worker = worker
+    this.#timeoutMs = timeoutMs
+    this.#methods = methods
+    worker.on('message', (sent: unknown) => {
+      const { data: message } = messageSchema.safeParse(sent)
+      if (message === undefined) return
+      if ('reply' in message) this.#pending.get(message.reply)?.(message.result)
+      // A method that fails sends no reply, so that its caller runs into the timeout.
+      else this.#serve(message.method, message.params, message.id).catch(() => {})
+    })
   }
 
-  /** `send` is given the id to ask under. Rejects when no answer comes in time. */
-  ask(send: (id: number) => void): Promise<A> {
-    this.#last++
-    const id = this.#last
+  /** Calls a method of the other end and resolves to what it returns. Rejects when no reply comes in time. */
+  call<K extends keyof Remote & string>(
+    method: K,
+    ...params: Parameters<Remote[K]>
+  ): Promise<Awaited<ReturnType<Remote[K]>>> {
+    this.#lastId++
+    const id = this.#lastId
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#asked.delete(id)
+        this.#pending.delete(id)
         reject(new Error('another process of this gateway does not answer'))
-      }, this.#withinMs)
+      }, this.#timeoutMs)
       timer.unref()
-      this.#asked.set(id, { resolve, timer })
-      send(id)
+      this.#pending.set(id, (result) => {
+        this.#pending.delete(id)
+        clearTimeout(timer)
+        // `Remote` is the `Local` of the other end, so the reply is of this type.
+        resolve(result as Awaited<ReturnType<Remote[K]>>)
+      })
+      this.#send({ method, params, id })
     })
   }
 
-  answered(answer: A): void {
-    const asked = this.#asked.get(answer.id)
-    if (asked === undefined) return
-    this.#asked.delete(answer.id)
-    clearTimeout(asked.timer)
-    asked.resolve(answer)
+  /** Calls a method whose result is not needed. Resolves when the call was sent, or could not be. */
+  notify<K extends keyof Remote & string>(method: K, ...params: Parameters<Remote[K]>): Promise<void> {
+    return this.#send({ method, params })
   }
-}
 
-/** What becomes of a worker, as its primary hears it. */
-export interface MemberEvents {
-  welcome(): Omit<Extract<FromPrimary, { kind: 'welcome' }>, 'kind' | 'id'>
-  ready(served: { readonly publicUrl: string; readonly port: number }): void
-  /** A session or a user changed there. */
-  changed(event: string): void
-  failed(failure: Failure): void
-  leaving(): void
-  /** Called once, last. `status` is the exit status or the signal. */
-  gone(status: number | string): void
-}
+  async #serve(name: string, params: readonly unknown[], id: number | undefined): Promise<void> {
+    if (!Object.hasOwn(this.#methods, name)) return
+    const method = this.#methods[name as keyof Local]
+    // The types of `call` and `notify` have held the parameters against this method.
+    const result = await method(...(params as never[]))
+    if (id !== undefined) await this.#send({ reply: id, result })
+  }
 
-// A worker takes two seconds at most to find out.
-const reportWithinMs = 2_500
-
-/** A primary's side of the talk with one worker. */
-export class Member {
-  readonly pid: number | undefined
-  readonly #worker: Worker
-  #draining: DrainOptions | undefined
-  readonly #questions = new Questions<Extract<FromWorker, { kind: 'report' }>>(reportWithinMs)
-
-  constructor(worker: Worker, counters: Counters, events: MemberEvents) {
-    this.#worker = worker
-    this.pid = worker.process.pid
-    worker.on('message', (sent: unknown) => {
-      const read = fromWorker.safeParse(sent)
-      if (read.success) void this.#hear(read.data, counters, events)
+  #send(message: z.input<typeof messageSchema>): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#worker.isConnected()) this.#worker.send(message, () => resolve())
+      else resolve()
     })
-    // A message to a worker that has just died; its exit says the rest.
-    worker.on('error', () => {})
-    worker.once('exit', (code: number | null, signal: string | null) => events.gone(signal ?? code ?? 1))
-  }
-
-  /** Null: it does not answer. */
-  async report(): Promise<ReadinessReport | null> {
-    return this.#questions.ask((id) => this.#say({ kind: 'how are you', id })).catch(() => null)
-  }
-
-  /** Tells it of a session or a user that changed elsewhere. */
-  tell(event: string): void {
-    this.#say({ kind: 'changed', event })
-  }
-
-  /** Has it finish and end, even while it is starting. */
-  drain(options: DrainOptions): void {
-    this.#draining = options
-    this.#say({ kind: 'drain', ...options })
-  }
-
-  kill(): void {
-    this.#worker.process.kill('SIGKILL')
-  }
-
-  #say(message: FromPrimary): void {
-    if (this.#worker.isConnected()) this.#worker.send(message, () => {})
-  }
-
-  async #hear(message: FromWorker, counters: Counters, events: MemberEvents): Promise<void> {
-    switch (message.kind) {
-      case 'join':
-        // It has only begun to listen: what was said before is lost.
-        if (this.#draining !== undefined) this.drain(this.#draining)
-        return this.#say({ kind: 'welcome', id: message.id, ...events.welcome() })
-      case 'take':
-        return this.#say({ kind: 'taken', id: message.id, wait: await counters.take(message.allowance, message.key) })
-      case 'give back':
-        await counters.giveBack(message.allowance, message.key)
-        return this.#say({ kind: 'given back', id: message.id })
-      case 'report':
-        return this.#questions.answered(message)
-      case 'ready':
-        return events.ready(message)
-      case 'changed':
-        return events.changed(message.event)
-      case 'failed':
-        return events.failed(message)
-      case 'leaving':
-        return events.leaving()
-    }
-  }
-}
-
-type Reply = Extract<FromPrimary, { id: number }>
-
-// The primary does little else than answer.
-const answerWithinMs = 5_000
-
-/** A worker's side of the talk with its primary. */
-export interface Membership {
-  /** Rejects when the primary does not answer. */
-  join(): Promise<Team>
-  ready(publicUrl: string, port: number): void
-  /** Resolves when it has been said. */
-  failed(failure: Failure): Promise<void>
-  /** Another worker may take this one's place. */
-  leaving(): void
-  onDrain(listener: (options: DrainOptions) => void): void
-}
-
-/** Opens it, in a worker's process. */
-export function createMembership(worker: Worker): Membership {
-  const questions = new Questions<Reply>(answerWithinMs)
-  const listeners: ((event: string) => void)[] = []
-  let drain: (options: DrainOptions) => void = () => {}
-  let report = async (): Promise<ReadinessReport> => ({ ready: false, degraded: [] })
-
-  // A primary that is gone takes this process with it; there is nobody to tell that a message was lost.
-  const say = (message: FromWorker) =>
-    new Promise<void>((resolve) => {
-      worker.send(message, () => resolve())
-    })
-
-  worker.on('message', (sent: unknown) => {
-    const read = fromPrimary.safeParse(sent)
-    if (!read.success) return
-    const message = read.data
-    if (message.kind === 'changed') for (const listener of listeners) listener(message.event)
-    else if (message.kind === 'drain') drain(message)
-    else if (message.kind === 'how are you')
-      void report().then(({ ready, degraded }) =>
-        say({ kind: 'report', id: message.id, ready, degraded: [...degraded] })
-      )
-    else questions.answered(message)
-  })
-
-  return {
-    async join() {
-      const welcome = await questions.ask((id) => say({ kind: 'join', id }))
-      if (welcome.kind !== 'welcome') throw new Error('the primary answers something else')
-      const { size, adminUrl, served } = welcome
-      return {
-        size,
-        adminUrl,
-        served,
-        counters: {
-          async take(allowance, key) {
-            const answer = await questions.ask((id) => say({ kind: 'take', id, allowance, key }))
-            if (answer.kind !== 'taken') throw new Error('the primary answers something else')
-            return answer.wait
-          },
-          async giveBack(allowance, key) {
-            await questions.ask((id) => say({ kind: 'give back', id, allowance, key }))
-          }
-        },
-        tell: (event) => void say({ kind: 'changed', event }),
-        onTold: (listener) => void listeners.push(listener),
-        reportWith(answer) {
-          report = answer
-        }
-      }
-    },
-    ready: (publicUrl, port) => void say({ kind: 'ready', publicUrl, port }),
-    failed: ({ lines, exitCode }) => say({ kind: 'failed', lines: [...lines], exitCode }),
-    leaving: () => void say({ kind: 'leaving' }),
-    onDrain(listener) {
-      drain = listener
-    }
   }
 }

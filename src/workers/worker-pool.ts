@@ -1,177 +1,192 @@
-import cluster from 'node:cluster'
+import cluster, { type Worker } from 'node:cluster'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { createCounters } from '../../auth/rate-limit-counters.ts'
+import { workerCount } from '../config/config.ts'
+import { loadOrCreateSecret } from '../config/generated-secret.ts'
+import type { Settings } from '../config/settings.ts'
 import { WorkerFailedError } from '../exit-status.ts'
-import type { ReadinessReport } from '../server/admin-server.ts'
+import type { Gateway } from '../gateway.ts'
+import { type ReadinessReport, startAdminServer } from '../server/admin-server.ts'
 import type { DrainOptions } from '../server/drain.ts'
-import { Member } from './worker-channel.ts'
+import { type PrimaryMethods, type PublicAddress, WorkerChannel, type WorkerMethods } from './worker-channel.ts'
 
-export interface CrewOptions {
-  readonly size: number
-  readonly adminUrl: string
-  readonly log: Logger
-  /** Hears of a reason to stop that shows only after the start. */
-  readonly onFatal: (error: Error) => void
-}
-
-export interface Served {
-  readonly publicUrl: string
-  readonly port: number
+/**
+ * Starts a gateway of several workers and resolves once all of them serve. This process has the private port and the
+ * rate limits' counters; it opens no database and serves no request. Rejects with a WorkerFailedError when a worker
+ * cannot start, or with the system's error for the private port; then nothing is left running. `onFatal` is called with
+ * what ends the gateway later.
+ */
+export async function startWorkers(
+  { config }: Settings,
+  log: Logger,
+  onFatal: (error: Error) => void
+): Promise<Gateway> {
+  // Made before there are workers, so that all of them read the same one.
+  if (config.secret === undefined) await loadOrCreateSecret(config.dataDir)
+  const pool = new WorkerPool(workerCount(config.workers), log, onFatal)
+  const admin = await startAdminServer(pool, config)
+  try {
+    const address = await pool.start(admin.url)
+    return {
+      ...address,
+      adminUrl: admin.url,
+      readiness: pool,
+      async close(options) {
+        await pool.drain(options)
+        await admin.close()
+      }
+    }
+  } catch (error) {
+    await admin.close()
+    throw error
+  }
 }
 
 const firstPauseMs = 250
 const longestPauseMs = 10_000
-// A worker that has lived for so long did not fail because of how it starts.
+// A worker that has served for so long did not fail because of how it starts.
 const settledMs = 60_000
-// What closing takes beyond the times that were set: mails, and connections that do not answer.
+// What closing takes beyond the drain's own times: mails, and connections that do not answer.
 const closingMs = 8_000
+// A worker takes two seconds at most to find out whether its database answers.
+const replyTimeoutMs = 2_500
 
-/** How long to wait before a worker is replaced that failed so many times in a row, not counting this one. */
+/** Milliseconds before a worker is replaced that follows this many workers which failed one after the other. */
 export function pauseBefore(failures: number): number {
   return failures === 0 ? 0 : Math.min(longestPauseMs, firstPauseMs * 2 ** (failures - 1))
 }
 
-/** The workers of one gateway: started together, each replaced when it crashes, ended together. */
-export class Crew {
-  readonly #options: CrewOptions
-  readonly #members = new Set<Member>()
+/** What becomes of a worker that is started together with the gateway. */
+interface FirstStart {
+  resolve(address: PublicAddress): void
+  reject(error: Error): void
+}
+
+/** The workers of one gateway: started together, each replaced when it crashes, drained together. */
+class WorkerPool {
+  readonly #size: number
+  readonly #log: Logger
+  readonly #onFatal: (error: Error) => void
+  readonly #channels = new Map<Worker, WorkerChannel<PrimaryMethods, WorkerMethods>>()
   readonly #counters = createCounters()
   readonly #stop = new AbortController()
-  #served: Served | undefined
-  #started = false
+  #adminUrl = ''
+  /** Undefined until all workers serve. */
+  #serving: PublicAddress | undefined
+  #draining: DrainOptions | undefined
 
-  constructor(options: CrewOptions) {
-    this.#options = options
+  constructor(size: number, log: Logger, onFatal: (error: Error) => void) {
+    this.#size = size
+    this.#log = log
+    this.#onFatal = onFatal
   }
 
-  get members(): ReadonlySet<Member> {
-    return this.#members
+  get draining(): boolean {
+    return this.#draining !== undefined
   }
 
-  /** Resolves when all of them serve. Rejects with a WorkerFailedError when one cannot; then all are gone. */
-  async start(): Promise<Served> {
-    // The primary accepts connections and deals them out in turn; a worker that dies takes none of the queue with it.
+  /** Resolves when all workers serve. Rejects with a WorkerFailedError when one cannot; then all of them are gone. */
+  async start(adminUrl: string): Promise<PublicAddress> {
+    this.#adminUrl = adminUrl
+    // The primary accepts connections and deals them out in turn: a worker that dies takes no queued connection with it.
     cluster.schedulingPolicy = cluster.SCHED_RR
-    const served = await new Promise<Served>((resolve, reject) => {
-      let ready = 0
-      for (let n = 0; n < this.#options.size; n++) {
-        this.#fork(0, {
-          ready: (where) => {
-            ready++
-            if (ready === this.#options.size) resolve(where)
-          },
-          failed: reject
-        })
-      }
-    }).catch(async (error: unknown) => {
+    const start = () => new Promise<PublicAddress>((resolve, reject) => this.#fork(0, { resolve, reject }))
+    try {
+      const [address] = await Promise.all([start(), ...Array.from({ length: this.#size - 1 }, start)])
+      this.#serving = address
+      return address
+    } catch (error) {
       await this.#killAll()
       throw error
-    })
-    this.#started = true
-    return served
+    }
   }
 
-  /** Has all of them finish what is in flight and ends them, in the time that they may take. May be called again. */
+  /** Drains all workers and kills those that take longer than they may. May be called again. */
   async drain(options: DrainOptions): Promise<void> {
+    this.#draining = options
     this.#stop.abort()
-    for (const member of this.#members) member.drain(options)
+    for (const channel of this.#channels.values()) channel.notify('drain', options)
     const deadline = Date.now() + options.delayMs + options.timeoutMs + closingMs
-    while (this.#members.size > 0 && Date.now() < deadline) await wait(10)
+    while (this.#channels.size > 0 && Date.now() < deadline) await wait(10)
     await this.#killAll()
+  }
+
+  /**
+   * The workers' readiness as one. Ready while any worker is: connections go only to workers that serve. Degraded by
+   * whatever degrades one of them, and by `workers` where fewer are ready than should be. Never rejects; takes as long
+   * as the slowest worker, 2.5 s at most.
+   */
+  async report(): Promise<ReadinessReport> {
+    const reports = await Promise.all(
+      [...this.#channels.values()].map((channel) => channel.call('readiness').catch(() => undefined))
+    )
+    const ready = reports.filter((report) => report?.ready === true).length
+    const degraded = new Set(reports.flatMap((report) => report?.degraded ?? []))
+    if (ready < this.#size && !this.draining) degraded.add('workers')
+    return { ready: this.#serving !== undefined && !this.draining && ready > 0, degraded: [...degraded] }
   }
 
   async #killAll(): Promise<void> {
     this.#stop.abort()
-    for (const member of this.#members) member.kill()
-    while (this.#members.size > 0) await wait(10)
+    for (const worker of this.#channels.keys()) worker.process.kill('SIGKILL')
+    while (this.#channels.size > 0) await wait(10)
   }
 
-  #fork(failures: number, first?: { ready(served: Served): void; failed(error: Error): void }): void {
-    const { size, adminUrl, log, onFatal } = this.#options
+  /** `failures`: how many workers before this one failed one after the other. */
+  #fork(failures: number, firstStart?: FirstStart): void {
+    const worker = cluster.fork()
+    const { pid } = worker.process
     let readyAt: number | undefined
     let replaced = false
 
     const replace = (status: number | string) => {
-      if (replaced || this.#stop.signal.aborted) return
+      if (replaced || this.#serving === undefined || this.#stop.signal.aborted) return
       replaced = true
       const settled = readyAt !== undefined && Date.now() - readyAt >= settledMs
-      const row = settled ? 0 : failures
-      const pauseMs = pauseBefore(row)
-      log.error({ pid: member.pid, status, pauseMs }, 'a worker ended: another takes its place')
+      const inRow = settled ? 0 : failures
+      const pauseMs = pauseBefore(inRow)
+      this.#log.error({ pid, status, pauseMs }, 'a worker ended: another takes its place')
       wait(pauseMs, undefined, { signal: this.#stop.signal }).then(
-        () => this.#fork(row + 1),
+        () => this.#fork(inRow + 1),
         () => {}
       )
     }
 
-    const member: Member = new Member(cluster.fork(), this.#counters, {
-      welcome: () => ({ size, adminUrl, ...(this.#started && this.#served ? { served: this.#served } : {}) }),
-      ready: (where) => {
-        readyAt = Date.now()
-        this.#served ??= where
-        if (first === undefined) log.info({ pid: member.pid }, 'a worker serves in place of another')
-        else first.ready(where)
+    const channel = new WorkerChannel<PrimaryMethods, WorkerMethods>(worker, replyTimeoutMs, {
+      join: () => {
+        // Until now the worker did not listen, so that a call to drain was lost.
+        if (this.#draining !== undefined) channel.notify('drain', this.#draining)
+        return { workers: this.#size, adminUrl: this.#adminUrl, serving: this.#serving }
       },
-      changed: (event) => {
-        for (const other of this.#members) if (other !== member) other.tell(event)
+      take: (allowance, key) => this.#counters.take(allowance, key),
+      giveBack: (allowance, key) => this.#counters.giveBack(allowance, key),
+      ready: (address) => {
+        readyAt = Date.now()
+        if (firstStart === undefined) this.#log.info({ pid }, 'a worker serves in place of another')
+        else firstStart.resolve(address)
+      },
+      sessionEvent: (event) => {
+        for (const other of this.#channels.values()) if (other !== channel) other.notify('sessionEvent', event)
       },
       failed: (failure) => {
         const error = new WorkerFailedError(failure)
-        if (readyAt !== undefined) onFatal(error)
-        else if (first !== undefined) first.failed(error)
-        else log.error({ problems: failure.lines }, 'a worker cannot start')
+        if (readyAt !== undefined) this.#onFatal(error)
+        else if (firstStart !== undefined) firstStart.reject(error)
+        else this.#log.error({ problems: failure.lines }, 'a worker cannot start')
       },
-      leaving: () => replace('uncaught error'),
-      gone: (status) => {
-        this.#members.delete(member)
-        if (readyAt === undefined)
-          first?.failed(new WorkerFailedError({ lines: ['failed: a worker ended while it was starting'], exitCode: 1 }))
-        if (this.#started) replace(status)
-        else if (readyAt !== undefined)
-          first?.failed(
-            new WorkerFailedError({ lines: ['failed: a worker ended while others were starting'], exitCode: 1 })
-          )
-      }
+      crashed: () => replace('uncaught error')
     })
-    this.#members.add(member)
-  }
-}
-
-/**
- * Several workers' readiness as one. Ready while any worker is: connections only go to workers that serve. Degraded by
- * whatever degrades one of them, and by `workers` where fewer are ready than should be.
- */
-export class CrewReadiness {
-  readonly #size: number
-  readonly #members: () => Iterable<Pick<Member, 'report'>>
-  #started = false
-  #draining = false
-
-  constructor(size: number, members: () => Iterable<Pick<Member, 'report'>>) {
-    this.#size = size
-    this.#members = members
-  }
-
-  get draining(): boolean {
-    return this.#draining
-  }
-
-  /** All of them serve for the first time. */
-  started(): void {
-    this.#started = true
-  }
-
-  startDraining(): void {
-    this.#draining = true
-  }
-
-  /** Asks every worker. Never rejects; takes as long as the slowest, and two and a half seconds at most. */
-  async report(): Promise<ReadinessReport> {
-    const reports = await Promise.all([...this.#members()].map((member) => member.report()))
-    const ready = reports.filter((report) => report?.ready === true).length
-    const degraded = new Set(reports.flatMap((report) => report?.degraded ?? []))
-    if (ready < this.#size && !this.#draining) degraded.add('workers')
-    return { ready: this.#started && !this.#draining && ready > 0, degraded: [...degraded] }
+    this.#channels.set(worker, channel)
+    // Sending to a worker that has just died fails; its exit is handled below.
+    worker.on('error', () => {})
+    worker.once('exit', (code: number | null, signal: string | null) => {
+      this.#channels.delete(worker)
+      const starting = readyAt === undefined ? 'it was' : 'others were'
+      firstStart?.reject(
+        new WorkerFailedError({ lines: [`failed: a worker ended while ${starting} starting`], exitCode: 1 })
+      )
+      replace(signal ?? code ?? 1)
+    })
   }
 }

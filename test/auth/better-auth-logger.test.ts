@@ -1,14 +1,12 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 import t from 'tap'
-import { type AuthLog, createAuthLogger, describeError } from '../../auth/auth-logger.ts'
+import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
+import { createLogger, redactError } from '../../src/logging/logger.ts'
 
 function recorder() {
   const lines: string[] = []
-  const write = (details: object, message: string) => {
-    lines.push(JSON.stringify({ ...details, message }))
-  }
-  const log: AuthLog = { debug: write, info: write, warn: write, error: write }
-  return { lines, logger: createAuthLogger(log) }
+  const log = createLogger('debug', { write: (line) => void lines.push(line.trimEnd()) })
+  return { lines, logger: createBetterAuthLogger(log) }
 }
 
 const token = 'aBcDeFgHiJkLmNoPqRsTuVwXyZ012345'
@@ -27,7 +25,7 @@ t.test('a failed query is logged by name, SQLSTATE and place, never with its par
 
 t.test('a parameter that looks like a stack frame stays out too', async (t) => {
   const error = new DrizzleQueryError('insert', [`x\n    at ${token} (y:1:1)`], new Error('gone'))
-  t.notMatch(JSON.stringify(describeError(error)), /aBcDeFgH/)
+  t.notMatch(JSON.stringify(redactError(error)), /aBcDeFgH/)
 })
 
 t.test('arguments other than errors are left out, and of messages everything that was put into them', async (t) => {
@@ -45,6 +43,6 @@ t.test('arguments other than errors are left out, and of messages everything tha
 })
 
 t.test('what was thrown need not be an error', async (t) => {
-  t.same(describeError(token), { type: 'string', code: undefined, frames: [] })
-  t.same(describeError(null), { type: 'object', code: undefined, frames: [] })
+  t.same(redactError(token), { type: 'string', code: undefined, frames: [] })
+  t.same(redactError(null), { type: 'object', code: undefined, frames: [] })
 })

@@ -1,18 +1,16 @@
 import t from 'tap'
-import { type AuthLog, createAuthLogger } from '../../auth/auth-logger.ts'
-import { betterAuthMessages } from '../../auth/better-auth-messages.ts'
+import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
+import { betterAuthMessages } from '../../src/logging/better-auth-messages.ts'
+import { createLogger } from '../../src/logging/logger.ts'
 import { hole, loggedMessages, messagesIn } from '../support/log-calls.ts'
 
 const sent = `client-text?token=${'s3cr3t'.repeat(10)}`
 
 function lineFor(message: unknown, ...args: unknown[]): string {
   const lines: string[] = []
-  const write = (details: object, text: string) => {
-    lines.push(JSON.stringify({ ...details, text }))
-  }
-  const log: AuthLog = { debug: write, info: write, warn: write, error: write }
+  const log = createLogger('debug', { write: (line) => void lines.push(line) })
   // BetterAuth hands over messages that are none: its type is not what it does.
-  createAuthLogger(log).log?.('error', message as string, ...args)
+  createBetterAuthLogger(log).log?.('error', message as string, ...args)
   return lines.join('\n')
 }
 

@@ -26,7 +26,6 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
   })
   t.teardown(() => database.close())
   await migrate(database)
-  const quiet = { debug() {}, info() {}, warn() {}, error() {} }
   const auth = createAuth({
     database,
     publicUrl: 'http://localhost:8080',
@@ -36,7 +35,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
     extension,
     limits: createRateLimits(),
     passwordTurns: createPasswordTurns(),
-    log: quiet,
+    logger: { disabled: true },
     changes: { sessionChanged() {}, userChanged() {} }
   })
   const { authCookies, sessionConfig } = await auth.$context

@@ -2,15 +2,15 @@ import t, { type Test } from 'tap'
 import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits } from '../../auth/rate-limit.ts'
-import { followSessionEvents } from '../../auth/session-events.ts'
+import { createSessionEvents } from '../../auth/session-events.ts'
 import type { SessionResolver } from '../../auth/session-resolver.ts'
 import type { Identity } from '../../auth/session-validation.ts'
 import { openDatabase } from '../../db/database.ts'
-import { createSessions } from '../../src/auth-services.ts'
+import { createAuthServices } from '../../src/auth-services.ts'
 import { readConfig } from '../../src/config/config.ts'
-import { createLogger } from '../../src/logging.ts'
+import { createLogger } from '../../src/logging/logger.ts'
 import { defineConfig } from '../../src/policy-file.ts'
-import { createBackground } from '../../src/server/background-tasks.ts'
+import { BackgroundTasks } from '../../src/server/background-tasks.ts'
 import { adminDatabase, withAdmin } from '../support/admin-plugin.ts'
 import { Browser } from '../support/browser.ts'
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
@@ -27,7 +27,8 @@ async function startReplica(t: Test, { env, options }: TestDatabase, hears: bool
   const database = await openDatabase({ ...options, pluginTables: pluginTables(withAdmin) })
   t.teardown(() => database.close())
   const log = createLogger('silent', { write() {} })
-  const made = await createSessions({
+  const sessionEvents = hears ? createSessionEvents({ database, log }) : undefined
+  const made = await createAuthServices({
     config,
     policy,
     publicUrl,
@@ -35,14 +36,14 @@ async function startReplica(t: Test, { env, options }: TestDatabase, hears: bool
     database,
     limits: createRateLimits(),
     passwordTurns: createPasswordTurns(),
-    background: createBackground(),
+    background: new BackgroundTasks(),
     log,
-    listening: () => events?.listening === true
+    sessionEvents
   })
   t.teardown(() => made.live.stop())
-  const events = hears ? followSessionEvents({ database, sessions: made.sessions, log }) : undefined
-  t.teardown(() => events?.stop())
-  if (events !== undefined) await until(() => events.listening)
+  sessionEvents?.start(made.sessions)
+  t.teardown(() => sessionEvents?.stop())
+  if (sessionEvents !== undefined) await until(() => sessionEvents.listening)
   return made
 }
 

@@ -2,15 +2,13 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 
-const lineWriter = new URL('../../src/logging.ts', import.meta.url).href
-const logging = new URL('../../src/logging.ts', import.meta.url).href
+const logging = new URL('../../src/logging/logger.ts', import.meta.url).href
 
 /** What a process prints that writes log lines with this code and `log`, `lines` and `process`. */
 async function printed(t: Test, code: string): Promise<{ msg: string; n?: number }[]> {
   const program = `
-    import { createLineWriter } from ${JSON.stringify(lineWriter)}
-    import { createLogger } from ${JSON.stringify(logging)}
-    const lines = createLineWriter((write) => process.once('exit', write))
+    import { createLogDestination, createLogger } from ${JSON.stringify(logging)}
+    const lines = createLogDestination((write) => process.once('exit', write))
     const log = createLogger('info', lines)
     ${code}`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'pipe'] })

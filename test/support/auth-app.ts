@@ -12,7 +12,8 @@ import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.t
 import type { Turns } from '../../auth/turns.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
-import { createLogger } from '../../src/logging.ts'
+import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
+import { createLogger } from '../../src/logging/logger.ts'
 import { createRefuse } from '../../src/refusals/problem.ts'
 import { makeEmbedded } from './embedded-database.ts'
 
@@ -74,7 +75,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     extension: options.extension ?? {},
     limits,
     passwordTurns,
-    log,
+    logger: createBetterAuthLogger(log),
     changes: options.changes ?? {
       sessionChanged: (token) => sessionsChanged.push(token),
       userChanged: (userId) => usersChanged.push(userId)

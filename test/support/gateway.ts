@@ -5,7 +5,7 @@ import { compileRules } from '../../proxy/route-policy.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { reservedPaths } from '../../src/config/settings.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'
-import { createLogger } from '../../src/logging.ts'
+import { createLogger } from '../../src/logging/logger.ts'
 import { defineConfig, type PolicyConfig } from '../../src/policy-file.ts'
 import { makeEmbedded } from './embedded-database.ts'
 import type { Teardown } from './postgres.ts'
@@ -72,8 +72,7 @@ export async function startTestGateway(t: Teardown, options: TestGatewayOptions 
     throw error
   })
   t.teardown(() => gateway.close({ delayMs: 0, timeoutMs: 100 }))
-  const port = Number(/"port":(\d+)/.exec(logged)?.[1] ?? new URL(gateway.publicUrl).port)
-  return { ...gateway, url: `http://127.0.0.1:${port}`, port, logged: () => logged }
+  return { ...gateway, url: `http://127.0.0.1:${gateway.port}`, logged: () => logged }
 }
 
 // Where another database serves, only the generated secret is kept there.

@@ -1,6 +1,6 @@
 /**
- * What BetterAuth 1.7.7 writes to its logger as a warning or an error, as its source spells it; "…" stands for what is
- * put in, which may be what a client sent. `test/auth/better-auth-messages.test.ts` holds the list against that source.
+ * The warnings and errors that BetterAuth 1.7.7 logs, as its source spells them; "…" stands for what is put in, which
+ * may be a client's text. `test/auth/better-auth-messages.test.ts` holds the list against that source.
  */
 export const betterAuthMessages: readonly string[] = [
   'Access token is required to fetch PayPal user info',

@@ -1,0 +1,92 @@
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
+
+/**
+ * JSON lines at this pino level. An error is logged as `err` and comes out redacted; requests and responses do not come
+ * out at all, so that no headers, bodies or query strings are logged.
+ */
+export function createLogger(level: string, destination: DestinationStream): Logger {
+  const options = {
+    level,
+    base: { name: 'gatehouse' },
+    serializers: { err: redactError, error: redactError, req: nothing, res: nothing }
+  }
+  return pino(options, destination)
+}
+
+function nothing(): undefined {
+  return undefined
+}
+
+/** What a log may hold of an error. */
+export interface RedactedError {
+  readonly type: string
+  /** The first `code` on the way down the causes: a SQLSTATE, an errno name, a library's code. */
+  readonly code: string | undefined
+  readonly frames: readonly string[]
+}
+
+/**
+ * Type, code and stack frames of an error, without its message: those of libraries hold a query's parameters (session
+ * tokens among them), connection strings or header values. Never throws.
+ */
+export function redactError(error: unknown): RedactedError {
+  if (!(error instanceof Error)) return { type: typeof error, code: undefined, frames: [] }
+  return { type: error.constructor.name, code: codeOf(error), frames: framesOf(error) }
+}
+
+function codeOf(error: Error): string | undefined {
+  let current: unknown = error
+  for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
+    const code: unknown = 'code' in current ? current.code : undefined
+    if (typeof code === 'string' && /^\w{1,64}$/.test(code)) return code
+    current = current.cause
+  }
+  return undefined
+}
+
+/** The first eight stack frames. */
+export function framesOf(error: Error): string[] {
+  const stack = error.stack ?? ''
+  // The stack starts with the message, and a message can be made to look like frames.
+  const start = stack.indexOf(error.message)
+  if (start === -1) return []
+  return stack
+    .slice(start + error.message.length)
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 8)
+    .map((line) => line.trim())
+}
+
+/** Where log lines go; `flushSync` has written all of them when it returns. */
+export interface LogDestination extends DestinationStream {
+  flushSync(): void
+}
+
+/**
+ * Standard output for log lines. The lines of one turn of the event loop are written together, without waiting for the
+ * reader: with a write for each line, a flood of refused requests would cost more CPU to log than to refuse. `atExit`
+ * registers what writes the last lines when the process exits.
+ */
+export function createLogDestination(atExit: (work: () => void) => void): LogDestination {
+  const out = destination({ sync: false })
+  let lines = ''
+
+  function flush(): void {
+    if (lines === '') return
+    out.write(lines)
+    lines = ''
+  }
+  function flushSync(): void {
+    flush()
+    out.flushSync()
+  }
+  atExit(flushSync)
+  return {
+    write(line) {
+      if (lines === '') setImmediate(flush)
+      lines += line
+    },
+    flushSync
+  }
+}

@@ -1,0 +1,68 @@
+import type { Worker } from 'node:cluster'
+import closeWithGrace from 'close-with-grace'
+import type { DestinationStream } from 'pino'
+import type { Settings } from '../config/settings.ts'
+import { describeFailure } from '../exit-status.ts'
+import type { Gateway } from '../gateway.ts'
+import { createLogger } from '../logging/logger.ts'
+import { type PrimaryMethods, WorkerChannel, type WorkerMethods } from './worker-channel.ts'
+
+/** Signals that a terminal and some supervisors send to the whole process group. */
+export const groupSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
+const closingMs = 10_000
+// The primary does little else than reply. A request whose attempt cannot be counted in this time fails.
+const replyTimeoutMs = 5_000
+
+/**
+ * Runs one worker of a gateway until its primary has it drained, or is gone. What keeps it from starting, or from going
+ * on, is told to the primary; then `exit` ends this process. Never rejects.
+ */
+export async function runWorker(
+  worker: Worker,
+  loadSettings: () => Promise<Settings>,
+  logDestination: DestinationStream,
+  exit: (status: number) => void
+): Promise<void> {
+  let gateway: Gateway | undefined
+  let handleSessionEvent: (event: string) => void = () => {}
+  const primary = new WorkerChannel<WorkerMethods, PrimaryMethods>(worker, replyTimeoutMs, {
+    readiness: async () => gateway?.readiness.report() ?? { ready: false, degraded: [] },
+    sessionEvent: (event) => handleSessionEvent(event),
+    drain(options) {
+      const end = () => exit(0)
+      if (gateway === undefined) end()
+      else gateway.close(options).then(end, end)
+    }
+  })
+
+  try {
+    const settings = await loadSettings()
+    const { logLevel, drainTimeoutMs } = settings.config
+    const log = createLogger(logLevel, logDestination).child({ worker: worker.id })
+    closeWithGrace(
+      { delay: drainTimeoutMs + closingMs, logger: false, skip: [...groupSignals, 'beforeExit'] },
+      async function closeCrashed({ err }) {
+        log.fatal({ err }, 'a worker failed')
+        primary.notify('crashed')
+        await gateway?.close({ delayMs: 0, timeoutMs: drainTimeoutMs })
+      }
+    )
+    const { startGateway } = await import('../gateway.ts')
+    gateway = await startGateway(settings, log, (error) => void primary.notify('failed', describeFailure(error)), {
+      ...(await primary.call('join')),
+      counters: {
+        take: (allowance, key) => primary.call('take', allowance, key),
+        giveBack: (allowance, key) => primary.call('giveBack', allowance, key)
+      },
+      publishSessionEvent: (event) => void primary.notify('sessionEvent', event),
+      onSessionEvent(listener) {
+        handleSessionEvent = listener
+      }
+    })
+    primary.notify('ready', { publicUrl: gateway.publicUrl, port: gateway.port })
+  } catch (error) {
+    const failure = describeFailure(error)
+    await primary.notify('failed', failure)
+    exit(failure.exitCode)
+  }
+}
