@@ -6,7 +6,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/auth-routes.ts'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/pages-plugin.ts'
-import { Refusal } from '../auth/refusals.ts'
+import { Refusal, refusals } from '../auth/refusals.ts'
 import { createCors } from '../proxy/cors.ts'
 import { respondAndClose } from '../proxy/lingering-close.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/proxy-plugin.ts'
@@ -15,8 +15,8 @@ import { createAwaitTurn, createRequestValidation, rewriteUrl } from '../proxy/r
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket-upgrade.ts'
 import type { Config } from './config/config.ts'
-import { createRefusal } from './refusals/error-handler.ts'
-import { createRefuse, problemOf, rawProblem } from './refusals/problem.ts'
+import { createErrorHandler, createPageErrorHandler } from './refusals/error-handler.ts'
+import { rawProblemResponse } from './refusals/problem-response.ts'
 import { createExchangeLog, createNaming, followResponses } from './server/access-log.ts'
 import type { Readiness } from './server/admin-server.ts'
 import { trustedProxies } from './server/listeners.ts'
@@ -63,7 +63,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   })
   app.decorateRequest('context')
   const unfollow = followResponses(server, exchanges.finished)
-  app.setErrorHandler(options.pages === undefined ? createRefuse(log) : createRefusal(options.pages, log))
+  app.setErrorHandler(
+    options.pages === undefined ? createErrorHandler(log) : createPageErrorHandler(options.pages, log)
+  )
 
   // 1. One request of a connection at a time, and one reading of it, or none.
   app.addHook('onRequest', createAwaitTurn())
@@ -156,15 +158,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 }
 
 /** Refuses what is no request, with a line in the log like that of every exchange. */
-function createRawRefusal(log: Logger): (socket: Duplex, code: Parameters<typeof rawProblem>[0]) => void {
+function createRawRefusal(log: Logger): (socket: Duplex, code: Parameters<typeof rawProblemResponse>[0]) => void {
   return function refuseRaw(socket, code) {
     const requestId = randomUUID()
-    if (!respondAndClose(socket, rawProblem(code, requestId))) return
-    log.info({ requestId, status: problemOf(code, requestId).status, code, outcome: 'finished' }, 'request')
+    if (!respondAndClose(socket, rawProblemResponse(code, requestId))) return
+    log.info({ requestId, status: refusals[code][0], code, outcome: 'finished' }, 'request')
   }
 }
 
-function codeOfConnectionError({ code }: NodeJS.ErrnoException): Parameters<typeof rawProblem>[0] {
+function codeOfConnectionError({ code }: NodeJS.ErrnoException): Parameters<typeof rawProblemResponse>[0] {
   if (code === 'HPE_HEADER_OVERFLOW') return 'HEADERS_TOO_LARGE'
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED'
 }

@@ -2,69 +2,96 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { isOverlong } from '../../auth/input-limits.ts'
-import { type Refusal, refusalPage } from '../../auth/pages/error-page.ts'
-import { returnAddress, signInAddress, withNext } from '../../auth/pages/return-address.ts'
+import { errorPage } from '../../auth/pages/error-page.ts'
+import { returnAddress, signInAddress } from '../../auth/pages/return-address.ts'
 import { refusalHeaders } from '../../auth/pages/security-headers.ts'
 import type { Theme } from '../../auth/pages/theme.ts'
-import { createRefuse, type Problem, problemCodeOf, problemHeaders, problemOf, reportProblem } from './problem.ts'
-import { personalWording } from './problem-wording.ts'
+import { type RefusalCode, refusals } from '../../auth/refusals.ts'
+import { NamedRequest } from '../server/access-log.ts'
+import { problemHeaders, problemOf } from './problem-response.ts'
 
-export interface RefusalOptions {
-  readonly publicUrl: string
-  readonly theme: Theme
+type Failure = FastifyError & { retryAfter?: number | undefined }
+type ErrorHandler = (error: Failure, request: FastifyRequest, reply: FastifyReply) => void
+
+/** Fastify's error handler: every failure is answered with a problem, an unforeseen one with INTERNAL_ERROR, logged. */
+export function createErrorHandler(log: Logger): ErrorHandler {
+  return function sendProblem(error, request, reply) {
+    const code = refusalCodeOf(error)
+    const problem = problemOf(code, request.id)
+    logRefusal(code, error, request, log)
+    reply
+      .code(problem.status)
+      .headers(problemHeaders(code, error.retryAfter))
+      // Without a serializer of its own Fastify would add a charset, which JSON does not have; a buffer would be written
+      // apart from the head.
+      .serializer(unchanged)
+      .send(JSON.stringify(problem))
+  }
 }
 
-type Refused = FastifyError & { retryAfter?: number }
-
 /**
- * Fastify's error handler where the built-in pages are on: who loads a page gets one, or is sent to sign in; everybody
- * else gets the problem. It asks neither the database nor the upstream, which may be what is away.
+ * The same where the built-in pages are on: a page load is answered with a page, or sent to sign in; every other request
+ * gets the problem. It needs neither the database nor the upstream, which may be what is away.
  */
-export function createRefusal({ publicUrl, theme }: RefusalOptions, log: Logger) {
-  const refuse = createRefuse(log)
+export function createPageErrorHandler(
+  { publicUrl, theme }: { readonly publicUrl: string; readonly theme: Theme },
+  log: Logger
+): ErrorHandler {
+  const sendProblem = createErrorHandler(log)
   const pageHeaders = refusalHeaders(publicUrl)
 
-  return function refuseAsAsked(error: Refused, request: FastifyRequest, reply: FastifyReply): void {
+  return function sendPageOrProblem(error, request, reply) {
     if (!isPageLoad(request.headers)) {
-      refuse(error, request, reply)
+      sendProblem(error, request, reply)
       return
     }
-    const code = problemCodeOf(error)
-    const problem = problemOf(code, request.id)
-    const next = request.method === 'GET' ? returnAddress(targetOf(request), publicUrl) : undefined
-    if (code === 'SESSION_REQUIRED' && request.method === 'GET') {
+    const { id: requestId, method } = request
+    const { retryAfter } = error
+    const code = refusalCodeOf(error)
+    const next = method === 'GET' ? returnAddress(targetOf(request), publicUrl) : undefined
+    if (code === 'SESSION_REQUIRED' && method === 'GET') {
       reply
         .code(303)
         .headers({ Location: signInAddress(next), 'Cache-Control': 'no-store' })
         .send()
       return
     }
-    reportProblem(problem, error, log, request.raw)
+    logRefusal(code, error, request, log)
     reply
-      .code(problem.status)
-      .headers({ ...problemHeaders(code, error.retryAfter), ...pageHeaders })
-      .send(refusalPage(theme, inWords(problem, next, error.retryAfter)))
+      .code(refusals[code][0])
+      .headers({ ...problemHeaders(code, retryAfter), ...pageHeaders })
+      .send(errorPage(theme, { code, requestId, next, retryAfter }))
   }
 }
 
-// The client's own bytes.
+function unchanged(text: string): string {
+  return text
+}
+
+// The code that an error has, or that it amounts to.
+function refusalCodeOf({ code, statusCode }: FastifyError): RefusalCode {
+  if (isRefusalCode(code)) return code
+  if (statusCode === 413) return 'BODY_TOO_LARGE'
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return 'REQUEST_INVALID'
+  return 'INTERNAL_ERROR'
+}
+
+function isRefusalCode(code: unknown): code is RefusalCode {
+  return typeof code === 'string' && Object.hasOwn(refusals, code)
+}
+
+function logRefusal(code: RefusalCode, error: FastifyError, { id: requestId, raw }: FastifyRequest, log: Logger): void {
+  // The request's own line in the access log names the code.
+  if (raw instanceof NamedRequest) raw.code = code
+  if (code === 'INTERNAL_ERROR') log.error({ requestId, err: error }, 'request failed')
+  else if (refusals[code][0] >= 500) log.warn({ requestId, code, err: error.cause }, 'request refused')
+}
+
+// The path and query that the client asked for, in its own bytes.
 function targetOf({ originalUrl }: FastifyRequest): string {
   if (originalUrl.startsWith('/') || isOverlong(originalUrl) || !URL.canParse(originalUrl)) return originalUrl
   const { pathname, search } = new URL(originalUrl)
   return pathname + search
-}
-
-function inWords(problem: Problem, next: string | undefined, retryAfter: number | undefined): Refusal {
-  const { status, code, requestId } = problem
-  const { title, text, ways } = personalWording(problem, retryAfter)
-  const hrefs = {
-    again: next ?? '/',
-    home: '/',
-    account: '/auth/account',
-    signIn: signInAddress(next),
-    signInAgain: withNext('/auth/sign-in?again&', next)
-  }
-  return { status, code, requestId, title, text, links: ways.map(([to, label]) => ({ href: hrefs[to], label })) }
 }
 
 /**

@@ -14,7 +14,7 @@ import { type Database, type DatabaseOptions, openDatabase } from '../../db/data
 import { migrate } from '../../db/migrate.ts'
 import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
 import { createLogger } from '../../src/logging/logger.ts'
-import { createRefuse } from '../../src/refusals/problem.ts'
+import { createErrorHandler } from '../../src/refusals/error-handler.ts'
 import { makeEmbedded } from './embedded-database.ts'
 
 export interface AuthAppOptions {
@@ -82,7 +82,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     },
     background: (task) => background.push(task)
   })
-  app.setErrorHandler(createRefuse(log))
+  app.setErrorHandler(createErrorHandler(log))
   await app.register(authRoutes, {
     callAuth: createAuthCaller({ auth, limits, passwordTurns, log, background: (task) => background.push(task) }),
     publicUrl,

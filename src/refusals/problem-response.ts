@@ -1,0 +1,43 @@
+import { methods } from '../../auth/http-methods.ts'
+import { type RefusalCode, refusals } from '../../auth/refusals.ts'
+
+/** A refusal in the form of RFC 9457. FastAPI's clients find their sentence in `detail`. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: RefusalCode
+  readonly requestId: string
+}
+
+/** The refusal with this code, for the request with this id. */
+export function problemOf(code: RefusalCode, requestId: string): Problem {
+  const [status, title, detail] = refusals[code]
+  const type = `urn:gatehouse:problem:${code.toLowerCase().replaceAll('_', '-')}`
+  return { type, title, status, detail, code, requestId }
+}
+
+/** The headers that belong to a refusal beside its body. `retryAfter` is in seconds. */
+export function problemHeaders(code: RefusalCode, retryAfter?: number): Record<string, string> {
+  const headers: Record<string, string> = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }
+  if (code === 'SESSION_REQUIRED') headers['WWW-Authenticate'] = 'Cookie realm="gatehouse"'
+  if (code === 'METHOD_NOT_ALLOWED') headers['Allow'] = methods.join(', ')
+  if (retryAfter !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(retryAfter)))
+  else if (code === 'SESSION_STORE_UNAVAILABLE' || code === 'UPSTREAM_BUSY') headers['Retry-After'] = '2'
+  return headers
+}
+
+/** A whole HTTP/1.1 response for a connection that has no request which Fastify could answer. */
+export function rawProblemResponse(code: RefusalCode, requestId: string): string {
+  const problem = problemOf(code, requestId)
+  const body = JSON.stringify(problem)
+  const headers = {
+    ...problemHeaders(code),
+    'X-Request-Id': requestId,
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close'
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  return `HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('\r\n')}\r\n\r\n${body}`
+}
