@@ -2,7 +2,8 @@
 import './module-hooks.ts'
 import { Command, CommanderError } from 'commander'
 import { loadSettings } from './config/settings.ts'
-import { describeFailure, type Failure } from './exit-status.ts'
+import { databaseOptions } from './database-options.ts'
+import { describeDatabaseFailure, describeFailure, type Failure } from './exit-status.ts'
 
 const wrongUsage = 2
 
@@ -25,10 +26,12 @@ program
   .option('--adopt', 'take over tables that BetterAuth made, adding only what is missing', false)
   .action(async (options: { adopt: boolean }) => {
     const settings = await loadSettings(process.env, process.cwd())
-    const { migrateDatabase } = await import('./cli/migrate.ts')
-    const outcome = await migrateDatabase(settings, options)
-    if ('lines' in outcome) fail(outcome)
-    const { applied } = outcome
+    const { openDatabase } = await import('../db/database.ts')
+    const { migrate } = await import('../db/migrate.ts')
+    const { applied } = await databaseOptions(settings)
+      .then(openDatabase)
+      .then((database) => migrate(database, options).finally(() => database.close()))
+      .catch((error: unknown) => fail(describeDatabaseFailure(error)))
     finish(applied.length === 0 ? ['up to date: nothing to apply'] : applied.map((name) => `applied ${name}`), 0)
   })
 

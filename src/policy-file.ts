@@ -66,13 +66,16 @@ export async function loadPolicy(
   const shape = policyShape(dirname(path))
   const { data: policy, error } = shape.safeParse(exported)
   const problems = (error?.issues ?? []).flatMap(sentencesOf)
-  // What several sections say together is judged as soon as these can be read, whatever is wrong with the others.
-  const { data: targets } = shape.pick({ routes: true, upstreams: true }).strip().safeParse(exported)
-  if (targets !== undefined) problems.push(...unknownUpstreams(targets))
-  const { data: roles } = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(exported)
-  if (roles !== undefined) problems.push(...missingAdminPlugin(roles))
-  const { data: rules } = shape.pick({ routes: true }).strip().safeParse(exported)
-  const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules?.routes ?? [])]
+  // What sections say together is judged as soon as these sections can be read, whatever is wrong with the others. An
+  // unknown key, however, may be one of them misspelt.
+  const misspelt = error?.issues.some(({ code, path }) => code === 'unrecognized_keys' && path.length === 0) === true
+  const sections = misspelt ? undefined : exported
+  const targets = shape.pick({ routes: true, upstreams: true }).strip().safeParse(sections)
+  if (targets.success) problems.push(...unknownUpstreams(targets.data))
+  const roles = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(sections)
+  if (roles.success) problems.push(...missingAdminPlugin(roles.data))
+  const rules = shape.pick({ routes: true }).strip().safeParse(sections)
+  const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [])]
   if (policy === undefined || all.length > 0) throw new ConfigError(all)
   return Object.freeze(policy)
 }

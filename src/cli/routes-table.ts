@@ -51,30 +51,31 @@ export function lineOf(rule: RouteRule): RouteLine {
   }
 }
 
-/** The path of a line, with what is needed there beyond a session. */
-export function whereOf({ path, needs }: RouteLine): string {
-  return needs === undefined ? path : `${path} (${needs.join(', ')})`
+/** A text about a line, with what is needed there beyond a session. */
+export function withNeeds(text: string, { needs }: RouteLine): string {
+  return needs === undefined ? text : `${text} (${needs.join(', ')})`
 }
 
 /** The lines as a table for a terminal: access, methods, path, upstream where one is named, and what all that means. */
 export function routeTable(lines: readonly RouteLine[]): string[] {
   const elsewhere = lines.some(({ upstream }) => upstream !== undefined)
-  const cells = lines.map((line) => {
-    const { path, methods, access, upstream } = line
+  const rows = lines.map((line) => {
+    const { path, methods, access, upstream, keepOpen, default: rest } = line
     const to = upstream === undefined ? '' : `-> ${upstream}`
-    return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaningOf(line)]
+    const lasting = keepOpen === true ? '; responses outlast the session' : ''
+    const meaning = `${withNeeds(meanings[access], line)}${lasting}${rest === true ? ', for all that no rule names' : ''}`
+    return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaning]
   })
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
-  return cells.map((row) =>
+  return alignColumns(rows)
+}
+
+/** Rows of as many cells each as lines, every column as wide as its widest cell. */
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
   )
-}
-
-function meaningOf({ access, needs, keepOpen, default: rest }: RouteLine): string {
-  const lasting = keepOpen === true ? '; responses outlast the session' : ''
-  const who = `${meanings[access]}${needs === undefined ? '' : ` (${needs.join(', ')})`}${lasting}`
-  return rest === true ? `${who}, for all that no rule names` : who
 }

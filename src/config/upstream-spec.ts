@@ -24,6 +24,10 @@ export interface FolderSpec {
 /** What a rule can name as its upstream. */
 export type UpstreamSpec = string | ServerSpec | FolderSpec
 
+export function isFolder(spec: UpstreamSpec): spec is FolderSpec {
+  return typeof spec === 'object' && 'directory' in spec
+}
+
 /** The shape of the `upstreams` of a policy file in `folder`, which makes their paths absolute. No problem repeats a value. */
 export function upstreamsShape(folder: string) {
   const path = z
