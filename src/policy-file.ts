@@ -9,7 +9,7 @@ import {
   extensionProblems,
   hasAdminPlugin
 } from '../auth/auth-options.ts'
-import { foldHeaderName, kindOfHeader } from '../auth/header-kinds.ts'
+import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
 import { isRecord } from '../db/narrowing.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
@@ -139,7 +139,7 @@ const headersShape = z
       }
     }
     judge('drop', drop, whyKept)
-    judge('pass', pass, (folded) => (dropped.has(folded) ? 'is in drop as well' : whyDropped(folded)))
+    judge('pass', pass, (folded) => (dropped.has(folded) ? 'is in drop as well' : whyNotPassed[kindOfHeader(folded)]))
   })
 
 /** The shape of a policy file in `folder`. The paths in what it reads are absolute. */
@@ -198,19 +198,13 @@ function whyKept(folded: string): string | undefined {
   return kind === 'reserved' ? "cannot be dropped: clients' own never pass, and the gateway's always do" : undefined
 }
 
-function whyDropped(folded: string): string | undefined {
-  switch (kindOfHeader(folded)) {
-    case 'moving':
-      return undefined
-    case 'reserved':
-      return 'can never pass: upstreams take what it says for what the gateway says'
-    case 'trace':
-      return 'passes from TRUSTED_PROXIES alone'
-    case 'connection':
-      return 'belongs to one connection and is never passed on'
-    default:
-      return 'is not dropped: leave it out'
-  }
+const whyNotPassed: Readonly<Record<HeaderKind, string | undefined>> = {
+  moving: undefined,
+  reserved: 'can never pass: upstreams take what it says for what the gateway says',
+  trace: 'passes from TRUSTED_PROXIES alone',
+  connection: 'belongs to one connection and is never passed on',
+  framing: 'is not dropped: leave it out',
+  application: 'is not dropped: leave it out'
 }
 
 function unknownUpstreams({ routes, upstreams }: Pick<PolicyConfig, 'routes' | 'upstreams'>): string[] {

@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { codeOf, isRecord } from '../../db/narrowing.ts'
-import { upstream as address, certificateProblem, headerToken, refuse } from './value-types.ts'
+import { upstream as address, certificateProblem, headerToken, refuse } from './variables.ts'
 
 /** A server behind the gateway beside FastAPI: its address alone, or with what else is to be said about it. */
 export interface ServerSpec {
