@@ -76,7 +76,7 @@ program
   .description('say which rule decides a request, and what it comes to')
   .argument('<METHOD>', 'such as GET')
   .argument('<PATH>', 'as the browser sends it, such as /users/7?tab=posts')
-  .option('--cookie-jar <FILE>', "curl's cookie jar: also say who its cookies make the asker")
+  .option('--cookie-jar <FILE>', "curl's cookie jar: also say whose session it holds")
   .action(async (method: string, path: string, options: { cookieJar?: string }) => {
     const settings = await loadSettings(process.env, process.cwd())
     const { explain } = await import('./cli/explain.ts')
@@ -97,7 +97,7 @@ function fail({ lines, exitCode }: Failure): never {
   process.exit(exitCode)
 }
 
-// A driver may keep a socket alive for a while after it was closed; a command that has answered does not wait for it.
+// Exits at once, because a database driver may keep a socket open for a while after it was closed.
 function finish(lines: readonly string[], exitCode: 0 | 1): never {
   for (const line of lines) process.stdout.write(`${line}\n`)
   process.exit(exitCode)

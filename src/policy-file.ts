@@ -165,7 +165,7 @@ function policyShape(folder: string) {
   )
 }
 
-/** A section that the room judges which it is about, in sentences that begin with the section's name. */
+/** A section that `problemsOf` judges, in sentences that begin with the section's name. */
 function judgedBy<T>(problemsOf: (section: unknown) => string[]) {
   return z.custom<T>().superRefine((section, context) => {
     for (const message of problemsOf(section))

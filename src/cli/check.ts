@@ -11,7 +11,7 @@ import { databaseOptions } from '../database-options.ts'
 import { describeDatabaseFailure, identify } from '../exit-status.ts'
 import { probeServers } from '../upstreams.ts'
 
-/** What one check found. `warn`: works, and is rarely meant. `skip`: it could not be made now, which is no failure. */
+/** What one check found. `warn`: it works, but is rarely what an operator wants. `skip`: it cannot be tried now, which is no failure. */
 export interface CheckResult {
   verdict: 'ok' | 'warn' | 'FAIL' | 'skip'
   subject: string
@@ -121,7 +121,7 @@ async function checkUpstreams(settings: Settings): Promise<CheckResult[]> {
       return result('FAIL', subject, `cannot be reached (${identify(error)}): ${hint}`)
     }
   })
-  // Loading the policy file has tried them.
+  // A folder that cannot be read is a problem of the policy file, which has been loaded.
   const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]) =>
     isFolder(spec) ? [result('ok', placeOf(name), 'is a folder that can be read')] : []
   )

@@ -5,16 +5,16 @@ import { type PathTemplate, pathTemplate } from './path-template.ts'
 import { createRouteMatcher, type Routing } from './route-decision.ts'
 import { alignColumns, lineOf, type RouteLine, withNeeds } from './routes-table.ts'
 
-/** What decides about some requests of an operation: a rule, the default that stands for none, or the gateway itself. */
+/** What decides some of an operation's requests: a rule, the default rule, or the gateway itself. */
 export interface Reach extends RouteLine {
-  /** No rule names them. */
+  /** The default rule decides, because no rule names the requests. */
   readonly byDefault?: true
 }
 
-/** An operation with everything that decides who can reach it: several rules where they name values of its parameters. */
+/** An operation with all that decides who can reach it, which is several rules where rules name values of its parameters. */
 export interface CoveredOperation extends Operation {
   readonly reach: readonly Reach[]
-  /** What decides besides, if its last parameter takes several segments; left out where that changes nothing. */
+  /** What else decides if its last parameter takes several segments; left out where nothing else does. */
   readonly deeper?: readonly Reach[]
 }
 
@@ -29,7 +29,7 @@ export interface Coverage {
   readonly findings: readonly Finding[]
 }
 
-// What FastAPI serves beside its operations, and lists nowhere.
+// Paths that FastAPI serves and does not list in its document.
 const ownPages = ['/docs', '/docs/oauth2-redirect', '/redoc', '/openapi.json']
 
 /**

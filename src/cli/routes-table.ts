@@ -1,19 +1,19 @@
 import { defaultRule, demandsInWords, type RouteRule } from '../../proxy/route-policy.ts'
 import { reservedPaths, type Settings } from '../config/settings.ts'
 
-/** One line of the table of who may reach what. */
+/** One line of the table that says who may reach what. */
 export interface RouteLine {
   path: string
   methods: readonly string[] | 'any'
-  /** `gateway`: it answers itself. `refused`: it forwards to nobody. */
+  /** `gateway`: the gateway answers by itself. `refused`: the gateway refuses the request, whoever sends it. */
   access: RouteRule['access'] | 'gateway' | 'refused'
-  /** What is asked for beyond a session, in words; left out where nothing is. */
+  /** What the rule asks for beyond a session, in words; left out where that is nothing. */
   needs?: readonly string[]
   /** The upstream that the rule names. */
   upstream?: string
-  /** Where responses outlast the session that asked for them. */
+  /** Responses outlast the session that asked for them. */
   keepOpen?: true
-  /** On the line that no rule wrote: it holds for every request that none of them names. */
+  /** The line of the default rule, which holds for every request that no rule names. */
   default?: true
 }
 
@@ -51,7 +51,7 @@ export function lineOf(rule: RouteRule): RouteLine {
   }
 }
 
-/** A text about a line, with what is needed there beyond a session. */
+/** The text, followed by what the line asks for beyond a session. */
 export function withNeeds(text: string, { needs }: RouteLine): string {
   return needs === undefined ? text : `${text} (${needs.join(', ')})`
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { codeOf, isRecord } from '../../db/narrowing.ts'
 import { upstream as address, certificateProblem, headerToken, refuse } from './variables.ts'
 
-/** A server behind the gateway beside FastAPI: its address alone, or with what else is to be said about it. */
+/** A server behind the gateway beside FastAPI. */
 export interface ServerSpec {
   /** `http://host:port`, `https://host:port` (verified) or `unix:/path`. */
   readonly url: string

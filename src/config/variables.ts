@@ -5,13 +5,13 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { codeOf } from '../../db/narrowing.ts'
 
-/** Says what is wrong with a variable, never what was in it, and stops reading it. */
+/** Adds a problem, which must not repeat the value, and stops reading the value. */
 export function refuse(context: z.core.$RefinementCtx, message: string): never {
   context.issues.push({ code: 'custom', message, input: undefined })
   return z.NEVER
 }
 
-/** What `read` makes of a text; where it answers null, the problem is `message`. */
+/** A text as `read` reads it; `message` is the problem where that is null. */
 function readBy<T>(read: (text: string) => T | null, message: string) {
   return z.string().transform((text, context): T => read(text) ?? refuse(context, message))
 }
@@ -50,7 +50,7 @@ const workerCount = readBy(
   'must be a whole number from 1 to 128, or auto'
 )
 
-/** A path that is answered on the public listener whatever the policy says, so it must not hide an auth route. */
+/** A path that the public listener answers before the policy is asked, so it must not hide a path of BetterAuth or the pages. */
 const healthPath = z.string().transform((text, context) => {
   if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(text) || text.split('/').some((segment) => segment === '.' || segment === '..'))
     return refuse(context, 'must be an absolute path of letters, digits, ".", "_", "~" and "-", such as /healthz')
