@@ -2,7 +2,8 @@
 import './module-hooks.ts'
 import { Command, CommanderError } from 'commander'
 import { loadSettings } from './config/settings.ts'
-import { describeFailure, type Failure } from './exit-status.ts'
+import { databaseOptions } from './database-options.ts'
+import { describeDatabaseFailure, describeFailure, type Failure } from './exit-status.ts'
 
 const wrongUsage = 2
 
@@ -25,10 +26,12 @@ program
   .option('--adopt', 'take over tables that BetterAuth made, adding only what is missing', false)
   .action(async (options: { adopt: boolean }) => {
     const settings = await loadSettings(process.env, process.cwd())
-    const { migrateDatabase } = await import('./cli/migrate.ts')
-    const outcome = await migrateDatabase(settings, options)
-    if ('lines' in outcome) fail(outcome)
-    const { applied } = outcome
+    const { openDatabase } = await import('../db/database.ts')
+    const { migrate } = await import('../db/migrate.ts')
+    const { applied } = await databaseOptions(settings)
+      .then(openDatabase)
+      .then((database) => migrate(database, options).finally(() => database.close()))
+      .catch((error: unknown) => fail(describeDatabaseFailure(error)))
     finish(applied.length === 0 ? ['up to date: nothing to apply'] : applied.map((name) => `applied ${name}`), 0)
   })
 
@@ -73,7 +76,7 @@ program
   .description('say which rule decides a request, and what it comes to')
   .argument('<METHOD>', 'such as GET')
   .argument('<PATH>', 'as the browser sends it, such as /users/7?tab=posts')
-  .option('--cookie-jar <FILE>', "curl's cookie jar: also say who its cookies make the asker")
+  .option('--cookie-jar <FILE>', "curl's cookie jar: also say whose session it holds")
   .action(async (method: string, path: string, options: { cookieJar?: string }) => {
     const settings = await loadSettings(process.env, process.cwd())
     const { explain } = await import('./cli/explain.ts')
@@ -94,7 +97,7 @@ function fail({ lines, exitCode }: Failure): never {
   process.exit(exitCode)
 }
 
-// A driver may keep a socket alive for a while after it was closed; a command that has answered does not wait for it.
+// Exits at once, because a database driver may keep a socket open for a while after it was closed.
 function finish(lines: readonly string[], exitCode: 0 | 1): never {
   for (const line of lines) process.stdout.write(`${line}\n`)
   process.exit(exitCode)

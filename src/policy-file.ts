@@ -9,7 +9,7 @@ import {
   extensionProblems,
   hasAdminPlugin
 } from '../auth/auth-options.ts'
-import { foldHeaderName, kindOfHeader } from '../auth/header-kinds.ts'
+import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
 import { isRecord } from '../db/narrowing.ts'
@@ -67,13 +67,16 @@ export async function loadPolicy(
   const shape = policyShape(dirname(path))
   const { data: policy, error } = shape.safeParse(exported)
   const problems = (error?.issues ?? []).flatMap(sentencesOf)
-  // What several sections say together is judged as soon as these can be read, whatever is wrong with the others.
-  const { data: targets } = shape.pick({ routes: true, upstreams: true }).strip().safeParse(exported)
-  if (targets !== undefined) problems.push(...unknownUpstreams(targets))
-  const { data: roles } = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(exported)
-  if (roles !== undefined) problems.push(...missingAdminPlugin(roles))
-  const { data: rules } = shape.pick({ routes: true }).strip().safeParse(exported)
-  const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules?.routes ?? [])]
+  // What sections say together is judged as soon as these sections can be read, whatever is wrong with the others. An
+  // unknown key, however, may be one of them misspelt.
+  const misspelt = error?.issues.some(({ code, path }) => code === 'unrecognized_keys' && path.length === 0) === true
+  const sections = misspelt ? undefined : exported
+  const targets = shape.pick({ routes: true, upstreams: true }).strip().safeParse(sections)
+  if (targets.success) problems.push(...unknownUpstreams(targets.data))
+  const roles = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(sections)
+  if (roles.success) problems.push(...missingAdminPlugin(roles.data))
+  const rules = shape.pick({ routes: true }).strip().safeParse(sections)
+  const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [])]
   if (policy === undefined || all.length > 0) throw new ConfigError(all)
   return Object.freeze(policy)
 }
@@ -137,7 +140,7 @@ const headersShape = z
       }
     }
     judge('drop', drop, whyKept)
-    judge('pass', pass, (folded) => (dropped.has(folded) ? 'is in drop as well' : whyDropped(folded)))
+    judge('pass', pass, (folded) => (dropped.has(folded) ? 'is in drop as well' : whyNotPassed[kindOfHeader(folded)]))
   })
 
 /** The shape of a policy file in `folder`. The paths in what it reads are absolute. */
@@ -163,7 +166,7 @@ function policyShape(folder: string) {
   )
 }
 
-/** A section that the room judges which it is about, in sentences that begin with the section's name. */
+/** A section that `problemsOf` judges, in sentences that begin with the section's name. */
 function judgedBy<T>(problemsOf: (section: unknown) => string[]) {
   return z.custom<T>().superRefine((section, context) => {
     for (const message of problemsOf(section))
@@ -196,19 +199,13 @@ function whyKept(folded: string): string | undefined {
   return kind === 'reserved' ? "cannot be dropped: clients' own never pass, and the gateway's always do" : undefined
 }
 
-function whyDropped(folded: string): string | undefined {
-  switch (kindOfHeader(folded)) {
-    case 'moving':
-      return undefined
-    case 'reserved':
-      return 'can never pass: upstreams take what it says for what the gateway says'
-    case 'trace':
-      return 'passes from TRUSTED_PROXIES alone'
-    case 'connection':
-      return 'belongs to one connection and is never passed on'
-    default:
-      return 'is not dropped: leave it out'
-  }
+const whyNotPassed: Readonly<Record<HeaderKind, string | undefined>> = {
+  moving: undefined,
+  reserved: 'can never pass: upstreams take what it says for what the gateway says',
+  trace: 'passes from TRUSTED_PROXIES alone',
+  connection: 'belongs to one connection and is never passed on',
+  framing: 'is not dropped: leave it out',
+  application: 'is not dropped: leave it out'
 }
 
 function unknownUpstreams({ routes, upstreams }: Pick<PolicyConfig, 'routes' | 'upstreams'>): string[] {

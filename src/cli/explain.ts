@@ -16,10 +16,10 @@ import type { Settings } from '../config/settings.ts'
 import type { JarVerdict } from './cookie-jar-session.ts'
 import { createRouteMatcher } from './route-decision.ts'
 
-/** Who sends a request: a user whom the command knows, nobody who signed in, or some user or other. */
+/** Who sends a request: the user of a session, a client without one, or a user of whom nothing is known. */
 type Sender = Identity | 'anonymous' | 'some user'
 
-// What a rule comes to, and which requests it lets through as long as no cookie jar says who sends them.
+// What a rule of each access answers, and who is taken for the sender where no cookie jar tells; without: nothing is forwarded.
 const outcomes: Readonly<Record<Access, { answer: string; sender?: Sender }>> = {
   public: { answer: 'forwarded; no session is looked up and no identity is sent', sender: 'anonymous' },
   optional: {
@@ -34,9 +34,9 @@ const outcomes: Readonly<Record<Access, { answer: string; sender?: Sender }>> = 
 }
 
 /**
- * Says in lines which rule decides a request and over which others, what it comes to with the cookies of a jar, and what
- * the server behind the gateway receives. Of a whole address the path counts. Throws a ConfigError when there is no path
- * or the jar cannot be read.
+ * Says in lines which rule decides a request, which less precise rules cover it too, what the answer is with the cookies
+ * of a jar, and what the server behind the gateway receives. `given` is a path, or an address, of which only the path
+ * counts. Throws a ConfigError when there is no path or the jar cannot be read.
  */
 export async function explain(
   method: string,
@@ -44,7 +44,7 @@ export async function explain(
   settings: Settings,
   cookieJar: string | undefined
 ): Promise<string[]> {
-  // Not by a URL parser, which would resolve the dots that the gateway refuses.
+  // A URL parser would resolve dot segments, which the gateway refuses.
   const target = given.replace(/^https?:\/\/[^/?#]+/i, '') || '/'
   if (given === '' || !target.startsWith('/'))
     throw new ConfigError(['PATH: must begin with "/", as in /users/7?tab=posts'])
@@ -76,7 +76,7 @@ export async function explain(
   return [...lines, ...receivedLines(settings, rule, sender)]
 }
 
-/** What the verdict and the rule come to together, and who sends the request that is forwarded; undefined when none is. */
+/** What the rule answers to the session of a jar, and who sends the request; no sender where nothing is forwarded. */
 function outcomeOf(rule: RouteRule, { outcome, identity }: JarVerdict): { sentence: string; sender?: Sender } {
   const { access } = rule
   const anonymously = { sentence: 'forwarded without an identity', sender: 'anonymous' } as const
@@ -96,7 +96,7 @@ function nameOf({ path, methods }: RouteRule): string {
   return `${path} (${methods === undefined ? 'any method' : methods.join(', ')})`
 }
 
-/** The rules that name the request too, and do not decide it because another names it more precisely. */
+/** The rules that cover the request too, and do not decide it because the winner is more precise. */
 async function outranked(
   method: string,
   target: string,

@@ -1,30 +1,35 @@
 import { defaultRule, type RouteRule } from '../../proxy/route-policy.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Operation } from './openapi-document.ts'
-import { pathTemplate } from './path-template.ts'
-import { createRouteMatcher, type Decision, type Routing } from './route-decision.ts'
-import { lineOf, type RouteLine, whereOf } from './routes-table.ts'
+import { type PathTemplate, pathTemplate } from './path-template.ts'
+import { createRouteMatcher, type Routing } from './route-decision.ts'
+import { alignColumns, lineOf, type RouteLine, withNeeds } from './routes-table.ts'
 
-/** What decides about some requests of an operation: a rule, the default that stands for none, or the gateway itself. */
+/** What decides some of an operation's requests: a rule, the default rule, or the gateway itself. */
 export interface Reach extends RouteLine {
-  /** No rule names them. */
+  /** The default rule decides, because no rule names the requests. */
   readonly byDefault?: true
 }
 
-/** An operation with everything that decides who can reach it: several rules where they name values of its parameters. */
+/** An operation with all that decides who can reach it, which is several rules where rules name values of its parameters. */
 export interface CoveredOperation extends Operation {
   readonly reach: readonly Reach[]
-  /** What decides besides, if its last parameter takes several segments; left out where that changes nothing. */
+  /** What else decides if its last parameter takes several segments; left out where nothing else does. */
   readonly deeper?: readonly Reach[]
 }
 
-/** What a policy and an API have to say to each other. Findings are sentences. */
-export interface Coverage {
-  readonly operations: readonly CoveredOperation[]
-  readonly findings: readonly { readonly kind: 'open' | 'unnamed' | 'unused'; readonly sentence: string }[]
+interface Finding {
+  readonly kind: 'open' | 'unnamed' | 'unused'
+  readonly sentence: string
 }
 
-// What FastAPI serves beside its operations, and lists nowhere.
+/** How the rules of a policy cover the operations of an API. */
+export interface Coverage {
+  readonly operations: readonly CoveredOperation[]
+  readonly findings: readonly Finding[]
+}
+
+// Paths that FastAPI serves and does not list in its document.
 const ownPages = ['/docs', '/docs/oauth2-redirect', '/redoc', '/openapi.json']
 
 /**
@@ -40,109 +45,80 @@ export async function coverageOf(
   const rulePaths = routes.map(({ path }) => path)
   const decide = createRouteMatcher(settings)
   const used = new Set<RouteRule>()
+  const findings: Finding[] = []
+  const covered: CoveredOperation[] = []
   const listed = operations.map((operation) => ({ operation, template: pathTemplate(operation.path) }))
 
-  async function reachOf(
-    method: string,
-    instances: readonly string[]
-  ): Promise<{ rules: RouteRule[]; reach: Reach[] }> {
-    const rules = new Set<RouteRule>()
-    const others = new Map<string, Reach>()
-    for (const instance of instances) {
-      const decision = await decide(method, instance.split('/').map(encodeURIComponent).join('/'))
-      if (decision.kind === 'rule') rules.add(decision.rule)
-      else others.set(JSON.stringify(decision), withoutRule(decision, instance))
-    }
-    const byRules = [...rules].map((rule) => ({
-      ...lineOf(rule),
-      ...(rule === defaultRule ? { byDefault: true as const } : {})
-    }))
-    return { rules: [...rules], reach: [...byRules, ...others.values()] }
-  }
-
-  const findings: { kind: 'open' | 'unnamed' | 'unused'; sentence: string }[] = []
-  const covered: CoveredOperation[] = []
   for (const [index, { operation, template }] of listed.entries()) {
     const { method, path, secured } = operation
     const rivals = listed.filter((other) => other.operation.method === method && other.template !== template)
-    // Starlette takes the first that fits.
+    // Starlette takes the first route that fits.
     const earlier = rivals.filter((other) => listed.indexOf(other) < index)
-    const own = template
-      .instances(rulePaths)
-      .filter((instance) => !earlier.some((other) => other.template.matches(instance)))
-    const far = template
-      .instances(rulePaths, true)
-      .filter((instance) => !rivals.some((other) => other.template.matches(instance)))
-    const near = await reachOf(method, own)
+    const near = await reachOf(method, without(template.instances(rulePaths), earlier))
+    const far = await reachOf(method, without(template.instances(rulePaths, true), rivals))
     for (const rule of near.rules) used.add(rule)
-    const beyond = await reachOf(method, far)
-    const deeper = beyond.reach.filter((one) => !near.reach.some((other) => same(one, other)))
+    const known = new Set(near.reach.map((one) => JSON.stringify(one)))
+    const deeper = far.reach.filter((one) => !known.has(JSON.stringify(one)))
     covered.push({ ...operation, reach: near.reach, ...(deeper.length === 0 ? {} : { deeper }) })
 
     const name = `${method} ${path}`
-    if (secured) {
-      for (const { access, path: rule } of near.rules.filter(isOpen))
-        findings.push({
-          kind: 'open',
-          sentence: `${name}: FastAPI declares it secured, the rule ${rule} makes it ${access}`
-        })
-      for (const { access, path: rule } of beyond.rules.filter((one) => isOpen(one) && !near.rules.includes(one)))
-        findings.push({
-          kind: 'open',
-          sentence: `${name}: FastAPI declares it secured, the rule ${rule} makes it ${access} if its last parameter takes several segments`
-        })
+    const farther = far.rules.filter((rule) => !near.rules.includes(rule))
+    for (const rule of secured ? [...near.rules, ...farther].filter(isOpen) : []) {
+      const condition = near.rules.includes(rule) ? '' : ' if its last parameter takes several segments'
+      const sentence = `${name}: FastAPI declares it secured, the rule ${rule.path} makes it ${rule.access}${condition}`
+      findings.push({ kind: 'open', sentence })
     }
     if (near.rules.includes(defaultRule))
       findings.push({ kind: 'unnamed', sentence: `${name}: no rule names it, so it needs a session` })
   }
 
-  for (const path of [...ownPages, ...also]) {
-    const { instances } = pathTemplate(path)
-    for (const rule of (await reachOf('GET', instances(rulePaths))).rules) used.add(rule)
-  }
+  for (const path of [...ownPages, ...also])
+    for (const rule of (await reachOf('GET', pathTemplate(path).instances(rulePaths))).rules) used.add(rule)
   for (const rule of routes) {
-    // What goes elsewhere is no business of this document.
+    // A rule that names an upstream is about paths that are not in FastAPI's document.
     if (used.has(rule) || rule.upstream !== undefined) continue
     const scope = rule.methods === undefined ? '' : `${rule.methods.join(', ')} `
     findings.push({ kind: 'unused', sentence: `the rule ${scope}${rule.path} (${rule.access}) decides no operation` })
   }
   return { operations: covered, findings }
+
+  async function reachOf(method: string, paths: readonly string[]): Promise<{ rules: RouteRule[]; reach: Reach[] }> {
+    const rules = new Set<RouteRule>()
+    const others = new Map<string, Reach>()
+    for (const path of paths) {
+      const decision = await decide(method, path.split('/').map(encodeURIComponent).join('/'))
+      if (decision.kind === 'rule') rules.add(decision.rule)
+      else
+        others.set(
+          JSON.stringify(decision),
+          decision.kind === 'own'
+            ? { path: decision.path, methods: 'any', access: 'gateway' }
+            : { path, methods: 'any', access: 'refused' }
+        )
+    }
+    const byRules = [...rules].map((rule): Reach => {
+      return rule === defaultRule ? { ...lineOf(rule), byDefault: true } : lineOf(rule)
+    })
+    return { rules: [...rules], reach: [...byRules, ...others.values()] }
+  }
+}
+
+function without(paths: readonly string[], others: readonly { template: PathTemplate }[]): string[] {
+  return paths.filter((path) => !others.some(({ template }) => template.matches(path)))
 }
 
 function isOpen({ access }: RouteRule): boolean {
   return access === 'public' || access === 'optional'
 }
 
-function same(one: Reach, other: Reach): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
-}
-
-function withoutRule(decision: Exclude<Decision, { kind: 'rule' }>, path: string): Reach {
-  if (decision.kind === 'own') return { path: decision.path, methods: 'any', access: 'gateway' }
-  return { path, methods: 'any', access: 'refused' }
-}
-
 /** The operations as a table for a terminal, a line for each rule that decides some of its requests, then the findings. */
 export function coverageTable({ operations, findings }: Coverage): string[] {
   const rows = operations.flatMap(({ method, path, operationId, secured, reach }) =>
-    reach.map((one) => [
-      one.access,
-      method,
-      path,
-      one.byDefault === true ? '(no rule)' : whereOf(one),
-      secured ? 'secured' : '',
-      operationId ?? ''
-    ])
+    reach.map((one) => {
+      const rule = one.byDefault === true ? '(no rule)' : withNeeds(one.path, one)
+      return [one.access, method, path, rule, secured ? 'secured' : '', operationId ?? '']
+    })
   )
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)))
-  return [
-    ...rows.map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd()
-    ),
-    '',
-    ...(findings.length === 0 ? ['nothing to mend'] : findings.map(({ sentence }) => `! ${sentence}`))
-  ]
+  const said = findings.length === 0 ? ['nothing to mend'] : findings.map(({ sentence }) => `! ${sentence}`)
+  return [...alignColumns(rows), '', ...said]
 }

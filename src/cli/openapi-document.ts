@@ -75,7 +75,7 @@ export async function readOperations(source: string): Promise<Operation[]> {
   )
 }
 
-// One empty requirement among them makes all of them optional.
+// One empty requirement in the list makes credentials optional.
 function isSecured(requirements: readonly object[]): boolean {
   return requirements.length > 0 && requirements.every((requirement) => Object.keys(requirement).length > 0)
 }

@@ -1,19 +1,19 @@
 import { defaultRule, type RouteRule, requirementsInWords } from '../../proxy/route-policy.ts'
 import { reservedPaths, type Settings } from '../config/settings.ts'
 
-/** One line of the table of who may reach what. */
+/** One line of the table that says who may reach what. */
 export interface RouteLine {
   path: string
   methods: readonly string[] | 'any'
-  /** `gateway`: it answers itself. `refused`: it forwards to nobody. */
+  /** `gateway`: the gateway answers by itself. `refused`: the gateway refuses the request, whoever sends it. */
   access: RouteRule['access'] | 'gateway' | 'refused'
-  /** What is asked for beyond a session, in words; left out where nothing is. */
+  /** What the rule asks for beyond a session, in words; left out where that is nothing. */
   needs?: readonly string[]
   /** The upstream that the rule names. */
   upstream?: string
-  /** Where responses outlast the session that asked for them. */
+  /** Responses outlast the session that asked for them. */
   keepOpen?: true
-  /** On the line that no rule wrote: it holds for every request that none of them names. */
+  /** The line of the default rule, which holds for every request that no rule names. */
   default?: true
 }
 
@@ -51,30 +51,31 @@ export function lineOf(rule: RouteRule): RouteLine {
   }
 }
 
-/** The path of a line, with what is needed there beyond a session. */
-export function whereOf({ path, needs }: RouteLine): string {
-  return needs === undefined ? path : `${path} (${needs.join(', ')})`
+/** The text, followed by what the line asks for beyond a session. */
+export function withNeeds(text: string, { needs }: RouteLine): string {
+  return needs === undefined ? text : `${text} (${needs.join(', ')})`
 }
 
 /** The lines as a table for a terminal: access, methods, path, upstream where one is named, and what all that means. */
 export function routeTable(lines: readonly RouteLine[]): string[] {
   const elsewhere = lines.some(({ upstream }) => upstream !== undefined)
-  const cells = lines.map((line) => {
-    const { path, methods, access, upstream } = line
+  const rows = lines.map((line) => {
+    const { path, methods, access, upstream, keepOpen, default: rest } = line
     const to = upstream === undefined ? '' : `-> ${upstream}`
-    return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaningOf(line)]
+    const lasting = keepOpen === true ? '; responses outlast the session' : ''
+    const meaning = `${withNeeds(meanings[access], line)}${lasting}${rest === true ? ', for all that no rule names' : ''}`
+    return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaning]
   })
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
-  return cells.map((row) =>
+  return alignColumns(rows)
+}
+
+/** Rows of as many cells each as lines, every column as wide as its widest cell. */
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
   )
-}
-
-function meaningOf({ access, needs, keepOpen, default: rest }: RouteLine): string {
-  const lasting = keepOpen === true ? '; responses outlast the session' : ''
-  const who = `${meanings[access]}${needs === undefined ? '' : ` (${needs.join(', ')})`}${lasting}`
-  return rest === true ? `${who}, for all that no rule names` : who
 }

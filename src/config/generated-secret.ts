@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
+import { access, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../../db/narrowing.ts'
 import { ConfigError } from './config.ts'
@@ -11,9 +11,10 @@ const minLength = 32
  * 0600, the same for every process that asks. Throws a ConfigError when the file cannot be made or is not safe to use.
  */
 export async function loadOrCreateSecret(dataDir: string): Promise<string> {
-  const file = join(dataDir, 'secret')
+  const path = join(dataDir, 'secret')
   try {
-    return (await readSecret(file)) ?? (await createSecret(dataDir, file))
+    await access(path).catch(() => createSecret(dataDir, path))
+    return await readSecret(path)
   } catch (error) {
     if (error instanceof ConfigError) throw error
     throw new ConfigError([
@@ -22,52 +23,32 @@ export async function loadOrCreateSecret(dataDir: string): Promise<string> {
   }
 }
 
-async function readSecret(path: string): Promise<string | null> {
-  let file: Awaited<ReturnType<typeof open>>
-  try {
-    file = await open(path, 'r')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null
-    throw error
-  }
-  try {
-    const { mode } = await file.stat()
-    if ((mode & 0o077) !== 0)
-      throw new ConfigError([
-        `DATA_DIR: ${path} can be read by others, so the secret in it is no longer one: delete it (signs everyone out), or chmod 600 it if nobody did`
-      ])
-    const secret = (await file.readFile('utf8')).trimEnd()
-    if (secret.length < minLength)
-      throw new ConfigError([
-        `DATA_DIR: ${path} holds fewer than ${minLength} characters: delete it to have it made again`
-      ])
-    return secret
-  } finally {
-    await file.close()
-  }
+async function readSecret(path: string): Promise<string> {
+  const { mode } = await stat(path)
+  if ((mode & 0o077) !== 0)
+    throw new ConfigError([
+      `DATA_DIR: ${path} can be read by others, so the secret in it is no longer one: delete it (signs everyone out), or chmod 600 it if nobody did`
+    ])
+  const secret = (await readFile(path, 'utf8')).trimEnd()
+  if (secret.length < minLength)
+    throw new ConfigError([
+      `DATA_DIR: ${path} holds fewer than ${minLength} characters: delete it to have it made again`
+    ])
+  return secret
 }
 
-// Written whole under another name and then linked: of two processes that start at once one wins, and the other reads
-// what the winner wrote, never half of it.
-async function createSecret(dataDir: string, path: string): Promise<string> {
+// The secret is written to a file of another name, and that file is then linked: of two processes that start at once the
+// second to link fails, and reads the whole secret of the first.
+async function createSecret(dataDir: string, path: string): Promise<void> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  const secret = randomBytes(32).toString('base64url')
   const draft = `${path}.${randomBytes(8).toString('hex')}`
   try {
-    const file = await open(draft, 'wx', 0o600)
-    try {
-      await file.writeFile(`${secret}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    const secret = randomBytes(32).toString('base64url')
+    await writeFile(draft, `${secret}\n`, { flag: 'wx', mode: 0o600, flush: true })
     await link(draft, path)
-    return secret
   } catch (error) {
-    const winner = codeOf(error) === 'EEXIST' ? await readSecret(path) : null
-    if (winner === null) throw error
-    return winner
+    if (codeOf(error) !== 'EEXIST') throw error
   } finally {
-    await unlink(draft).catch(() => {})
+    await rm(draft, { force: true })
   }
 }

@@ -2,11 +2,11 @@ import { compileRules, type PolicyRoute } from '../../proxy/route-policy.ts'
 import { loadPolicy, type PolicyConfig } from '../policy-file.ts'
 import { type Config, ConfigError, policyFileOf, readConfig } from './config.ts'
 
-/** All that a gateway is told: by its environment, by its policy file, and what the latter's rules come to. */
+/** All that a gateway is told: its environment, its policy file, and the routes that are compiled of the file's rules. */
 export interface Settings {
   config: Config
   policy: PolicyConfig
-  /** The compiled rules, the closing default included. */
+  /** The compiled rules, the default rule included. */
   routes: readonly PolicyRoute[]
 }
 
@@ -18,10 +18,7 @@ export function reservedPaths(config: Pick<Config, 'pages' | 'publicHealthPath'>
   return paths
 }
 
-/**
- * Reads the environment and the policy file, relative to cwd. Throws one ConfigError with the problems of both, so that
- * nobody has to mend one to hear of the other.
- */
+/** Reads the environment and the policy file, relative to cwd. Throws one ConfigError with the problems of both. */
 export async function loadSettings(env: Record<string, string | undefined>, cwd: string): Promise<Settings> {
   const problems: string[] = []
   const collect = (error: unknown): undefined => {

@@ -2,9 +2,9 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { codeOf, isRecord } from '../../db/narrowing.ts'
-import { upstream as address, certificateProblem, headerToken, refuse } from './value-types.ts'
+import { upstream as address, certificateProblem, headerToken, refuse } from './variables.ts'
 
-/** A server behind the gateway beside FastAPI: its address alone, or with what else is to be said about it. */
+/** A server behind the gateway beside FastAPI. */
 export interface ServerSpec {
   /** `http://host:port`, `https://host:port` (verified) or `unix:/path`. */
   readonly url: string
@@ -23,6 +23,10 @@ export interface FolderSpec {
 
 /** What a rule can name as its upstream. */
 export type UpstreamSpec = string | ServerSpec | FolderSpec
+
+export function isFolder(spec: UpstreamSpec): spec is FolderSpec {
+  return typeof spec === 'object' && 'directory' in spec
+}
 
 /** The shape of the `upstreams` of a policy file in `folder`, which makes their paths absolute. No problem repeats a value. */
 export function upstreamsShape(folder: string) {

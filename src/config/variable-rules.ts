@@ -1,5 +1,6 @@
-import { certificateProblem, hostOf, isLoopback, isNeon, isPooledNeon, isSameSite } from './value-types.ts'
-import type { Values, VariableName } from './variables.ts'
+import { createRequire } from 'node:module'
+import { isIP } from 'node:net'
+import { certificateProblem, type Values, type VariableName } from './variables.ts'
 
 /** What the rules between variables are told. */
 export interface Given {
@@ -109,4 +110,42 @@ export function warningsOf(values: Values): string[] {
 
 function isOnlyPooled({ DATABASE_URL, DATABASE_URL_UNPOOLED }: Values): boolean {
   return DATABASE_URL !== undefined && DATABASE_URL_UNPOOLED === undefined && isPooledNeon(DATABASE_URL)
+}
+
+/** The host name of an address, in lower case and without brackets; empty when it has none. */
+function hostOf(url: string): string {
+  return (URL.parse(url)?.hostname ?? '').toLowerCase().replace(/^\[|\]$/g, '')
+}
+
+/** Whether a host name is this machine's own: `localhost`, a name below it, 127.0.0.0/8 or ::1. */
+function isLoopback(host: string): boolean {
+  return (
+    host === 'localhost' ||
+    host.endsWith('.localhost') ||
+    host === '::1' ||
+    (isIP(host) === 4 && host.startsWith('127.'))
+  )
+}
+
+/** Whether an address of a database is one of Neon's endpoints. */
+function isNeon(url: string): boolean {
+  return hostOf(url).endsWith('.neon.tech')
+}
+
+/** Whether an address of a database is one of Neon's pooled endpoints, which can neither migrate nor LISTEN. */
+function isPooledNeon(url: string): boolean {
+  return isNeon(url) && (hostOf(url).split('.')[0] ?? '').endsWith('-pooler')
+}
+
+/**
+ * Whether two hosts share a registrable domain of the public suffix list, its private part included, so that a browser
+ * sends one's cookies on requests from the other: two names below `github.io` do not.
+ */
+function isSameSite(one: string, other: string): boolean {
+  if (one === other) return true
+  // The list costs some 10 ms and 10 MB, so it is loaded only where TRUSTED_ORIGINS has another host to judge.
+  const { getDomain }: typeof import('tldts') = createRequire(import.meta.url)('tldts')
+  const options = { allowPrivateDomains: true, extractHostname: false }
+  const site = getDomain(one, options)
+  return site !== null && site === getDomain(other, options)
 }

@@ -1,22 +1,166 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
 import { z } from 'zod'
-import {
-  commaList,
-  databaseUrl,
-  headerToken,
-  healthPath,
-  hostAndPort,
-  listenHost,
-  origin,
-  pathFrom,
-  readHost,
+import { codeOf } from '../../db/narrowing.ts'
+
+/** Adds a problem, which must not repeat the value, and stops reading the value. */
+export function refuse(context: z.core.$RefinementCtx, message: string): never {
+  context.issues.push({ code: 'custom', message, input: undefined })
+  return z.NEVER
+}
+
+/** A text as `read` reads it; `message` is the problem where that is null. */
+function readBy<T>(read: (text: string) => T | null, message: string) {
+  return z.string().transform((text, context): T => read(text) ?? refuse(context, message))
+}
+
+function numberIn(from: number, to: number, spelling: RegExp, text: string): number | null {
+  const number = Number(text)
+  return spelling.test(text) && number >= from && number <= to ? number : null
+}
+
+/** A whole number between two bounds, both allowed. */
+function wholeNumber(from: number, to: number) {
+  return readBy((text) => numberIn(from, to, /^\d{1,16}$/, text), `must be a whole number from ${from} to ${to}`)
+}
+
+/** Seconds, with up to three decimals, read as milliseconds. */
+function seconds(from: number, to: number) {
+  return readBy(
+    (text) => numberIn(from, to, /^\d{1,9}(\.\d{1,3})?$/, text),
+    `must be a number of seconds from ${from} to ${to}`
+  ).transform((number) => Math.round(number * 1000))
+}
+
+/** Exactly `true` or `false`. */
+const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true')
+
+/** The address or host name of a listener, as Node's `listen` takes it. */
+const listenHost = readBy((text) => {
+  const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
+  const isName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(bare)
+  return isName || isIP(bare) !== 0 ? bare : null
+}, 'must be an address or a host name, without a port')
+
+/** Number of worker processes. */
+const workerCount = readBy(
+  (text): number | 'auto' | null => (text === 'auto' ? text : numberIn(1, 128, /^\d{1,3}$/, text)),
+  'must be a whole number from 1 to 128, or auto'
+)
+
+/** A path that the public listener answers before the policy is asked, so it must not hide a path of BetterAuth or the pages. */
+const healthPath = z.string().transform((text, context) => {
+  if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(text) || text.split('/').some((segment) => segment === '.' || segment === '..'))
+    return refuse(context, 'must be an absolute path of letters, digits, ".", "_", "~" and "-", such as /healthz')
+  if (/^\/(api\/auth|auth)(\/|$)/.test(text)) return refuse(context, 'must not lie under /api/auth or /auth')
+  return text
+})
+
+/** A header value: visible ASCII, no spaces. */
+export const headerToken = z.string().regex(/^[!-~]{1,4096}$/, 'must be visible ASCII characters without spaces')
+
+/** A path on this machine, made absolute. */
+function pathFrom(cwd: string) {
+  return z
+    .string()
+    .refine((text) => !text.includes('\0'), 'must be a path')
+    .transform((text) => resolve(cwd, text))
+}
+
+/** The items of a comma list, trimmed; an empty item is a problem. */
+function commaList<T>(read: (item: string) => T | null, expected: string) {
+  return z.string().transform((text, context): readonly T[] => {
+    const items: T[] = []
+    for (const [index, item] of text.split(',').entries()) {
+      const value = read(item.trim())
+      if (value === null) refuse(context, `item ${index + 1} of the list must be ${expected}`)
+      else items.push(value)
+    }
+    return items
+  })
+}
+
+function parse(text: string): URL | null {
+  // The URL parser drops white space and reads a backslash as a slash; an address that needs either is a typing error.
+  return /[\s\\]/.test(text) ? null : URL.parse(text)
+}
+
+function isBareOrigin(url: URL): boolean {
+  return /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` && !url.hostname.includes('*')
+}
+
+/** The origin of an http or https address that has nothing but an origin, without a trailing slash; null otherwise. */
+function readOrigin(text: string): string | null {
+  const url = parse(text)
+  return url !== null && isBareOrigin(url) ? url.origin : null
+}
+
+/** A public origin. */
+const origin = readBy(
   readOrigin,
-  readProxies,
-  seconds,
-  upstream,
-  wholeNumber,
-  workerCount,
-  yesOrNo
-} from './value-types.ts'
+  'must be an origin such as https://example.com, without path, query or user information'
+)
+
+/** The address of a server behind the gateway: an http or https origin, or `unix:/absolute/path`. */
+export const upstream = readBy(
+  (text) => (/^unix:\/(?!\/)[^?#\0]+$/.test(text) ? text : readOrigin(text)),
+  'must be http://host:port, https://host:port or unix:/path, without path, query or user information'
+)
+
+/** A `host` or `host:port` in lower case, IPv6 in brackets; null when it is something else. */
+function readHost(text: string): string | null {
+  const port = /:(\d{1,5})$/.exec(text)?.[1]
+  if (/[/?#@*]/.test(text) || (port !== undefined && Number(port) > 65535)) return null
+  const url = parse(`http://${text}`)
+  if (url === null || !isBareOrigin(url)) return null
+  return port === undefined ? url.hostname : `${url.hostname}:${Number(port)}`
+}
+
+/** `host:port`, both required. */
+const hostAndPort = readBy((text) => {
+  const host = readHost(text)
+  return host !== null && /:\d+$/.test(host) && !host.endsWith(']') ? host : null
+}, 'must be host:port, without a scheme')
+
+const namedRanges: Readonly<Record<string, readonly string[]>> = {
+  loopback: ['127.0.0.0/8', '::1/128'],
+  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']
+}
+
+/** The addresses and CIDRs that one item of TRUSTED_PROXIES stands for; null when it is none. */
+function readProxies(text: string): readonly string[] | null {
+  const known = Object.hasOwn(namedRanges, text) ? namedRanges[text] : undefined
+  if (known !== undefined) return known
+  const [address = '', prefix, ...rest] = text.split('/')
+  const family = address.includes('%') ? 0 : isIP(address)
+  if (family === 0 || rest.length > 0) return null
+  if (prefix === undefined) return [address]
+  const bits = numberIn(0, family === 4 ? 32 : 128, /^\d{1,3}$/, prefix)
+  return bits === null ? null : [`${address}/${bits}`]
+}
+
+/** An address of a PostgreSQL server. */
+const databaseUrl = readBy(
+  (text) => (['postgres:', 'postgresql:'].includes(parse(text)?.protocol ?? '') ? text : null),
+  'must be postgres://user:password@host:port/database, with special characters of the password percent-encoded'
+)
+
+/** What is wrong with a PEM file of certificates, null when it can be used. */
+export function certificateProblem(path: string): string | null {
+  let pem: Buffer
+  try {
+    pem = readFileSync(path)
+  } catch (error) {
+    return `the file cannot be read (${codeOf(error) ?? 'unknown error'})`
+  }
+  try {
+    return new X509Certificate(pem).subject === '' ? 'the file holds no certificate' : null
+  } catch {
+    return 'the file holds no certificate'
+  }
+}
 
 const day = 86_400
 const port = wholeNumber(0, 65_535)
