@@ -1,6 +1,6 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifyHelmet from '@fastify/helmet'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { AskAuth } from '../auth-handler.ts'
 import { clientAddress } from '../client-address.ts'
 import { isOwnForm } from '../cross-site.ts'
@@ -8,13 +8,13 @@ import { FormOriginError, PageNotFoundError } from '../errors.ts'
 import { cookieReading } from '../fetch-bridge.ts'
 import type { LiveConnections } from '../live-connections.ts'
 import type { RateLimits } from '../rate-limit.ts'
-import { accountRoutes } from './account-routes.ts'
+import { accountRoutes } from './account.ts'
 import { deviceEventStream } from './devices.ts'
 import { createSubmitForm } from './form-submission.ts'
 import { featuresOf, type PageContext, redirect } from './page-context.ts'
 import { accountPath } from './return-address.ts'
 import { helmetOptions } from './security-headers.ts'
-import { signInRoutes } from './sign-in-routes.ts'
+import { signInRoutes } from './sign-in.ts'
 import { assetsPath } from './theme.ts'
 
 export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm'> {
@@ -41,21 +41,15 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   await app.register(fastifyHelmet, helmetOptions(publicUrl))
   await app.register(fastifyCookie, cookieReading)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    function parseForm(_request, body, parsed) {
-      parsed(null, new URLSearchParams(String(body)))
-    }
-  )
+  const parseForm = async (_request: unknown, body: string | Buffer) => new URLSearchParams(String(body))
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, parseForm)
 
-  app.addHook('onRequest', async function limitAddress(request) {
+  app.addHook('onRequest', async function admit(request, reply) {
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
     // Assets do not count: reading one costs next to nothing, and every page loads several.
-    if (!isRead(request) || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
-  })
-  app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
+    if (!isRead || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
     reply.header('cache-control', 'no-store')
-    done(isRead(request) || isOwnForm(request.headers, publicUrl) ? undefined : new FormOriginError())
+    if (!isRead && !isOwnForm(request.headers, publicUrl)) throw new FormOriginError()
   })
 
   const aliases = loopbackAliases(publicUrl)
@@ -76,7 +70,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   })
 
   signInRoutes(app, context)
-  accountRoutes(app, context)
+  await accountRoutes(app, context)
   deviceEventStream(app, context, options.openStreams)
 
   app.all('/auth', function redirectToAccount({ method }, reply) {
@@ -88,10 +82,6 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
     if (request.method !== 'GET' || !pathname.endsWith('/')) throw new PageNotFoundError()
     return redirect(reply, pathname.slice(0, -1) + search)
   })
-}
-
-function isRead({ method }: FastifyRequest): boolean {
-  return method === 'GET' || method === 'HEAD'
 }
 
 /**
