@@ -27,8 +27,6 @@ export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm
   readonly openStreams: LiveConnections
 }
 
-const yearSeconds = 31_536_000
-
 /** `/auth/*`: the built-in pages. A path under it that has no page is a 404, and is never proxied. */
 export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
   const { publicUrl, theme, limits, maxBodyBytes } = options
@@ -65,7 +63,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
     const asset = theme.assets.get(name)
     if (asset === undefined) throw new PageNotFoundError()
     const { v } = request.query as { v?: unknown } // Fastify's parser makes an object
-    const cache = v === asset.version ? `public, max-age=${yearSeconds}, immutable` : 'no-cache'
+    const cache = v === asset.version ? 'public, max-age=31536000, immutable' : 'no-cache'
     return reply.header('cache-control', cache).type(asset.type).send(asset.bytes)
   })
 

@@ -152,14 +152,7 @@ export function createTheme(brand: Brand, defaultName: string) {
   const styles = asset('pages.css', 'text/css; charset=utf-8', fileOf('pages.css'))
   const script = asset('pages.js', 'text/javascript; charset=utf-8', fileOf('pages.js'))
   const colors = asset('colors.css', 'text/css; charset=utf-8', Buffer.from(colorSheet(lightColor, darkColor)))
-  const logo =
-    brand.logo === undefined
-      ? asset('logo', 'image/svg+xml', Buffer.from(letterLogo(name, lightColor)))
-      : asset(
-          'logo',
-          imageTypes[extname(brand.logo).toLowerCase()] ?? 'application/octet-stream',
-          readFileSync(brand.logo)
-        )
+  const logo = brand.logo === undefined ? letterLogo(name, lightColor) : logoOf(brand.logo)
   const assets = new Map([styles, script, colors, logo].map((one) => [one.name, one]))
   return { name, styles, colors, script, logo, assets }
 }
@@ -184,8 +177,14 @@ function variables(color: Rgb, background: Rgb): string {
     .join('')
 }
 
-function letterLogo(name: string, color: Rgb): string {
-  const letter = [...name.trim()][0]?.toUpperCase() ?? ''
-  const safe = /^[\p{L}\p{N}]$/u.test(letter) ? letter : ''
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${formatColor(color)}"/><text x="16" y="22.5" font-family="system-ui,sans-serif" font-size="19" font-weight="600" fill="${formatColor(textOn(color))}" text-anchor="middle">${safe}</text></svg>`
+function logoOf(file: string) {
+  return asset('logo', imageTypes[extname(file).toLowerCase()] ?? 'application/octet-stream', readFileSync(file))
+}
+
+/** The name's first letter on the accent; no letter where the name begins with anything else. */
+function letterLogo(name: string, color: Rgb) {
+  const [first = ''] = name.trim().toUpperCase()
+  const letter = /^[\p{L}\p{N}]$/u.test(first) ? first : ''
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${formatColor(color)}"/><text x="16" y="22.5" font-family="system-ui,sans-serif" font-size="19" font-weight="600" fill="${formatColor(textOn(color))}" text-anchor="middle">${letter}</text></svg>`
+  return asset('logo', 'image/svg+xml', Buffer.from(svg))
 }
