@@ -6,6 +6,17 @@ import { cookiesFor } from '../fetch-bridge.ts'
 import { isRefusal } from '../refusals.ts'
 import { type FormError, formError, tooManyAttempts } from './messages.ts'
 
+/** The values of a form or of a query by their names. */
+export type Values = Readonly<Record<string, string | undefined>>
+
+/** The values of a parsed form (URLSearchParams) or query (an object). A name that came more than once has no value. */
+export function valuesOf(source: unknown): Values {
+  const values = new Map<string, string | undefined>()
+  for (const [name, value] of source instanceof URLSearchParams ? source : Object.entries(source ?? {}))
+    values.set(name, values.has(name) || typeof value !== 'string' ? undefined : value)
+  return Object.fromEntries(values)
+}
+
 /** BetterAuth's answer to a form. */
 export interface FormResult {
   /** Why the form was refused; undefined where it was accepted. */
@@ -14,25 +25,23 @@ export interface FormResult {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/**
- * Sends what a person entered to BetterAuth, as BetterAuth's own client would send it. The cookies of the answer go into
- * the reply. Rejects with a coded error only when the store cannot answer or BetterAuth fails.
- */
-export type SubmitForm = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  path: string,
-  body: Readonly<Record<string, unknown>>
-) => Promise<FormResult>
+export type SubmitForm = ReturnType<typeof createSubmitForm>
 
-export function createSubmitForm(callAuth: CallAuth, publicUrl: string): SubmitForm {
-  return async function submitForm(request, reply, path, body) {
+/**
+ * Makes the function that sends what a person entered to BetterAuth, as BetterAuth's own client would send it. The
+ * cookies of the answer go into the reply. It rejects with a coded error only when the store cannot answer or BetterAuth
+ * fails.
+ */
+export function createSubmitForm(callAuth: CallAuth, publicUrl: string) {
+  return async function submitForm(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    path: string,
+    fields: Readonly<Record<string, unknown>>
+  ): Promise<FormResult> {
     const headers = authHeaders(request, publicUrl)
-    const authRequest = new Request(`${publicUrl}/api/auth${path}`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(body)
-    })
+    const body = JSON.stringify(fields)
+    const authRequest = new Request(`${publicUrl}/api/auth${path}`, { method: 'POST', headers, body })
     try {
       const response = await callAuth(authRequest, request.id)
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)

@@ -7,7 +7,8 @@ import type { Theme } from './theme.ts'
  */
 export type HtmlValue = Html | string | number | false | null | undefined | readonly HtmlValue[]
 
-class Markup {
+/** A piece of HTML that is safe to send. Only the `html` tag can make one, because the class is not exported. */
+class Html {
   readonly #text: string
 
   constructor(text: string) {
@@ -19,8 +20,7 @@ class Markup {
   }
 }
 
-/** A piece of HTML that is safe to send: only the `html` tag can make one, because the class is not exported. */
-export type Html = Markup
+export type { Html }
 
 /**
  * A template that escapes every value put into it, for element content and for attributes in double quotes. No value can
@@ -29,12 +29,12 @@ export type Html = Markup
 export function html(literals: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   let text = literals[0] ?? ''
   for (const [i, value] of values.entries()) text += textOf(value) + (literals[i + 1] ?? '')
-  return new Markup(text)
+  return new Html(text)
 }
 
 function textOf(value: HtmlValue): string {
   if (value === undefined || value === null || value === false) return ''
-  if (value instanceof Markup) return value.toString()
+  if (value instanceof Html) return value.toString()
   if (typeof value === 'object') return value.map(textOf).join('')
   return String(value).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }
@@ -59,14 +59,13 @@ export interface Field {
   readonly prefix?: string
 }
 
-export const emailField = { name: 'email', label: 'Email address', type: 'email', autocomplete: 'username' } as const
-export const nameField = { name: 'name', label: 'Name', type: 'text', autocomplete: 'name', maxLength: 200 } as const
-export const passwordField = {
-  name: 'password',
-  label: 'Password',
-  type: 'password',
-  autocomplete: 'current-password'
-} as const
+/** The inputs that several forms have. */
+export const inputs = {
+  name: { name: 'name', label: 'Name', type: 'text', autocomplete: 'name', maxLength: 200 },
+  email: { name: 'email', label: 'Email address', type: 'email', autocomplete: 'username' },
+  password: { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' },
+  newPassword: { name: 'newPassword', label: 'Password', type: 'password', autocomplete: 'new-password' }
+} as const satisfies Record<string, Field>
 
 /** The input with its label, its hint and its error. Screen readers read hint and error out together with the input. */
 export function field(options: Field): Html {

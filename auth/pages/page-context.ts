@@ -1,9 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { failureKind, watchStoreFailures } from '../../db/failure-scope.ts'
 import type { SessionList } from '../../db/session-queries.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
-import { readMethods } from '../http-methods.ts'
 import type { LiveSessions } from '../live-sessions.ts'
 import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusals.ts'
 import type { SessionResolver } from '../session-resolver.ts'
@@ -27,14 +26,8 @@ export interface PageContext {
   readonly submitForm: SubmitForm
 }
 
-/** Adds a page, which HEAD can ask for too. */
-export function addPage(
-  app: FastifyInstance,
-  url: string,
-  handler: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
-): void {
-  app.route({ method: [...readMethods], url, handler })
-}
+/** Options of a page's route: HEAD is answered as well as GET. */
+export const pageRoute = { exposeHeadRoute: true }
 
 /** Answers with a page; with `error`, under the error's status. */
 export function sendPage(reply: FastifyReply, { theme }: PageContext, page: Page, error?: FormError): FastifyReply {
@@ -78,47 +71,24 @@ export async function fromStore<T>(read: () => Promise<T>): Promise<T> {
   return found.result
 }
 
-/** The values of a form or of a query by their names. */
-export type Values = Readonly<Record<string, string | undefined>>
-
-/** The values of a parsed form (URLSearchParams) or query (an object). A name that came more than once has no value. */
-export function valuesOf(source: unknown): Values {
-  const values = new Map<string, string | undefined>()
-  for (const [name, value] of source instanceof URLSearchParams ? source : Object.entries(source ?? {}))
-    values.set(name, values.has(name) || typeof value !== 'string' ? undefined : value)
-  return Object.fromEntries(values)
-}
-
-/** What these pages can offer, which is what BetterAuth was told to allow. */
-export interface Features {
-  readonly passwords: boolean
-  readonly signUp: boolean
-  readonly resetPassword: boolean
-  readonly verifyEmail: boolean
-  /** Whether an address has to be confirmed before the first sign-in. */
-  readonly confirmFirst: boolean
-  readonly deleteAccount: boolean
-  /** Social providers, each of which is a button. */
-  readonly providers: readonly { readonly id: string; readonly name: string }[]
-  readonly minPasswordLength: number
-  readonly maxPasswordLength: number
-}
-
-/** Reads the features from BetterAuth's own options, so that the pages never offer what BetterAuth would refuse. */
-export async function featuresOf(auth: Pick<Auth, '$context'>, publicSignUp: boolean): Promise<Features> {
+/** What the pages can offer, read from BetterAuth's own options, so that they never offer what BetterAuth would refuse. */
+export async function featuresOf(auth: Pick<Auth, '$context'>, publicSignUp: boolean) {
   const { options, socialProviders, password } = await auth.$context
   const { emailAndPassword, emailVerification, user, disabledPaths = [] } = options
-  const open = (path: string) => !disabledPaths.includes(path)
-  const passwords = emailAndPassword?.enabled === true && open('/sign-in/email')
+  const isOpen = (path: string) => !disabledPaths.includes(path)
+  const { minPasswordLength: minLength, maxPasswordLength: maxLength } = password.config
+  const passwords = emailAndPassword?.enabled === true && isOpen('/sign-in/email')
   return {
     passwords,
-    signUp: publicSignUp && passwords && open('/sign-up/email'),
-    resetPassword: passwords && emailAndPassword?.sendResetPassword !== undefined && open('/request-password-reset'),
-    verifyEmail: emailVerification?.sendVerificationEmail !== undefined && open('/send-verification-email'),
+    signUp: publicSignUp && passwords && isOpen('/sign-up/email'),
+    resetPassword: passwords && emailAndPassword?.sendResetPassword !== undefined && isOpen('/request-password-reset'),
+    verifyEmail: emailVerification?.sendVerificationEmail !== undefined && isOpen('/send-verification-email'),
+    /** Whether an address has to be confirmed before the first sign-in. */
     confirmFirst: emailAndPassword?.requireEmailVerification === true,
-    deleteAccount: user?.deleteUser?.enabled === true && open('/delete-user'),
-    providers: open('/sign-in/social') ? socialProviders.map(({ id, name }) => ({ id, name })) : [],
-    minPasswordLength: password.config.minPasswordLength,
-    maxPasswordLength: password.config.maxPasswordLength
+    deleteAccount: user?.deleteUser?.enabled === true && isOpen('/delete-user'),
+    providers: isOpen('/sign-in/social') ? socialProviders.map(({ id, name }) => ({ id, name })) : [],
+    newPassword: { minLength, maxLength, hint: `At least ${minLength} characters.` }
   }
 }
+
+export type Features = Readonly<Awaited<ReturnType<typeof featuresOf>>>

@@ -9,13 +9,13 @@ import { isRead } from '../http-methods.ts'
 import type { LiveConnections } from '../live-connections.ts'
 import type { RateLimits } from '../rate-limit.ts'
 import { Refusal } from '../refusals.ts'
-import { accountRoutes } from './account-routes.ts'
+import { accountRoutes } from './account.ts'
 import { deviceEventStream } from './devices.ts'
 import { createSubmitForm } from './form-submission.ts'
 import { featuresOf, type PageContext, redirect } from './page-context.ts'
 import { accountPath } from './return-address.ts'
 import { helmetOptions } from './security-headers.ts'
-import { signInRoutes } from './sign-in-routes.ts'
+import { signInRoutes } from './sign-in.ts'
 import { assetsPath } from './theme.ts'
 
 export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm'> {
@@ -27,8 +27,6 @@ export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm
   /** Counts every event stream, and ends them when the gateway closes. */
   readonly openStreams: LiveConnections
 }
-
-const yearSeconds = 31_536_000
 
 /** `/auth/*`: the built-in pages. A path under it that has no page is a 404, and is never proxied. */
 export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
@@ -43,25 +41,15 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   await app.register(fastifyHelmet, helmetOptions(publicUrl))
   await app.register(fastifyCookie, cookieReading)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    function parseForm(_request, body, parsed) {
-      parsed(null, new URLSearchParams(String(body)))
-    }
-  )
+  const parseForm = async (_request: unknown, body: string | Buffer) => new URLSearchParams(String(body))
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, parseForm)
 
-  app.addHook('onRequest', async function limitAddress(request) {
+  app.addHook('onRequest', async function admit(request, reply) {
+    const reads = isRead(request.method)
     // Assets do not count: reading one costs next to nothing, and every page loads several.
-    if (!isRead(request.method) || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
-  })
-  app.addHook('onRequest', function refuseForeignForms(request, reply, done) {
+    if (!reads || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
     reply.header('cache-control', 'no-store')
-    done(
-      isRead(request.method) || requestSource(request.headers, ownOrigin) === 'trusted'
-        ? undefined
-        : new Refusal('ORIGIN_FORBIDDEN')
-    )
+    if (!reads && requestSource(request.headers, ownOrigin) !== 'trusted') throw new Refusal('ORIGIN_FORBIDDEN')
   })
 
   const aliases = loopbackAliases(publicUrl)
@@ -77,12 +65,12 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
     const asset = theme.assets.get(name)
     if (asset === undefined) throw new Refusal('NOT_FOUND')
     const { v } = request.query as { v?: unknown } // Fastify's parser makes an object
-    const cache = v === asset.version ? `public, max-age=${yearSeconds}, immutable` : 'no-cache'
+    const cache = v === asset.version ? 'public, max-age=31536000, immutable' : 'no-cache'
     return reply.header('cache-control', cache).type(asset.type).send(asset.bytes)
   })
 
   signInRoutes(app, context)
-  accountRoutes(app, context)
+  await accountRoutes(app, context)
   deviceEventStream(app, context, options.openStreams)
 
   app.all('/auth', function redirectToAccount({ method }, reply) {

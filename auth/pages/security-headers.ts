@@ -2,13 +2,13 @@ import type { FastifyHelmetOptions } from '@fastify/helmet'
 import { assetsPath } from './theme.ts'
 
 /**
- * What a built-in page may do: load this gateway's own style and script, send its forms to this origin, and nothing
- * else. It runs no inline code, makes no HTML out of text, and is shown in no frame.
+ * The Content-Security-Policy of a built-in page: it may load this gateway's own style and script, send its forms to this
+ * origin, and nothing else. It runs no inline code, turns no text into HTML, and is shown in no frame.
  */
-export function pagePolicy(publicUrl: string): Record<string, string[]> {
+function contentSecurityPolicy(publicUrl: string): Record<string, string[]> {
   return {
     'default-src': ["'none'"],
-    // By its folder: what else lies on this origin belongs to the upstream.
+    // Only the folder of the assets: the rest of this origin is served by the upstream.
     'script-src': [publicUrl + assetsPath],
     'style-src': ["'self'"],
     'img-src': ["'self'"],
@@ -21,21 +21,25 @@ export function pagePolicy(publicUrl: string): Record<string, string[]> {
   }
 }
 
-/** For `@fastify/helmet`, in the scope of the pages. */
+/** Options of `@fastify/helmet` for the pages. */
 export function helmetOptions(publicUrl: string): FastifyHelmetOptions {
   return {
-    contentSecurityPolicy: { useDefaults: false, directives: pagePolicy(publicUrl) },
+    contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(publicUrl) },
     xFrameOptions: { action: 'deny' },
-    // `no-referrer` would have browsers send `Origin: null` with our own forms; a full address holds reset tokens.
+    // With `no-referrer` browsers would send `Origin: null` with the pages' own forms. A whole address can hold a token.
     referrerPolicy: { policy: 'strict-origin' },
-    // For this host: its subdomains are somebody else's decision.
+    // Whoever runs the subdomains of this host decides about them.
     strictTransportSecurity: publicUrl.startsWith('https:') ? { maxAge: 31_536_000, includeSubDomains: false } : false
   }
 }
 
-/** The same for a refusal that is shown as a page, outside that scope. It has no script. */
+/** The same headers for the page of a refusal, which is sent outside the pages' scope and has no script. */
 export function refusalHeaders(publicUrl: string): Record<string, string> {
-  const policy = Object.entries({ ...pagePolicy(publicUrl), 'script-src': ["'none'"], 'connect-src': ["'none'"] })
+  const policy = Object.entries({
+    ...contentSecurityPolicy(publicUrl),
+    'script-src': ["'none'"],
+    'connect-src': ["'none'"]
+  })
   return {
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Security-Policy': policy.map(([name, values]) => `${name} ${values.join(' ')}`).join(';'),

@@ -133,28 +133,6 @@ function mix(a: Rgb, b: Rgb, share: number): Rgb {
   return [channel(0), channel(1), channel(2)]
 }
 
-/** A file that the pages load. */
-export interface Asset {
-  readonly name: string
-  readonly type: string
-  readonly bytes: Buffer
-  /** A hash of the bytes. */
-  readonly version: string
-  /** The path that it is served under, with the version in its query. */
-  readonly url: string
-}
-
-/** What all pages have in common. */
-export interface Theme {
-  readonly name: string
-  readonly styles: Asset
-  readonly colors: Asset
-  readonly script: Asset
-  readonly logo: Asset
-  /** The four above by their names. */
-  readonly assets: ReadonlyMap<string, Asset>
-}
-
 /** The path under which the assets are served. */
 export const assetsPath = '/auth/assets/'
 
@@ -162,8 +140,11 @@ const defaultAccent: Accent = { light: '#2b57c8', dark: '#8fb0ff' }
 // An accent is seen on the page and on cards. Of these two colours in pages.css, the one that gives it less contrast.
 const backgrounds: Readonly<Record<keyof Accent, Rgb>> = { light: [243, 244, 247], dark: [27, 30, 36] }
 
+/** The name and the assets of all pages. */
+export type Theme = Readonly<ReturnType<typeof createTheme>>
+
 /** Reads the pages' files and the brand's logo. Throws when one of them cannot be read. */
-export function createTheme(brand: Brand, defaultName: string): Theme {
+export function createTheme(brand: Brand, defaultName: string) {
   const { name = defaultName, accent = defaultAccent } = brand
   const { light, dark } = typeof accent === 'string' ? { light: accent, dark: accent } : accent
   const [lightColor, darkColor] = [parseColor(light) ?? black, parseColor(dark) ?? white]
@@ -171,19 +152,13 @@ export function createTheme(brand: Brand, defaultName: string): Theme {
   const styles = asset('pages.css', 'text/css; charset=utf-8', fileOf('pages.css'))
   const script = asset('pages.js', 'text/javascript; charset=utf-8', fileOf('pages.js'))
   const colors = asset('colors.css', 'text/css; charset=utf-8', Buffer.from(colorSheet(lightColor, darkColor)))
-  const logo =
-    brand.logo === undefined
-      ? asset('logo', 'image/svg+xml', Buffer.from(letterLogo(name, lightColor)))
-      : asset(
-          'logo',
-          imageTypes[extname(brand.logo).toLowerCase()] ?? 'application/octet-stream',
-          readFileSync(brand.logo)
-        )
+  const logo = brand.logo === undefined ? letterLogo(name, lightColor) : logoOf(brand.logo)
   const assets = new Map([styles, script, colors, logo].map((one) => [one.name, one]))
   return { name, styles, colors, script, logo, assets }
 }
 
-function asset(name: string, type: string, bytes: Buffer): Asset {
+/** A file that the pages load. Its address changes with its bytes, so that browsers can keep it for ever. */
+function asset(name: string, type: string, bytes: Buffer) {
   const version = createHash('sha256').update(type).update(bytes).digest('base64url').slice(0, 12)
   return { name, type, bytes, version, url: `${assetsPath}${name}?v=${version}` }
 }
@@ -202,8 +177,14 @@ function variables(color: Rgb, background: Rgb): string {
     .join('')
 }
 
-function letterLogo(name: string, color: Rgb): string {
-  const letter = [...name.trim()][0]?.toUpperCase() ?? ''
-  const safe = /^[\p{L}\p{N}]$/u.test(letter) ? letter : ''
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${formatColor(color)}"/><text x="16" y="22.5" font-family="system-ui,sans-serif" font-size="19" font-weight="600" fill="${formatColor(textOn(color))}" text-anchor="middle">${safe}</text></svg>`
+function logoOf(file: string) {
+  return asset('logo', imageTypes[extname(file).toLowerCase()] ?? 'application/octet-stream', readFileSync(file))
+}
+
+/** The name's first letter on the accent; no letter where the name begins with anything else. */
+function letterLogo(name: string, color: Rgb) {
+  const [first = ''] = name.trim().toUpperCase()
+  const letter = /^[\p{L}\p{N}]$/u.test(first) ? first : ''
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${formatColor(color)}"/><text x="16" y="22.5" font-family="system-ui,sans-serif" font-size="19" font-weight="600" fill="${formatColor(textOn(color))}" text-anchor="middle">${letter}</text></svg>`
+  return asset('logo', 'image/svg+xml', Buffer.from(svg))
 }

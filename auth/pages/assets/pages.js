@@ -1,6 +1,6 @@
-// What the pages do beyond HTML. Without it they work too: forms are forms, and a list is as old as its page.
+// What the pages do beyond HTML. Everything works without this script as well, if with less comfort.
 
-// A page out of the browser's memory may belong to somebody who has signed out since.
+// A page that the browser restores from its memory may be of somebody who has signed out since: it is loaded anew.
 addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload()
 })
@@ -14,24 +14,25 @@ for (const time of document.querySelectorAll('time')) {
       : date.toLocaleDateString(undefined, { dateStyle: 'medium' })
 }
 
-for (const input of document.querySelectorAll('input[type=password]')) letShow(input)
+for (const input of document.querySelectorAll('input[type=password]')) addShowButton(input)
 
-if (location.hash !== '') keepPlace(location.hash)
+if (location.hash !== '') keepFragment(location.hash)
 
 for (const form of document.querySelectorAll('form')) form.addEventListener('submit', submitOnce)
 
-const list = document.querySelector('[data-live]')
-if (list !== null) followDevices(list)
+const devices = document.querySelector('[data-live]')
+if (devices !== null) followDevices(devices)
 
-// The part of an address behind # is the browser's alone: it came along, and has to go on with the address to return to.
-function keepPlace(hash) {
+// Browsers send no fragment to the server, but keep it across redirects, so the sign-in page has that of the page which
+// was asked for. It is added to the address to return to.
+function keepFragment(hash) {
   for (const { form } of document.querySelectorAll('input[name=next]')) {
     if (!form.elements.next.value.includes('#')) form.elements.next.value += hash
   }
   for (const link of document.querySelectorAll('a[href*="next="]')) link.hash = hash
 }
 
-function letShow(input) {
+function addShowButton(input) {
   const box = document.createElement('div')
   box.className = 'secret'
   const button = document.createElement('button')
@@ -51,7 +52,7 @@ function letShow(input) {
   input.form.addEventListener('submit', () => show(false))
 }
 
-// A second click would only be counted as a second attempt.
+// A second click on the button would send the form again, and would count as a second attempt.
 function submitOnce(event) {
   const form = event.currentTarget
   if (form.dataset.sent !== undefined) {
@@ -62,35 +63,35 @@ function submitOnce(event) {
   for (const button of form.querySelectorAll('button:not([type=button])')) button.setAttribute('aria-disabled', 'true')
 }
 
-function followDevices(devices) {
-  let source
+function followDevices(list) {
+  let events
   const follow = () => {
-    source?.close()
-    source = undefined
-    // A tab that nobody looks at needs no connection.
+    events?.close()
+    // While its tab is hidden, a page holds no connection.
     if (document.hidden) return
-    source = new EventSource(devices.dataset.live)
-    source.addEventListener('devices', (event) => keepOnly(devices, new Set(JSON.parse(event.data))))
-    // A new password makes a new session of this one: by then the browser may have it, and stays.
-    source.addEventListener('ended', () => setTimeout(() => location.assign('/auth/account'), 300))
+    events = new EventSource(list.dataset.live)
+    events.addEventListener('devices', (event) => keepDevices(list, new Set(JSON.parse(event.data))))
+    // Changing the password ends this session and begins another. The wait gives that form's response the time to set the
+    // new session's cookie, and then the account page loads again instead of the sign-in page.
+    events.addEventListener('ended', () => setTimeout(() => location.assign('/auth/account'), 300))
   }
-  // What a form does to this list is said by the page that comes next.
-  document.addEventListener('submit', () => source?.close())
+  // A form that signs a device out leads to a page that says so: this page has nothing more to show.
+  document.addEventListener('submit', () => events?.close())
   document.addEventListener('visibilitychange', follow)
   follow()
 }
 
-function keepOnly(devices, ids) {
-  const gone = [...devices.querySelectorAll('[data-device]')].filter(({ dataset }) => !ids.has(dataset.device))
+function keepDevices(list, ids) {
+  const gone = [...list.querySelectorAll('[data-device]')].filter(({ dataset }) => !ids.has(dataset.device))
   if (gone.length === 0) return
   const hadFocus = gone.some((item) => item.contains(document.activeElement))
   for (const item of gone) item.remove()
-  // On other pages there are more of them.
-  const all = document.querySelector('.pages') === null
-  document.querySelector('[data-others]').hidden = all && devices.children.length < 2
+  // Links to other pages of devices mean that there are more devices than this list shows.
+  const isWhole = document.querySelector('.pages') === null
+  document.querySelector('[data-others]').hidden = isWhole && list.children.length < 2
   document.querySelector('[data-live-note]').textContent = 'A device was signed out.'
   if (hadFocus) {
-    devices.tabIndex = -1
-    devices.focus()
+    list.tabIndex = -1
+    list.focus()
   }
 }

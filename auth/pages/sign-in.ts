@@ -1,18 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { shortName } from '../input-limits.ts'
-import type { Page } from './html.ts'
-import { formError, noticeText } from './messages.ts'
-import { addPage, identify, type PageContext, redirect, sendPage, type Values, valuesOf } from './page-context.ts'
+import { type Values, valuesOf } from './form-submission.ts'
+import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './html.ts'
+import { type FormError, formError, noticeText } from './messages.ts'
+import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-context.ts'
 import { accountPath, confirmedAddress, returnAddress, signInAddress, withNext } from './return-address.ts'
-import {
-  departurePage,
-  forgotPasswordPage,
-  resetPasswordPage,
-  type SignInView,
-  signInPage,
-  signOutPage,
-  signUpPage
-} from './sign-in-pages.ts'
 
 /** The pages and forms for people who are not signed in, and sign-out. Each of them works without script. */
 export function signInRoutes(app: FastifyInstance, context: PageContext): void {
@@ -37,7 +29,7 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
     return again === undefined && (await identify(context, request, reply)) !== null
   }
 
-  addPage(app, '/auth/sign-in', async function showSignIn(request, reply) {
+  app.get('/auth/sign-in', pageRoute, async function showSignIn(request, reply) {
     const query = valuesOf(request.query)
     const { notice, error: code } = query
     const next = nextOf(query)
@@ -80,7 +72,7 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
     return sendPage(reply, context, departurePage(`On to ${name}`, text, `Go on to ${name}`, url))
   })
 
-  addPage(app, '/auth/sign-out', async function showSignOut(request, reply) {
+  app.get('/auth/sign-out', pageRoute, async function showSignOut(request, reply) {
     const identity = await identify(context, request, reply)
     if (identity === null) return redirect(reply, signInAddress(undefined))
     return sendPage(reply, context, signOutPage(identity.email, nextOf(valuesOf(request.query))))
@@ -94,7 +86,7 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
   })
 
   if (features.signUp) {
-    addPage(app, '/auth/sign-up', async function showSignUp(request, reply) {
+    app.get('/auth/sign-up', pageRoute, async function showSignUp(request, reply) {
       const query = valuesOf(request.query)
       const next = nextOf(query)
       if (await isSignedIn(request, reply, query)) return redirect(reply, next ?? accountPath)
@@ -118,7 +110,7 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
   }
 
   if (features.resetPassword) {
-    addPage(app, '/auth/forgot-password', async function showForgotPassword(request, reply) {
+    app.get('/auth/forgot-password', pageRoute, async function showForgotPassword(request, reply) {
       const { notice } = valuesOf(request.query)
       return show(reply, forgotPasswordPage, { notice: noticeText(notice) })
     })
@@ -128,13 +120,11 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
       const entered = { email, redirectTo: '/auth/reset-password' }
       const { error } = await submitForm(request, reply, '/request-password-reset', entered)
       if (error === undefined) return redirect(reply, '/auth/forgot-password?notice=reset-mail')
-      return show(reply, forgotPasswordPage, {
-        email,
-        error: error.status === 400 ? formError(400, 'INVALID_EMAIL') : error
-      })
+      const emailError = error.status === 400 ? formError(400, 'INVALID_EMAIL') : error
+      return show(reply, forgotPasswordPage, { email, error: emailError })
     })
 
-    addPage(app, '/auth/reset-password', async function showResetPassword(request, reply) {
+    app.get('/auth/reset-password', pageRoute, async function showResetPassword(request, reply) {
       const { token = '' } = valuesOf(request.query)
       if (token === '') return show(reply, forgotPasswordPage, { error: formError(400, 'INVALID_TOKEN') })
       return show(reply, resetPasswordPage, { token })
@@ -146,4 +136,123 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
       return error ? show(reply, resetPasswordPage, { token, error }) : redirect(reply, '/auth/sign-in?notice=reset')
     })
   }
+}
+
+/** What the pages for people who are not signed in show. */
+interface SignInView {
+  readonly features: Features
+  /** The address that the form leads on to. */
+  readonly next?: string | undefined
+  readonly error?: FormError | undefined
+  readonly notice?: string | undefined
+  /** What was entered before, to be corrected. A password is never shown again. */
+  readonly email?: string | undefined
+  readonly name?: string
+  /** The token of the mailed link to a new password. */
+  readonly token?: string
+}
+
+/** /auth/sign-in, with the social providers. */
+function signInPage({ features, next, error, notice, email }: SignInView): Page {
+  const { passwords, signUp, resetPassword } = features
+  const main = html`<div class="card">
+<h1>Sign in</h1>
+${statusBox(notice)}${alertBox(error, ...(passwords ? ['email'] : []))}
+${
+  passwords &&
+  html`<form method="post" action="/auth/sign-in">
+${hidden('next', next)}
+${field({ ...inputs.email, value: email, error, focus: error === undefined })}
+${field(inputs.password)}
+<div class="row"><label class="check"><input type="checkbox" name="rememberMe" checked> Stay signed in</label>
+${resetPassword && html`<a href="/auth/forgot-password">Forgot your password?</a>`}</div>
+<button type="submit">Sign in</button>
+</form>`
+}
+${providerButtons(features, next)}
+</div>
+${signUp && html`<p class="aside">No account yet? <a href="${withNext('/auth/sign-up', next)}">Create one</a></p>`}`
+  return { title: 'Sign in', main }
+}
+
+/** /auth/sign-up. */
+function signUpPage({ features, next, error, name, email }: SignInView): Page {
+  const main = html`<div class="card">
+<h1>Create an account</h1>
+${alertBox(error, 'name', 'email', 'newPassword')}
+<form method="post" action="/auth/sign-up">
+${hidden('next', next)}
+${field({ ...inputs.name, value: name, error, focus: error === undefined })}
+${field({ ...inputs.email, value: email, error })}
+${field({ ...inputs.newPassword, ...features.newPassword, error })}
+<button type="submit">Create account</button>
+</form>
+${providerButtons(features, next)}
+</div>
+<p class="aside">Already have one? <a href="${withNext('/auth/sign-in', next)}">Sign in</a></p>`
+  return { title: 'Create an account', main }
+}
+
+/** /auth/forgot-password. */
+function forgotPasswordPage({ error, notice, email }: SignInView): Page {
+  const main = html`<div class="card">
+<h1>Forgot your password?</h1>
+${statusBox(notice)}${alertBox(error, 'email')}
+<p>Enter your email address, and you get a mail with a link to choose a new one.</p>
+<form method="post" action="/auth/forgot-password">
+${field({ ...inputs.email, value: email, error })}
+<button type="submit">Send the mail</button>
+</form>
+</div>
+<p class="aside"><a href="/auth/sign-in">Back to sign-in</a></p>`
+  return { title: 'Forgot your password?', main }
+}
+
+/** /auth/reset-password. */
+function resetPasswordPage({ features, error, token }: SignInView): Page {
+  const main = html`<div class="card">
+<h1>Choose a new password</h1>
+${alertBox(error, 'newPassword')}
+<p>All devices that are signed in to your account will be signed out.</p>
+<form method="post" action="/auth/reset-password">
+${hidden('token', token)}
+${field({ ...inputs.newPassword, ...features.newPassword, error })}
+<button type="submit">Change the password</button>
+</form>
+</div>
+<p class="aside"><a href="/auth/forgot-password">Ask for a new link</a></p>`
+  return { title: 'New password', main }
+}
+
+/** /auth/sign-out. It asks first: a link to this page, on whatever site, must not be able to sign anybody out. */
+function signOutPage(email: string, next: string | undefined): Page {
+  const main = html`<div class="card">
+<h1>Sign out?</h1>
+<p>You are signed in as <strong>${email}</strong>.</p>
+<form method="post" action="/auth/sign-out">${hidden('next', next)}<button type="submit">Sign out</button></form>
+</div>
+<p class="aside"><a href="/auth/account">Back to your account</a></p>`
+  return { title: 'Sign out', main }
+}
+
+/**
+ * The page between a form and an address outside these pages. Browsers hold every redirect that follows a form against
+ * `form-action`, which allows this origin alone; a page may lead anywhere.
+ */
+function departurePage(title: string, text: string, link: string, url: string): Page {
+  const main = html`<div class="card">
+<h1>${title}</h1>
+<p>${text}</p>
+<a class="button" href="${url}" rel="noreferrer">${link}</a>
+</div>`
+  return { title, main, refreshTo: url }
+}
+
+function providerButtons({ providers, passwords }: Features, next: string | undefined): Html | false {
+  if (providers.length === 0) return false
+  return html`${passwords && html`<p class="or"><span>or</span></p>`}
+<form method="post" action="/auth/sign-in/social" class="providers">
+${hidden('next', next)}
+${providers.map(({ id, name }) => html`<button class="quiet" name="provider" value="${id}">Continue with ${name}</button>`)}
+</form>`
 }
