@@ -1,17 +1,17 @@
-import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/failure-scope.ts'
+import type { ConcurrencyLimit } from '../db/semaphore.ts'
+import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import { type AuthLog, describeError } from './auth-logger.ts'
 import type { Auth } from './better-auth.ts'
 import { AuthFailedError, AuthInputError, RateLimitedError, SessionStoreUnavailableError } from './errors.ts'
 import { answerEvenly } from './even-answers.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
-import type { Turns } from './turns.ts'
 
 export interface AskOptions {
   readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
-  readonly passwordTurns: Turns
+  readonly passwordTurns: ConcurrencyLimit
   readonly log: Pick<AuthLog, 'error'>
   /** Is handed what goes on after an answer; it never rejects. By default it is left to itself. */
   readonly background?: ((task: Promise<void>) => void) | undefined

@@ -1,6 +1,7 @@
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
+import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { type AuthLog, createAuthLogger } from './auth-logger.ts'
 import { distrustOverlong } from './authorities.ts'
@@ -13,7 +14,6 @@ import { hashInTurn } from './passwords.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { mostRows, revokeAllOthers } from './revocation.ts'
 import { cookiePrefix } from './session-cookie.ts'
-import type { Turns } from './turns.ts'
 
 export interface AuthOptions {
   readonly database: Database
@@ -30,7 +30,7 @@ export interface AuthOptions {
   readonly errorUrl?: string | undefined
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
-  readonly passwordTurns: Turns
+  readonly passwordTurns: ConcurrencyLimit
   readonly log: AuthLog
   readonly changes: SessionChanges
   /** Is handed what goes on after an answer, mails above all; it never rejects. By default it is left to itself. */

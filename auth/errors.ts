@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import createError from '@fastify/error'
-import { failureKind } from '../db/failure-scope.ts'
+import { failureKind } from '../db/store-failure-context.ts'
 
 const RateLimited = createError('RATE_LIMITED', 'RATE_LIMITED', 429)
 const SessionStoreUnavailable = createError('SESSION_STORE_UNAVAILABLE', 'SESSION_STORE_UNAVAILABLE', 503)

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { PooledConnectionError } from '../db/errors.ts'
+import { runLater } from '../db/timeout.ts'
 import type { AuthLog } from './auth-logger.ts'
 import { describeError } from './auth-logger.ts'
 import type { SessionResolver } from './session-resolver.ts'
@@ -33,7 +34,7 @@ const slowestRetryMs = 1_500
  * because nobody knows what was said meanwhile. Never rejects.
  */
 export function followSessionEvents(options: SessionEventsOptions): SessionEvents {
-  const { database, sessions, log, later = laterByTimer, random = Math.random } = options
+  const { database, sessions, log, later = runLater, random = Math.random } = options
   let state: 'opening' | 'listening' | 'lost' | 'impossible' | 'stopped' = 'opening'
   let failures = 0
   let callOff = () => {}
@@ -84,10 +85,4 @@ export function followSessionEvents(options: SessionEventsOptions): SessionEvent
       await stopListening?.()
     }
   }
-}
-
-function laterByTimer(ms: number, work: () => void): () => void {
-  const timer = setTimeout(work, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

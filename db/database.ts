@@ -69,19 +69,3 @@ export interface Database extends ExtendedSchema {
   /** Ends every connection within a few seconds, answered or not. May be called again. Never rejects. */
   close(): Promise<void>
 }
-
-/**
- * Opens the database. With pg and neon nothing is connected until it is used; with pglite the directory is locked and
- * opened. Throws `DATABASE_URL_MISSING`, `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
- */
-export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  // Each driver is loaded only when it is the one: PGlite alone costs 0.3 s and 250 MB.
-  switch (options.driver) {
-    case 'pglite':
-      return (await import('./drivers/pglite.ts')).openPglite(options)
-    case 'pg':
-      return (await import('./drivers/pg.ts')).openPg(options)
-    case 'neon':
-      return (await import('./drivers/neon.ts')).openNeon(options)
-  }
-}

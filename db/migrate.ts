@@ -6,9 +6,9 @@ import { compareTables, type Difference } from './adoption.ts'
 import { rowsOf } from './catalog.ts'
 import type { Database, GatehouseDb } from './database.ts'
 import { AdoptionMismatchError, AdoptionRequiredError, MigrationsPendingError } from './errors.ts'
-import { sqlState } from './failure-scope.ts'
 import journal from './migrations/meta/_journal.json' with { type: 'json' }
 import { applyPluginTables, canBeAdded, comparePluginTables } from './plugin-migration.ts'
+import { sqlState } from './store-failure-context.ts'
 
 /** What stands between the database and this version. */
 export interface MigrationState {

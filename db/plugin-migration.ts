@@ -4,7 +4,7 @@ import { compareTable, type Difference, definitionOf, tableNames } from './adopt
 import { emptyTable, readCatalog } from './catalog.ts'
 import type { GatehouseDb } from './database.ts'
 import { PluginTablesError } from './errors.ts'
-import { sqlState } from './failure-scope.ts'
+import { sqlState } from './store-failure-context.ts'
 
 type Queryable = Pick<GatehouseDb, 'execute'>
 

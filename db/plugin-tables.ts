@@ -13,8 +13,8 @@ import {
   text,
   type UpdateDeleteAction
 } from 'drizzle-orm/pg-core'
-import { instant } from './instant.ts'
 import * as schema from './schema.ts'
+import { timestamp } from './timestamp.ts'
 
 /** A column that a plugin of BetterAuth wants. */
 export interface PluginColumn {
@@ -122,7 +122,7 @@ function builderOfType(name: string, type: PluginColumn['type']): PgColumnBuilde
     case 'bigint':
       return bigint(name, { mode: 'number' })
     case 'instant':
-      return instant(name)
+      return timestamp(name)
     case 'json':
       return jsonb(name)
     case 'text[]':

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { within } from './drivers/within.ts'
-import { sqlState } from './failure-scope.ts'
-import { readInstant } from './instant.ts'
 import { session, user } from './schema.ts'
+import { sqlState } from './store-failure-context.ts'
+import { withTimeout } from './timeout.ts'
+import { readTimestamp } from './timestamp.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch; whether it has expired is the caller's question. */
 export interface SessionRecord {
@@ -33,9 +33,9 @@ export interface AdminColumns {
   readonly defaultRole: string
 }
 
-// A statement of this name is there already, or is not. That is how it is where a pooler lends connections by the
-// transaction: whoever prepared it may not be who asks for it.
-const misnamed = new Set(['42P05', '26000'])
+// A statement of this name is there already, or is not: a pooler that lends connections by the transaction gives one on
+// which somebody else prepared statements, or nobody did. Or the tables have changed since it was prepared.
+const misnamed = new Set(['42P05', '26000', '0A000'])
 
 /**
  * The one hot query, with the admin plugin's columns where it is switched on. The reader answers null for an unknown
@@ -80,7 +80,7 @@ export function createSessionReader(
 
   return async function readSession(token) {
     const looked = look(token).catch(throwWithoutParameters)
-    const [row] = await within(database.patienceMs, looked, 'the session was not read in time')
+    const [row] = await withTimeout(database.patienceMs, looked, 'the session was not read in time')
     if (row === undefined) return null
     const { banned, banExpires, ...found } = row
     return {
@@ -111,7 +111,7 @@ function roleOf({ role, impersonatedBy }: AdminColumns) {
 }
 
 function banOf({ banned, banExpires }: AdminColumns) {
-  return { banned: column<boolean>(user, banned), banExpires: column<Date>(user, banExpires).mapWith(readInstant) }
+  return { banned: column<boolean>(user, banned), banExpires: column<Date>(user, banExpires).mapWith(readTimestamp) }
 }
 
 function column<T>(table: typeof user | typeof session, name: string): SQL<T | null> {

@@ -1,4 +1,4 @@
-import { sqlState } from '../db/failure-scope.ts'
+import { sqlState } from '../db/store-failure-context.ts'
 import { ConfigError } from './config.ts'
 
 /** What a command that could not do its work says on stderr, and its exit status: 1 failed, 2 wrong usage or configuration. */

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type AuthLog, describeError } from '../auth/auth-logger.ts'
 import type { Database } from '../db/database.ts'
 import { type SweptTable, sweepBatch, sweptTables } from '../db/housekeeping.ts'
+import { runLater } from '../db/timeout.ts'
 
 export interface HousekeepingOptions {
   readonly database: Pick<Database, 'db' | 'awake'>
@@ -27,7 +28,7 @@ const lookEveryMs = 30_000
  * nothing of it is on its way. Never rejects.
  */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
-  const { database, log, onlyWhileAwake, later = laterByTimer, random = Math.random } = options
+  const { database, log, onlyWhileAwake, later = runLater, random = Math.random } = options
   const stopping = new AbortController()
   let callOff = () => {}
   let running: Promise<void> = Promise.resolve()
@@ -85,10 +86,4 @@ export async function sweepAll(
     }
   }
   return removed
-}
-
-function laterByTimer(ms: number, work: () => void): () => void {
-  const timer = setTimeout(work, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

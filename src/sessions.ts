@@ -1,16 +1,16 @@
 import type { Logger } from 'pino'
 import { adminColumns } from '../auth/admin-plugin.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
-import { createElapsed } from '../auth/elapsed.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
 import { createCookieSigner, withTokenNames } from '../auth/session-cookie.ts'
 import { subjectOf } from '../auth/session-decision.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
-import type { Turns } from '../auth/turns.ts'
 import type { Database } from '../db/database.ts'
-import { within } from '../db/drivers/within.ts'
+import { createMonotonicClock } from '../db/monotonic-clock.ts'
+import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createExpiryReader, createSessionReader, createUserReader } from '../db/sessions.ts'
+import { withTimeout } from '../db/timeout.ts'
 import type { Background } from './background.ts'
 import { ConfigError } from './config.ts'
 import type { Settings } from './settings.ts'
@@ -22,7 +22,7 @@ export interface SessionParts {
   readonly secret: string
   readonly database: Database
   readonly limits: RateLimits
-  readonly passwordTurns: Turns
+  readonly passwordTurns: ConcurrencyLimit
   readonly background: Background
   readonly log: Logger
   /** Whether sessions that end elsewhere are heard of right now. */
@@ -83,7 +83,7 @@ export async function createSessions(
       const cookie = withTokenNames(cookieHeader)
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
-      const { headers } = await within(database.patienceMs, refreshed, 'the session was not refreshed in time')
+      const { headers } = await withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
       return headers.getSetCookie()
     },
     sliding: {
@@ -98,7 +98,7 @@ export async function createSessions(
       staleMs: config.session.staleIfErrorMs
     },
     now: Date.now,
-    elapsed: createElapsed()
+    elapsed: createMonotonicClock()
   })
   return { auth, sessions, sessionCookie, live }
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { failureKind, watchStoreFailures } from '../../db/failure-scope.ts'
 import type { SessionList } from '../../db/session-list.ts'
+import { failureKind, watchStoreFailures } from '../../db/store-failure-context.ts'
 import type { Auth } from '../better-auth.ts'
 import { AuthFailedError, AuthInputError, SessionStoreUnavailableError, sessionReadFailed } from '../errors.ts'
 import type { Identity } from '../identity.ts'

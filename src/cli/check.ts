@@ -1,7 +1,10 @@
-import { readClock } from '../../db/clock.ts'
-import { type Database, openDatabase } from '../../db/database.ts'
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { rowsOf } from '../../db/catalog.ts'
+import type { Database } from '../../db/database.ts'
 import { PooledConnectionError } from '../../db/errors.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { warningsOf } from '../announce.ts'
 import type { Config } from '../config.ts'
 import { databaseOptions } from '../database-options.ts'
@@ -93,9 +96,12 @@ async function checkEvents(database: Database, { session }: Config): Promise<Che
   }
 }
 
-async function checkClock(database: Database): Promise<CheckResult> {
+const clockRows = z.tuple([z.object({ now: z.coerce.number() })])
+
+async function checkClock({ db }: Database): Promise<CheckResult> {
   const sent = Date.now()
-  const theirs = await readClock(database)
+  const answer = await rowsOf(db, sql`select (extract(epoch from clock_timestamp()) * 1000)::text as now`)
+  const [{ now: theirs }] = clockRows.parse(answer)
   const received = Date.now()
   // The answer was made at some moment between the two; only what no such moment explains is a difference.
   const offMs = Math.max(theirs - received, sent - theirs, 0)

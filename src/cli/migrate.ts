@@ -1,5 +1,5 @@
-import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { databaseOptions } from '../database-options.ts'
 import { describeDatabaseFailure, type Failure } from '../failure.ts'
 import type { Settings } from '../settings.ts'

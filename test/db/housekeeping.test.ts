@@ -1,6 +1,7 @@
 import t from 'tap'
-import { type Database, openDatabase } from '../../db/database.ts'
+import type { Database } from '../../db/database.ts'
 import { marginMs, sweepBatch } from '../../db/housekeeping.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { session, user, verification } from '../../db/schema.ts'
 import { createSessionReader } from '../../db/sessions.ts'
 import { eachDatabase } from '../support/databases.ts'

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openDatabase } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { session, user, verification } from '../../db/schema.ts'
 import { startHousekeeping, sweepAll } from '../../src/housekeeping.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'

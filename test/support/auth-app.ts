@@ -10,9 +10,10 @@ import { createPasswordTurns } from '../../auth/passwords.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import { authRoutes } from '../../auth/routes.ts'
-import type { Turns } from '../../auth/turns.ts'
-import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import type { Database, DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
+import type { ConcurrencyLimit } from '../../db/semaphore.ts'
 import { createLogger } from '../../src/logging.ts'
 import { createRefuse } from '../../src/problem.ts'
 import { makeEmbedded } from './embedded-database.ts'
@@ -24,7 +25,7 @@ export interface AuthAppOptions {
   limits?: RateLimitOptions
   maxBodyBytes?: number
   bodies?: BodyLimitsByPath
-  passwordTurns?: Turns
+  passwordTurns?: ConcurrencyLimit
   /** Who is told of what ends; by default it is noted. */
   changes?: SessionChanges
   /** A migrated one; by default an embedded one of its own. */
