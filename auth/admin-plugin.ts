@@ -1,6 +1,6 @@
 import { getAuthTables } from 'better-auth/db'
-import { snakeCase } from '../db/plugin-tables.ts'
-import { type AdminColumns, endOfBan, isBanned } from '../db/sessions.ts'
+import { snakeCase } from '../db/plugin-schema.ts'
+import { type AdminColumns, endOfBan, isBanned } from '../db/session-queries.ts'
 import type { Auth } from './better-auth.ts'
 import type { AuthExtension } from './extension.ts'
 

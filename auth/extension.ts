@@ -15,8 +15,13 @@ const owned = {
   experimental: 'is not supported: what it does may change from patch to patch'
 } as const
 
+const tableReason = "cannot be changed: the four tables are the gateway's"
+const ownTable = { modelName: tableReason, fields: tableReason, additionalFields: tableReason } as const
+
 const ownedIn = {
+  user: ownTable,
   session: {
+    ...ownTable,
     cookieCache: 'would answer for sessions that are gone; the gateway has its own cache, SESSION_CACHE_TTL',
     storeSessionInDatabase: 'is always so: the gateway reads sessions from the database',
     preserveSessionInDatabase: 'would keep rows of sessions that have ended',
@@ -26,8 +31,11 @@ const ownedIn = {
     disableSignUp: 'comes from PUBLIC_SIGN_UP',
     revokeSessionsOnPasswordReset: 'is always so: a reset ends every session of the user'
   },
-  account: { skipStateCookieCheck: "would let an attacker sign a visitor in to the attacker's account" },
-  verification: { storeInDatabase: 'is always so' },
+  account: {
+    ...ownTable,
+    skipStateCookieCheck: "would let an attacker sign a visitor in to the attacker's account"
+  },
+  verification: { ...ownTable, storeInDatabase: 'is always so' },
   onAPIError: {
     throw: 'is always so: the gateway words and logs errors',
     onError: 'is not supported: the gateway words and logs errors'
@@ -47,19 +55,13 @@ const ownedIn = {
   }
 } as const
 
-const tableReason = "cannot be changed: the four tables are the gateway's"
-const tables = ['user', 'session', 'account', 'verification'] as const
-const tableKeys = ['modelName', 'fields', 'additionalFields'] as const
-
 type Group = keyof typeof ownedIn
-type Table = (typeof tables)[number]
-type TableKey = (typeof tableKeys)[number]
-type OwnedKeyOf<G> = (G extends Group ? keyof (typeof ownedIn)[G] : never) | (G extends Table ? TableKey : never)
+type OwnedKeyOf<G> = G extends Group ? keyof (typeof ownedIn)[G] : never
 type Part<G extends keyof BetterAuthOptions> = Partial<Omit<NonNullable<BetterAuthOptions[G]>, OwnedKeyOf<G>>>
 
 /** What `auth` in the policy file may say: BetterAuth's options without those that are Gatehouse's own. */
-export type AuthExtension = Omit<BetterAuthOptions, keyof typeof owned | Group | Table> & {
-  [G in Group | Table]?: Part<G> | undefined
+export type AuthExtension = Omit<BetterAuthOptions, keyof typeof owned | Group> & {
+  [G in Group]?: Part<G> | undefined
 } & {
   /** Short for `emailAndPassword.sendResetPassword`: sends the mail that lets a user choose a new password. */
   sendResetPassword?: NonNullable<BetterAuthOptions['emailAndPassword']>['sendResetPassword'] | undefined
@@ -94,7 +96,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function groupProblems(group: string, value: Record<string, unknown>): string[] {
   const reasons: Record<string, string> = { ...Object.entries(ownedIn).find(([name]) => name === group)?.[1] }
-  if (tables.some((table) => table === group)) for (const key of tableKeys) reasons[key] = tableReason
   return Object.keys(value).flatMap((key) => {
     if (value[key] === undefined) return []
     const reason = Object.hasOwn(reasons, key) ? reasons[key] : undefined

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isBanned, type SessionRecord } from '../db/sessions.ts'
+import { isBanned, type SessionRecord } from '../db/session-queries.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
 import type { SessionReference } from './live-sessions.ts'
 

@@ -1,4 +1,4 @@
-import type { SessionRecord } from '../db/sessions.ts'
+import type { SessionRecord } from '../db/session-queries.ts'
 import { anonymous, type Identity, type SessionVerdict } from './identity.ts'
 import type { LiveSessions, TieOptions } from './live-sessions.ts'
 import { type Held, SessionCache } from './session-cache.ts'

@@ -5,9 +5,9 @@ import { timestamp } from './timestamp.ts'
 const now = sql`now()`
 const touch = () => new Date()
 
-/** The columns of the four tables, made anew by each call: a table with more columns begins with these. */
+/** The columns of the four tables without those that plugins of BetterAuth add. */
 export const columns = {
-  user: () => ({
+  user: {
     id: text('id').primaryKey(),
     name: text('name').notNull(),
     email: text('email').notNull().unique(),
@@ -15,8 +15,8 @@ export const columns = {
     image: text('image'),
     createdAt: timestamp('created_at').default(now).notNull(),
     updatedAt: timestamp('updated_at').default(now).$onUpdate(touch).notNull()
-  }),
-  session: () => ({
+  },
+  session: {
     id: text('id').primaryKey(),
     expiresAt: timestamp('expires_at').notNull(),
     token: text('token').notNull().unique(),
@@ -27,8 +27,8 @@ export const columns = {
     userId: text('user_id')
       .notNull()
       .references((): AnyPgColumn => user.id, { onDelete: 'cascade' })
-  }),
-  account: () => ({
+  },
+  account: {
     id: text('id').primaryKey(),
     accountId: text('account_id').notNull(),
     providerId: text('provider_id').notNull(),
@@ -44,32 +44,32 @@ export const columns = {
     password: text('password'),
     createdAt: timestamp('created_at').default(now).notNull(),
     updatedAt: timestamp('updated_at').$onUpdate(touch).notNull()
-  }),
-  verification: () => ({
+  },
+  verification: {
     id: text('id').primaryKey(),
     identifier: text('identifier').notNull(),
     value: text('value').notNull(),
     expiresAt: timestamp('expires_at').notNull(),
     createdAt: timestamp('created_at').default(now).notNull(),
     updatedAt: timestamp('updated_at').default(now).$onUpdate(touch).notNull()
-  })
+  }
 }
 
 /** A person. */
-export const user = pgTable('user', columns.user())
+export const user = pgTable('user', columns.user)
 
 /** One signed-in browser. Deleting the row ends it. */
-export const session = pgTable('session', columns.session(), (table) => [index('session_userId_idx').on(table.userId)])
+export const session = pgTable('session', columns.session, (table) => [index('session_userId_idx').on(table.userId)])
 
 /** One way to sign in: the password (hashed), or a social provider's account. */
-export const account = pgTable('account', columns.account(), (table) => [index('account_userId_idx').on(table.userId)])
+export const account = pgTable('account', columns.account, (table) => [index('account_userId_idx').on(table.userId)])
 
-/** What was sent to be given back: email verification and password reset tokens. */
-export const verification = pgTable('verification', columns.verification(), (table) => [
+/** Tokens that were mailed to a user: for verifying an email address and for resetting a password. */
+export const verification = pgTable('verification', columns.verification, (table) => [
   index('verification_identifier_idx').on(table.identifier)
 ])
 
-/** BetterAuth's joined look-ups go along these. */
+/** A user's sessions and accounts. BetterAuth joins tables along such relations. */
 export const userRelations = relations(user, ({ many }) => ({ sessions: many(session), accounts: many(account) }))
 
 /** A session's user. */

@@ -1,42 +1,38 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { type AuthLog, describeError } from '../auth/auth-logger.ts'
 import type { Database } from '../db/database.ts'
-import { type SweptTable, sweepBatch, sweptTables } from '../db/housekeeping.ts'
+import { removeExpired } from '../db/expired-rows.ts'
 import { runLater } from '../db/timeout.ts'
 
 export interface HousekeepingOptions {
   readonly database: Pick<Database, 'db' | 'awake'>
   readonly log: Pick<AuthLog, 'info' | 'warn'>
-  /** Sweeps only when the database was in use a moment ago, so that one that scales to zero is not woken for it. */
+  /** Removes rows only when the database was in use a moment ago, so that one that scales to zero is not woken for it. */
   readonly onlyWhileAwake: boolean
-  /** Runs work after so many milliseconds; answers how to call it off. */
+  /** Runs work after so many milliseconds; returns what cancels it. */
   readonly later?: (ms: number, work: () => void) => () => void
   /** From 0 to 1. */
   readonly random?: () => number
 }
 
-// So many rows are gone in a few milliseconds, and then the database has a breath.
-const batchSize = 250
-const pauseMs = 100
 const firstMs = 5 * 60_000
 const everyMs = 60 * 60_000
 const lookEveryMs = 30_000
 
 /**
- * Removes expired sessions and verifications in small batches: some minutes after the start, then every hour, spread so
- * that replicas do not come at once. A failure is logged once and tried again. Answers how to stop, which resolves once
- * nothing of it is on its way. Never rejects.
+ * Removes expired sessions and verifications some minutes after the start and then every hour, at random moments around
+ * these, so that replicas do not come at once. A failure is logged once and tried again. Returns what stops it, which
+ * resolves once nothing of it is going on. Never rejects.
  */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
   const { database, log, onlyWhileAwake, later = runLater, random = Math.random } = options
   const stopping = new AbortController()
-  let callOff = () => {}
-  let running: Promise<void> = Promise.resolve()
+  let cancel = () => {}
+  let running = Promise.resolve()
   let failing = false
 
   function next(ms: number): void {
-    callOff = later(ms, () => {
-      // Nobody is asked here: the database is left asleep until a request needs it.
+    cancel = later(ms, () => {
+      // `awake` asks nobody: a database that sleeps is not woken, and is looked at again soon.
       if (onlyWhileAwake && !database.awake()) next(lookEveryMs)
       else running = run()
     })
@@ -44,7 +40,7 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
 
   async function run(): Promise<void> {
     try {
-      const removed = await sweepAll(database, stopping.signal)
+      const removed = await removeExpired(database, stopping.signal)
       failing = false
       if (Object.values(removed).some((count) => count > 0)) log.info({ removed }, 'what had expired was removed')
     } catch (error) {
@@ -62,28 +58,7 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
   next(spread(firstMs))
   return async () => {
     stopping.abort()
-    callOff()
+    cancel()
     await running
   }
-}
-
-/**
- * Removes all that has expired, batch by batch with a pause after each, until nothing is left, another process is found
- * at it, or the signal comes; answers how many rows of each table. Rejects when the database cannot answer.
- */
-export async function sweepAll(
-  database: Pick<Database, 'db'>,
-  signal: AbortSignal
-): Promise<Record<SweptTable, number>> {
-  const removed: Record<SweptTable, number> = { session: 0, verification: 0 }
-  for (const table of sweptTables) {
-    while (!signal.aborted) {
-      const batch = await sweepBatch(database, table, { limit: batchSize, now: Date.now() })
-      removed[table] += batch.removed
-      if (!batch.mine) return removed
-      if (batch.removed < batchSize) break
-      await wait(pauseMs, undefined, { signal }).catch(() => {})
-    }
-  }
-  return removed
 }

@@ -9,7 +9,7 @@ import { createSessionResolver, type SessionResolver } from '../auth/session-res
 import type { Database } from '../db/database.ts'
 import { createMonotonicClock } from '../db/monotonic-clock.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
-import { createExpiryReader, createSessionReader, createUserReader } from '../db/sessions.ts'
+import { createExpiryReader, createSessionReader, createUserReader } from '../db/session-queries.ts'
 import { withTimeout } from '../db/timeout.ts'
 import type { Background } from './background.ts'
 import { ConfigError } from './config.ts'

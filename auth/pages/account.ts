@@ -1,4 +1,4 @@
-import type { SessionPage } from '../../db/session-list.ts'
+import type { SessionPage } from '../../db/session-queries.ts'
 import { deviceEventsAddress } from './device-events.ts'
 import { type Device, devicesAPage } from './devices.ts'
 import { newPassword } from './entrance.ts'

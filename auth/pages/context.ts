@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { SessionList } from '../../db/session-list.ts'
+import type { SessionList } from '../../db/session-queries.ts'
 import { failureKind, watchStoreFailures } from '../../db/store-failure-context.ts'
 import type { Auth } from '../better-auth.ts'
 import { AuthFailedError, AuthInputError, SessionStoreUnavailableError, sessionReadFailed } from '../errors.ts'

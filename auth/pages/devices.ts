@@ -1,5 +1,5 @@
 import { parse } from 'bowser'
-import type { ListedSession } from '../../db/session-list.ts'
+import type { ListedSession } from '../../db/session-queries.ts'
 import type { SessionReference } from '../live-sessions.ts'
 import { subjectOf } from '../session-decision.ts'
 

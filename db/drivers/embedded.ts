@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
-import { extendSchema } from '../plugin-tables.ts'
+import { extendSchema } from '../plugin-schema.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { defaults, StoreClient, unlimited } from './store-client.ts'
 

@@ -2,7 +2,7 @@ import { Client, type ClientConfig, Pool } from '@neondatabase/serverless'
 import { WebSocket } from 'ws'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
-import { extendSchema } from '../plugin-tables.ts'
+import { extendSchema } from '../plugin-schema.ts'
 import { createNetworkedDatabase } from './networked.ts'
 import { defaults, type WirePool } from './store-client.ts'
 

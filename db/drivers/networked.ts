@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { NotificationQueueFullError, NotificationsNotHeardError, PooledConnectionError } from '../errors.ts'
-import type { ExtendedSchema } from '../plugin-tables.ts'
+import type { ExtendedSchema } from '../plugin-schema.ts'
 import { failureReporter } from '../store-failure-context.ts'
 import { withTimeout } from '../timeout.ts'
 import { defaults, type RunStatement, StoreClient, type WireClient, type WirePool } from './store-client.ts'

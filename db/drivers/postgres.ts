@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
-import { extendSchema } from '../plugin-tables.ts'
+import { extendSchema } from '../plugin-schema.ts'
 import { createNetworkedDatabase, isPooler } from './networked.ts'
 import { defaults } from './store-client.ts'
 

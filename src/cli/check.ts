@@ -1,6 +1,5 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { rowsOf } from '../../db/catalog.ts'
 import type { Database } from '../../db/database.ts'
 import { PooledConnectionError } from '../../db/errors.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
@@ -96,12 +95,12 @@ async function checkEvents(database: Database, { session }: Config): Promise<Che
   }
 }
 
-const clockRows = z.tuple([z.object({ now: z.coerce.number() })])
+const clockRows = z.object({ rows: z.tuple([z.object({ now: z.coerce.number() })]) })
 
 async function checkClock({ db }: Database): Promise<CheckResult> {
   const sent = Date.now()
-  const answer = await rowsOf(db, sql`select (extract(epoch from clock_timestamp()) * 1000)::text as now`)
-  const [{ now: theirs }] = clockRows.parse(answer)
+  const answer = await db.execute(sql`select (extract(epoch from clock_timestamp()) * 1000)::text as now`)
+  const [{ now: theirs }] = clockRows.parse(answer).rows
   const received = Date.now()
   // The answer was made at some moment between the two; only what no such moment explains is a difference.
   const offMs = Math.max(theirs - received, sent - theirs, 0)

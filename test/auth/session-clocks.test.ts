@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { createMonotonicClock } from '../../db/monotonic-clock.ts'
-import type { SessionRecord } from '../../db/sessions.ts'
+import type { SessionRecord } from '../../db/session-queries.ts'
 import { day, sessionWorld } from '../support/session-world.ts'
 
 const minute = 60_000

@@ -10,7 +10,7 @@ import { createCookieSigner } from '../../auth/session-cookie.ts'
 import { createSessionResolver } from '../../auth/session-resolver.ts'
 import { migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'
 
 const secret = 'a secret of at least thirty-two characters'

@@ -7,7 +7,7 @@ import type { Database } from '../../db/database.ts'
 import { inspectMigrations, migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import * as schema from '../../db/schema.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 const postgres = await startPostgres(t)

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import type { DatabaseOptions } from '../../db/database.ts'
 import { openDatabase } from '../../db/open-database.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 
 const patience = { connectionTimeoutMs: 200, statementTimeoutMs: 200 }
 

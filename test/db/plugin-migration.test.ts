@@ -4,7 +4,7 @@ import { pluginTables } from '../../auth/plugin-tables.ts'
 import { inspectMigrations, migrate, requireMigrated } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { session, user } from '../../db/schema.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { runScript } from '../support/child.ts'
 import { startPostgres } from '../support/postgres.ts'
 

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
+import { removeExpired } from '../../db/expired-rows.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { session, user, verification } from '../../db/schema.ts'
-import { startHousekeeping, sweepAll } from '../../src/housekeeping.ts'
+import { startHousekeeping } from '../../src/housekeeping.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'
 import { until } from '../support/until.ts'
 
@@ -143,5 +144,5 @@ t.test('stopping waits for the batch that is on its way and begins no other', as
 
 t.test('nothing is left of many batches', async (t) => {
   const database = await expiredRows(t, 600)
-  t.same(await sweepAll(database, new AbortController().signal), { session: 600, verification: 600 })
+  t.same(await removeExpired(database, new AbortController().signal), { session: 600, verification: 600 })
 })

@@ -5,7 +5,7 @@ import {
   type SessionResolver,
   type SessionResolverOptions
 } from '../../auth/session-resolver.ts'
-import type { SessionRecord } from '../../db/sessions.ts'
+import type { SessionRecord } from '../../db/session-queries.ts'
 
 export const day = 86_400_000
 export const signer = createCookieSigner('a secret of at least thirty-two characters')

@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { Database } from '../../db/database.ts'
-import { marginMs, sweepBatch } from '../../db/housekeeping.ts'
+import { marginMs, removeBatch } from '../../db/expired-rows.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { session, user, verification } from '../../db/schema.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { eachDatabase } from '../support/databases.ts'
 
 const now = Date.now()
@@ -40,24 +40,24 @@ eachDatabase(t, async (t, { options, postgres }) => {
         expiresAt: new Date(now + day * marginMs)
       }))
     )
-    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
-    t.same(await sweepBatch(database, 'verification', { limit, now }), { mine: true, removed: 1 })
-    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 0 })
+    t.same(await removeBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
+    t.same(await removeBatch(database, 'verification', { limit, now }), { mine: true, removed: 1 })
+    t.same(await removeBatch(database, 'session', { limit, now }), { mine: true, removed: 0 })
     t.same(await idsOf(database), ['day -0.1', 'day -0.99', 'day 0.1', 'day 7'])
     t.equal((await database.db.select().from(verification)).length, 4)
   })
 
   await t.test('neither clock alone removes a session, however far ahead it is', async (t) => {
-    t.same(await sweepBatch(database, 'session', { limit, now: now + 365 * marginMs }), { mine: true, removed: 0 })
+    t.same(await removeBatch(database, 'session', { limit, now: now + 365 * marginMs }), { mine: true, removed: 0 })
     await expired(1)
-    t.same(await sweepBatch(database, 'session', { limit, now: now - 365 * marginMs }), { mine: true, removed: 0 })
-    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
+    t.same(await removeBatch(database, 'session', { limit, now: now - 365 * marginMs }), { mine: true, removed: 0 })
+    t.same(await removeBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
   })
 
   await t.test('a batch is no larger than it is allowed to be', async (t) => {
     await expired(250)
     const batches = []
-    for (let i = 0; i < 3; i++) batches.push(await sweepBatch(database, 'session', { limit, now }))
+    for (let i = 0; i < 3; i++) batches.push(await removeBatch(database, 'session', { limit, now }))
     t.same(
       batches.map(({ removed }) => removed),
       [100, 100, 50]
@@ -74,7 +74,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
     await database.withDirectClient(async (client) => {
       await client.query('begin')
       await client.query(`select 1 from session where id = 'held-0' for update`)
-      t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 }, 'the other one goes')
+      t.same(await removeBatch(database, 'session', { limit, now }), { mine: true, removed: 1 }, 'the other one goes')
       await client.query('rollback')
     })
     t.same(
@@ -83,7 +83,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
     )
     await database.withDirectClient(async (sweeping) => {
       await sweeping.query('begin')
-      await sweepBatch({ db: sweeping.db }, 'session', { limit, now })
+      await removeBatch({ db: sweeping.db }, 'session', { limit, now })
       // Its transaction is still open.
       await database.db.insert(session).values(sessionRow('new', now + marginMs))
       t.ok(await createSessionReader(database)('token-new'), 'who signs in meanwhile is signed in')
@@ -100,12 +100,12 @@ eachDatabase(t, async (t, { options, postgres }) => {
     await expired(2, 'once')
     await database.withDirectClient(async (first) => {
       await first.query('begin')
-      t.same(await sweepBatch({ db: first.db }, 'session', { limit: 1, now }), { mine: true, removed: 1 })
-      t.same(await sweepBatch(database, 'session', { limit, now }), { mine: false, removed: 0 })
-      t.same(await sweepBatch(database, 'verification', { limit, now }), { mine: false, removed: 0 })
+      t.same(await removeBatch({ db: first.db }, 'session', { limit: 1, now }), { mine: true, removed: 1 })
+      t.same(await removeBatch(database, 'session', { limit, now }), { mine: false, removed: 0 })
+      t.same(await removeBatch(database, 'verification', { limit, now }), { mine: false, removed: 0 })
       await first.query('commit')
     })
-    t.same(await sweepBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
+    t.same(await removeBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
   })
 
   await t.test('it finds what has expired without reading the table', async (t) => {
@@ -124,7 +124,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
       }
       await client.query('begin')
       const before = await read()
-      await sweepBatch({ db: client.db }, 'session', { limit, now })
+      await removeBatch({ db: client.db }, 'session', { limit, now })
       t.equal(await read(), before)
       await client.query('select count(*) from session where user_agent is null')
       t.ok((await read()) > before, 'a reading of the table would have been counted')

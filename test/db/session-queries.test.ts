@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Database } from '../../db/database.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { session, user } from '../../db/schema.ts'
-import { createSessionReader } from '../../db/sessions.ts'
+import { createSessionReader } from '../../db/session-queries.ts'
 import { eachDatabase } from '../support/databases.ts'
 
 const createdAt = new Date('2026-03-29T01:30:00.123Z')

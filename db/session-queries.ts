@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto'
+import { and, count, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
+import { session, user } from './schema.ts'
+import { sqlState } from './store-failure-context.ts'
+import { withTimeout } from './timeout.ts'
+import { readTimestamp } from './timestamp.ts'
+
+/** A session with its user, as stored. Times in ms since the epoch. It may have expired. */
+export interface SessionRecord {
+  token: string
+  sessionId: string
+  userId: string
+  email: string
+  emailVerified: boolean
+  name: string
+  createdAt: number
+  expiresAt: number
+  /** The user's role, or several with commas between them; null without BetterAuth's admin plugin. */
+  role: string | null
+  /** The id of the administrator who acts as this user. */
+  impersonatedBy: string | null
+  /** Until when the user is banned; Infinity for good, null when not at all. It may have passed. */
+  bannedUntil: number | null
+}
+
+/** The names that the columns of BetterAuth's admin plugin have in the database, and the role of users without one. */
+export interface AdminColumns {
+  readonly role: string
+  readonly banned: string
+  readonly banExpires: string
+  readonly impersonatedBy: string
+  readonly defaultRole: string
+}
+
+// SQLSTATE duplicate_prepared_statement and invalid_sql_statement_name: a pooler that lends its connections by the
+// transaction let another client prepare the statement on this connection, or this client prepare it on another one.
+// SQLSTATE feature_not_supported: the tables have changed since the statement was prepared.
+const unusable = new Set(['42P05', '26000', '0A000'])
+
+/**
+ * Prepares the query for sessions that are not cached, with the admin plugin's columns where it is switched on. The reader
+ * resolves to null for an unknown token and for a user who is gone, and rejects when the database cannot answer within its
+ * `patienceMs`; the error holds no parameters.
+ */
+export function createSessionReader(
+  database: Database,
+  admin?: AdminColumns
+): (token: string) => Promise<SessionRecord | null> {
+  const select = database.db
+    .select({
+      token: session.token,
+      sessionId: session.id,
+      userId: user.id,
+      email: user.email,
+      emailVerified: user.emailVerified,
+      name: user.name,
+      createdAt: session.createdAt,
+      expiresAt: session.expiresAt,
+      ...roleOf(admin),
+      ...banOf(admin)
+    })
+    .from(session)
+    .innerJoin(user, eq(user.id, session.userId))
+    .where(eq(session.token, sql.placeholder('token')))
+    .limit(1)
+  const unnamed = select.prepare('')
+  // The name depends on the text: behind a pooler, a connection may still have the statement of another version.
+  const hash = createHash('sha256').update(select.toSQL().sql).digest('hex')
+  let query = select.prepare(`gatehouse_session_${hash.slice(0, 12)}`)
+
+  async function execute(token: string) {
+    const asked = query
+    try {
+      return await asked.execute({ token })
+    } catch (error) {
+      if (asked === unnamed || !unusable.has(sqlState(error) ?? '')) throw error
+      query = unnamed
+      return await unnamed.execute({ token })
+    }
+  }
+
+  return async function readSession(token) {
+    const answer = execute(token).catch(throwWithoutParameters)
+    const [row] = await withTimeout(database.patienceMs, answer, 'the session was not read in time')
+    if (row === undefined) return null
+    const { banned, banExpires, ...found } = row
+    return {
+      ...found,
+      createdAt: found.createdAt.getTime(),
+      expiresAt: found.expiresAt.getTime(),
+      role: admin === undefined ? null : found.role || admin.defaultRole,
+      impersonatedBy: found.impersonatedBy ?? null,
+      bannedUntil: endOfBan(banned, banExpires)
+    }
+  }
+}
+
+/**
+ * Reads when each of these sessions expires, in ms since the epoch, by token, with one query. Tokens that are unknown, or
+ * whose user is gone or banned, are left out. Rejects when the database cannot answer.
+ */
+export function createExpiryReader({ db }: Pick<Database, 'db'>, admin?: AdminColumns) {
+  return async function readExpiries(tokens: readonly string[]): Promise<Map<string, number>> {
+    const rows = await db
+      .select({ token: session.token, expiresAt: session.expiresAt, ...banOf(admin) })
+      .from(session)
+      .innerJoin(user, eq(user.id, session.userId))
+      .where(inArray(session.token, [...tokens]))
+      .catch(throwWithoutParameters)
+    return new Map(rows.filter(isAdmitted).map(({ token, expiresAt }) => [token, expiresAt.getTime()]))
+  }
+}
+
+/** Reads which of these users, by id, exist and are not banned, with one query. Rejects when the database cannot answer. */
+export function createUserReader({ db }: Pick<Database, 'db'>, admin?: AdminColumns) {
+  return async function readUsers(userIds: readonly string[]): Promise<Set<string>> {
+    const rows = await db
+      .select({ id: user.id, ...banOf(admin) })
+      .from(user)
+      .where(inArray(user.id, [...userIds]))
+      .catch(throwWithoutParameters)
+    return new Set(rows.filter(isAdmitted).map(({ id }) => id))
+  }
+}
+
+/** Whether a ban until then still holds at `now`, by BetterAuth's rule. Both in ms since the epoch. */
+export function isBanned(bannedUntil: number | null, now: number): boolean {
+  return bannedUntil !== null && bannedUntil >= now
+}
+
+/** Until when a user with these columns is banned, in ms since the epoch: Infinity for good, null when not at all. */
+export function endOfBan(banned: boolean | null | undefined, expires: Date | null | undefined): number | null {
+  if (banned !== true) return null
+  const end = expires?.getTime() ?? Number.POSITIVE_INFINITY
+  return Number.isNaN(end) ? Number.POSITIVE_INFINITY : end
+}
+
+function roleOf(admin: AdminColumns | undefined) {
+  if (admin === undefined) return {}
+  return { role: column<string>(user, admin.role), impersonatedBy: column<string>(session, admin.impersonatedBy) }
+}
+
+function banOf(admin: AdminColumns | undefined) {
+  if (admin === undefined) return {}
+  const banExpires = column<Date>(user, admin.banExpires).mapWith(readTimestamp)
+  return { banned: column<boolean>(user, admin.banned), banExpires }
+}
+
+function isAdmitted({ banned, banExpires }: { banned?: boolean | null; banExpires?: Date | null }): boolean {
+  return !isBanned(endOfBan(banned, banExpires), Date.now())
+}
+
+function column<T>(table: typeof user | typeof session, name: string): SQL<T | null> {
+  return sql<T | null>`${table}.${sql.identifier(name)}`
+}
+
+const { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt } = session
+// `updatedAt` is when the session was last prolonged.
+const listed = { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt }
+
+/** A session as the account page shows it to its user. */
+export type ListedSession = Readonly<Pick<typeof session.$inferSelect, keyof typeof listed>>
+
+/** Reads a user's sessions that have not expired. Rejects when the database cannot answer. */
+export type SessionList = ReturnType<typeof createSessionList>
+
+/** A page of a user's sessions. `total` is how many sessions there are on all `pages`; `page` counts from 1. */
+export type SessionPage = Awaited<ReturnType<SessionList['page']>>
+
+export function createSessionList({ db }: Pick<Database, 'db'>) {
+  const livingOf = (userId: string) => and(eq(session.userId, userId), gt(session.expiresAt, new Date()))
+  return {
+    /**
+     * The page of this number, or the last one where there are fewer. The session with the id `current` comes first, then
+     * the others, last prolonged first.
+     */
+    async page(userId: string, wanted: { page: number; size: number; current: string }) {
+      const living = livingOf(userId)
+      const [counted] = await db.select({ total: count() }).from(session).where(living).catch(throwWithoutParameters)
+      const total = counted?.total ?? 0
+      const pages = Math.max(1, Math.ceil(total / wanted.size))
+      const page = Math.min(wanted.page, pages)
+      const sessions = await db
+        .select(listed)
+        .from(session)
+        .where(living)
+        // Sessions prolonged at the same moment are ordered by id; otherwise one could be on two pages, or on none.
+        .orderBy(desc(sql`${session.id} = ${wanted.current}`), desc(session.updatedAt), session.id)
+        .limit(wanted.size)
+        .offset((page - 1) * wanted.size)
+        .catch(throwWithoutParameters)
+      return { sessions, total, page, pages }
+    },
+    /** Those of these ids that are the user's. */
+    async some(userId: string, ids: readonly string[]): Promise<ListedSession[]> {
+      return await db
+        .select(listed)
+        .from(session)
+        .where(and(livingOf(userId), inArray(session.id, [...ids])))
+        .catch(throwWithoutParameters)
+    }
+  }
+}
+
+// The message of Drizzle's error holds the statement's parameters, live session tokens among them. Its cause does not.
+function throwWithoutParameters(error: unknown): never {
+  throw error instanceof Error && error.cause instanceof Error ? error.cause : error
+}
