@@ -15,7 +15,7 @@ export interface HousekeepingOptions {
   readonly random?: () => number
 }
 
-// So many rows are gone in a few milliseconds, and then the database has a breath.
+// So many rows are deleted within a few milliseconds, and other statements get the database during the pause.
 const batchSize = 250
 const pauseMs = 100
 const firstMs = 5 * 60_000
@@ -23,9 +23,9 @@ const everyMs = 60 * 60_000
 const lookEveryMs = 30_000
 
 /**
- * Removes expired sessions and verifications in small batches: some minutes after the start, then every hour, spread so
- * that replicas do not come at once. A failure is logged once and tried again. Answers how to stop, which resolves once
- * nothing of it is on its way. Never rejects.
+ * Removes expired sessions and verifications in small batches: some minutes after the start, then every hour, at random
+ * moments so that replicas do not all come at once. Of failures in a row the first is logged. Answers how to stop, which
+ * resolves once no statement of it is running. Never rejects.
  */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
   const { database, log, onlyWhileAwake, later = runLater, random = Math.random } = options
@@ -36,7 +36,7 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
 
   function next(ms: number): void {
     callOff = later(ms, () => {
-      // Nobody is asked here: the database is left asleep until a request needs it.
+      // A database that scales to zero is left asleep until a request needs it.
       if (onlyWhileAwake && !database.awake()) next(lookEveryMs)
       else running = run()
     })

@@ -147,6 +147,7 @@ async function makeDatabase(directory: string): Promise<void> {
   await new Promise<void>((made, fail) => {
     maker.once('connect', made)
     maker.once('error', fail)
+    maker.once('close', () => fail(new Error('the thread of the embedded database ended')))
     maker.connect()
   })
   maker.end()
@@ -185,7 +186,7 @@ class ThreadStream extends Duplex {
 
   connect(): this {
     void this.#before.then(() => {
-      if (this.destroyed) this.#gone.resolve()
+      if (this.destroyed || this.writableEnded) this.#gone.resolve()
       else this.#start()
     })
     return this
