@@ -1,17 +1,18 @@
 const jumpMs = 1_000
 
 /**
- * A clock for how old something is, in ms: it never goes back, whoever sets the time, and it counts the time for which
- * the machine was suspended, which the monotonic clock leaves out. A step forward of the wall clock counts as time too.
+ * A monotonic clock for ages, in ms. It never goes back when somebody sets the wall clock. Unlike `performance.now` it
+ * counts the time for which the machine was suspended: a wall clock that runs ahead by more than a second is taken for
+ * that, so setting it forward counts as time, too.
  */
 export function createMonotonicClock(wall: () => number = Date.now, monotonic = () => performance.now()): () => number {
   let apart = wall() - monotonic()
   let missed = 0
-  return function elapsed() {
+  return function now() {
     const time = monotonic()
-    const now = wall() - time
-    if (now - apart > jumpMs) missed += now - apart
-    apart = now
+    const apartNow = wall() - time
+    if (apartNow - apart > jumpMs) missed += apartNow - apart
+    apart = apartNow
     return time + missed
   }
 }

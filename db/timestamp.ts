@@ -1,8 +1,8 @@
 import { customType } from 'drizzle-orm/pg-core'
 
 /**
- * A point in time. New tables get `timestamp with time zone`; a table that BetterAuth's own generator made has a plain
- * `timestamp`, which holds UTC. Both read and write alike, whatever the time zone of the process or the database.
+ * A column that holds a point in time. Our migrations make it a `timestamp with time zone`, BetterAuth's own generator a
+ * plain `timestamp` in UTC. Both are read and written alike, whatever the time zone of the process or the database.
  */
 export const timestamp = customType<{ data: Date; driverData: string }>({
   dataType: () => 'timestamp with time zone',
@@ -10,7 +10,7 @@ export const timestamp = customType<{ data: Date; driverData: string }>({
   toDriver: (value) => value.toISOString()
 })
 
-/** Reads a timestamp as Postgres prints it; one without a zone is UTC. An invalid date for what is none (`infinity`). */
+/** Reads a timestamp as Postgres prints it; without a zone it is UTC. An invalid date where it is not one, as `infinity`. */
 export function readTimestamp(value: string | Date): Date {
   if (value instanceof Date) return value
   const parts = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)(?:Z|([+-]\d\d)(?::?(\d\d))?)?$/.exec(value)

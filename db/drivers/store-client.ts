@@ -231,13 +231,12 @@ export class StoreClient<C extends WireClient> {
     // 1. Admission: a place, after a wait in a bounded queue, while the circuit breaker is closed.
     const leave = await this.admission.enter(limits.maxWaitMs).catch(failed)
 
-    // 2. A connection. The circuit breaker is told whether there was one.
+    // 2. A connection. The circuit breaker is told where there was none; one that was idle proves nothing.
     const client = await pool.connect().catch((error: unknown) => {
       leave()
       this.admission.record(error)
       return failed(error)
     })
-    this.admission.record(undefined, used)
     let spoilt = false
     let returned = false
     const giveBack = () => {
@@ -247,13 +246,13 @@ export class StoreClient<C extends WireClient> {
       client.release(spoilt)
       leave()
     }
-    // Work that goes on although its connection has ended does not keep others from the next one.
+    // Work that goes on although its connection has ended must not keep others from the next one.
     client.on('end', giveBack)
 
     const run: RunStatement = async (statement, params) => {
       const reportFailure = failureReporter()
       try {
-        // 3. The statement, within its time.
+        // 3. The statement, within its time. One that took too long costs its connection.
         if (returned) throw new Error('the connection has ended')
         const answer = client.query(statement, params)
         const result = await withTimeout(statementTimeoutMs, answer, 'the statement took too long')
@@ -263,9 +262,12 @@ export class StoreClient<C extends WireClient> {
         this.admission.record(undefined, used)
         return result
       } catch (error) {
-        const late = error instanceof TimeoutError
-        spoilt ||= late || isSpoilt(error)
-        if (late) cut(client)
+        spoilt ||= isSpoilt(error)
+        if (error instanceof TimeoutError) {
+          spoilt = true
+          cut(client)
+          giveBack()
+        }
         this.admission.record(error)
         // 5. Whoever watches for failures hears of it, whatever the work makes of the error.
         reportFailure(error)

@@ -1,6 +1,6 @@
 import { migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
-import { databaseOptions } from '../database-options.ts'
+import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure, type Failure } from '../failure.ts'
 import type { Settings } from '../settings.ts'
 
