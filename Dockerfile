@@ -25,7 +25,7 @@ COPY auth auth
 COPY proxy proxy
 COPY src src
 # The compiled code of what a start loads, kept beside it: half of a start's work.
-RUN node --input-type=module -e "await import('./src/loading.ts'); for (const part of ['src/gateway', 'db/drivers/pg', 'db/drivers/neon']) await import('./' + part + '.ts')" \
+RUN node --input-type=module -e "await import('./src/loading.ts'); for (const part of ['src/gateway', 'db/drivers/postgres', 'db/drivers/neon']) await import('./' + part + '.ts')" \
   && chmod -R a+rX node_modules/.cache
 # A number, so that an orchestrator can see that it is not root. Nothing under /app is this user's to change.
 USER 1000:1000

@@ -1,17 +1,17 @@
 import type { Logger } from 'pino'
-import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/failure-scope.ts'
+import type { ConcurrencyLimit } from '../db/semaphore.ts'
+import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth } from './better-auth.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusals.ts'
-import type { Turns } from './turns.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions {
   readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
-  readonly passwordTurns: Turns
+  readonly passwordTurns: ConcurrencyLimit
   readonly log: Pick<Logger, 'error'>
   /** Is handed what goes on after an answer; it never rejects. By default it is left to itself. */
   readonly background?: ((task: Promise<void>) => void) | undefined

@@ -1,6 +1,7 @@
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
+import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import type { AuthExtension } from './auth-options.ts'
 import { mostRows, policyHooks, reportChanges, revokeAllOthers, type SessionChanges } from './better-auth-hooks.ts'
@@ -10,7 +11,6 @@ import { distrustOverlong, limitInput } from './input-limits.ts'
 import { hashInTurn } from './password-hash-limit.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { countSecretAttempts } from './secret-endpoints.ts'
-import type { Turns } from './turns.ts'
 import { hideAccountLookUps } from './user-enumeration.ts'
 
 export interface AuthOptions {
@@ -28,7 +28,7 @@ export interface AuthOptions {
   readonly errorUrl?: string | undefined
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
-  readonly passwordTurns: Turns
+  readonly passwordTurns: ConcurrencyLimit
   /** Gets what BetterAuth has to say, clients' text and queries' parameters included: it has to redact them. */
   readonly logger: NonNullable<BetterAuthOptions['logger']>
   readonly changes: SessionChanges

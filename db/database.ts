@@ -10,26 +10,26 @@ export interface DatabaseOptions {
   url?: string | undefined
   /** A direct connection, for migrations and events; by default `url`. */
   unpooledUrl?: string | undefined
-  /** For pglite: the database lives in `postgres` in here, and one process at a time holds the directory. */
+  /** For pglite: the database is the folder `postgres` in here, and one process at a time holds the directory. */
   dataDir?: string | undefined
   /** For neon: `host:port` of a WebSocket-to-Postgres proxy, instead of Neon's own. */
   neonWsProxy?: string | undefined
   /**
-   * Statements and transactions at once; 10 by default, with pglite always one. Over the wire one connection more asks
-   * now and then whether the database is there.
+   * How many statements and transactions run at once; 10 by default, with pglite always one. Over the network the pool
+   * has one connection more, for probes.
    */
   poolSize?: number | undefined
-  /** How many more may wait for their turn; 1,000 by default. Further ones are rejected at once. */
+  /** How many more may wait; 1,000 by default. Further ones are rejected at once. */
   waitingMax?: number | undefined
-  /** Until a turn must come, and until a connection must be there; 3,000 by default. */
+  /** How long one may wait for that, and how long connecting may take; 3,000 by default. */
   connectionTimeoutMs?: number | undefined
-  /** Until a statement must be answered; 5,000 by default. Not for direct clients: migrations may take long. */
+  /** How long a statement may take; 5,000 by default. Direct clients have no limit, since migrations may take long. */
   statementTimeoutMs?: number | undefined
-  /** What plugins of BetterAuth want besides the four tables; nothing by default. */
+  /** What plugins of BetterAuth need besides the four tables; nothing by default. */
   pluginTables?: readonly PluginTable[] | undefined
-  /** Hears of idle connections that broke. They are replaced when needed. */
+  /** Called when an idle connection broke; it is replaced when one is needed. */
   onPoolError?: ((error: Error) => void) | undefined
-  /** Hears when the database is given up, so that everything is rejected at once, and when it answers again. */
+  /** Called when the database is given up, so that everything is rejected at once, and when it answers again. */
   onAway?: ((away: boolean) => void) | undefined
 }
 
@@ -43,11 +43,14 @@ export interface DirectClient {
 
 export interface Database extends ExtendedSchema {
   readonly driver: DatabaseDriver
-  /** It rejects with `DATABASE_AWAY` or `DATABASE_BUSY`, at once, while nobody can be served. */
+  /** Statements reject at once with `DATABASE_AWAY` while the database is given up, and `DATABASE_BUSY` where too many wait. */
   readonly db: GatehouseDb
-  /** How long a single look-up may take in all, its wait for a turn included, in ms. */
+  /** How long one look-up may take in all, its wait for a connection included, in ms. */
   readonly patienceMs: number
-  /** Whether a statement, `ping` aside, was answered within the last minute, so that asking now wakes nobody; pglite always is. */
+  /**
+   * Whether a statement other than `ping` was answered within the last minute, so that another one does not wake a
+   * database that scales to zero. Always true with pglite.
+   */
   awake(): boolean
   /** Rejects when the database does not answer in time. */
   ping(): Promise<void>
@@ -57,31 +60,15 @@ export interface Database extends ExtendedSchema {
    */
   withDirectClient<T>(work: (client: DirectClient) => Promise<T>): Promise<T>
   /**
-   * Hears notifications on a channel over a direct connection of its own, until it is stopped or lost. `onLost` is
-   * called at most once, and not after stop. Rejects when it cannot start listening, with `NOTIFICATIONS_NOT_HEARD` where
-   * it can and would hear nothing.
+   * Listens to a channel over a direct connection of its own (with pglite, the only one there is) until that is stopped
+   * or lost. `onLost` is called at most once, and not after the stop. Rejects when it cannot listen; with
+   * `NOTIFICATIONS_NOT_HEARD` where the database accepts LISTEN and delivers nothing.
    */
   listen(
     channel: string,
     onNotify: (payload: string) => void,
     onLost: (error: Error) => void
   ): Promise<() => Promise<void>>
-  /** Ends every connection within a few seconds, answered or not. May be called again. Never rejects. */
+  /** Ends every connection within a few seconds, whatever is running. May be called again. Never rejects. */
   close(): Promise<void>
-}
-
-/**
- * Opens the database. With pg and neon nothing is connected until it is used; with pglite the directory is locked and
- * opened. Throws `DATABASE_URL_MISSING`, `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
- */
-export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  // Each driver is loaded only when it is the one: PGlite alone costs 0.3 s and 250 MB.
-  switch (options.driver) {
-    case 'pglite':
-      return (await import('./drivers/pglite.ts')).openPglite(options)
-    case 'pg':
-      return (await import('./drivers/pg.ts')).openPg(options)
-    case 'neon':
-      return (await import('./drivers/neon.ts')).openNeon(options)
-  }
 }

@@ -30,7 +30,7 @@ export const PooledConnectionError = createError(
   'Neon\'s pooled address ("-pooler") can neither migrate nor listen. Set DATABASE_URL_UNPOOLED to the direct address of the same database.'
 )
 
-/** Tables that this project did not make are in the way. Takes their names. */
+/** Tables exist that this project did not make. Takes their names. */
 export const AdoptionRequiredError = createError<[string]>(
   'ADOPTION_REQUIRED',
   'The database has tables that these migrations did not make: %s. If BetterAuth made them, run `npm run gatehouse -- check` to see what differs and `npm run gatehouse -- migrate --adopt` to take them over. Nothing was changed.'
@@ -57,20 +57,20 @@ export const PluginTablesError = createError<[string]>(
   'What the plugins of the policy file need cannot be added to the database; nothing was changed. What stands in the way: %s.'
 )
 
-/** Notifications pile up in the database, so that those who notify may have to keep silent. */
+/** The database's queue of notifications fills up, and once it is full statements that notify fail. */
 export const NotificationQueueFullError = createError(
   'NOTIFICATION_QUEUE_FULL',
   "The database's queue of notifications is more than half full: somebody who listens has had a transaction open for too long."
 )
 
-/** Whoever listens hears nothing of what others announce. */
+/** A connection that listens does not receive what another connection notifies. */
 export const NotificationsNotHeardError = createError(
   'NOTIFICATIONS_NOT_HEARD',
   'What one connection announces does not reach another that listens: either the address is that of a pooler, or DATABASE_URL_UNPOOLED is that of another database. Set DATABASE_URL_UNPOOLED to the direct address of the same database, or SESSION_EVENTS=off.'
 )
 
-/** The database was asked a moment ago and did not answer. */
+/** The circuit breaker is open: probes of the last moments were not answered. */
 export const DatabaseAwayError = createError('DATABASE_AWAY', 'The database does not answer.')
 
-/** Too many wait for the database, or waited too long. */
+/** Too many statements wait for a connection, or this one has waited too long. */
 export const DatabaseBusyError = createError('DATABASE_BUSY', 'Too many wait for the database.')

@@ -14,8 +14,8 @@ import {
   pgTable,
   text
 } from 'drizzle-orm/pg-core'
-import { instant } from './instant.ts'
 import * as schema from './schema.ts'
+import { timestamp } from './timestamp.ts'
 
 /** A column that a plugin of BetterAuth wants, as the plugin describes it. */
 export interface PluginColumn extends Omit<DBFieldAttribute, 'fieldName'> {
@@ -94,7 +94,7 @@ function typeOf(name: string, { type, bigint: large }: PluginColumn): PgColumnBu
   if (type === 'string[]') return text(name).array()
   if (type === 'boolean') return boolean(name)
   if (type === 'json') return jsonb(name)
-  return type === 'date' ? instant(name) : text(name)
+  return type === 'date' ? timestamp(name) : text(name)
 }
 
 // BetterAuth fills in its defaults by itself. These are for rows that exist already, and for rows that SQL inserts.

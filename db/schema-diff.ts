@@ -2,7 +2,7 @@ import { getTableName, is, SQL, sql } from 'drizzle-orm'
 import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import type { GatehouseDb } from './database.ts'
-import { sqlState } from './failure-scope.ts'
+import { sqlState } from './store-failure-context.ts'
 
 type Queryable = Pick<GatehouseDb, 'execute'>
 
@@ -18,7 +18,7 @@ export interface Difference {
   readonly missingTable?: string
 }
 
-// Types that may stand in for the wanted one: they hold its values, and the drivers and `instant` read them alike.
+// Types that may stand in for the wanted one: they hold its values, and the drivers and `timestamp` read them alike.
 const compatibleTypes: Readonly<Record<string, readonly string[]>> = {
   text: ['character varying'],
   integer: ['bigint'],

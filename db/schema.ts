@@ -1,6 +1,6 @@
 import { relations, sql } from 'drizzle-orm'
 import { type AnyPgColumn, boolean, index, pgTable, text } from 'drizzle-orm/pg-core'
-import { instant } from './instant.ts'
+import { timestamp } from './timestamp.ts'
 
 const now = sql`now()`
 const touch = () => new Date()
@@ -13,15 +13,15 @@ export const columns = {
     email: text('email').notNull().unique(),
     emailVerified: boolean('email_verified').default(false).notNull(),
     image: text('image'),
-    createdAt: instant('created_at').default(now).notNull(),
-    updatedAt: instant('updated_at').default(now).$onUpdate(touch).notNull()
+    createdAt: timestamp('created_at').default(now).notNull(),
+    updatedAt: timestamp('updated_at').default(now).$onUpdate(touch).notNull()
   },
   session: {
     id: text('id').primaryKey(),
-    expiresAt: instant('expires_at').notNull(),
+    expiresAt: timestamp('expires_at').notNull(),
     token: text('token').notNull().unique(),
-    createdAt: instant('created_at').default(now).notNull(),
-    updatedAt: instant('updated_at').$onUpdate(touch).notNull(),
+    createdAt: timestamp('created_at').default(now).notNull(),
+    updatedAt: timestamp('updated_at').$onUpdate(touch).notNull(),
     ipAddress: text('ip_address'),
     userAgent: text('user_agent'),
     userId: text('user_id')
@@ -38,20 +38,20 @@ export const columns = {
     accessToken: text('access_token'),
     refreshToken: text('refresh_token'),
     idToken: text('id_token'),
-    accessTokenExpiresAt: instant('access_token_expires_at'),
-    refreshTokenExpiresAt: instant('refresh_token_expires_at'),
+    accessTokenExpiresAt: timestamp('access_token_expires_at'),
+    refreshTokenExpiresAt: timestamp('refresh_token_expires_at'),
     scope: text('scope'),
     password: text('password'),
-    createdAt: instant('created_at').default(now).notNull(),
-    updatedAt: instant('updated_at').$onUpdate(touch).notNull()
+    createdAt: timestamp('created_at').default(now).notNull(),
+    updatedAt: timestamp('updated_at').$onUpdate(touch).notNull()
   },
   verification: {
     id: text('id').primaryKey(),
     identifier: text('identifier').notNull(),
     value: text('value').notNull(),
-    expiresAt: instant('expires_at').notNull(),
-    createdAt: instant('created_at').default(now).notNull(),
-    updatedAt: instant('updated_at').default(now).$onUpdate(touch).notNull()
+    expiresAt: timestamp('expires_at').notNull(),
+    createdAt: timestamp('created_at').default(now).notNull(),
+    updatedAt: timestamp('updated_at').default(now).$onUpdate(touch).notNull()
   }
 }
 

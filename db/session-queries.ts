@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { and, count, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { within } from './drivers/within.ts'
-import { sqlState } from './failure-scope.ts'
-import { readInstant } from './instant.ts'
 import { session, user } from './schema.ts'
+import { sqlState } from './store-failure-context.ts'
+import { withTimeout } from './timeout.ts'
+import { readTimestamp } from './timestamp.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch. It may have expired. */
 export interface SessionRecord {
@@ -35,7 +35,8 @@ export interface AdminColumns {
 
 // SQLSTATE duplicate_prepared_statement and invalid_sql_statement_name: a pooler that lends its connections by the
 // transaction let another client prepare the statement on this connection, or this client prepare it on another one.
-const preparedElsewhere = new Set(['42P05', '26000'])
+// SQLSTATE feature_not_supported: the tables have changed since the statement was prepared.
+const unusable = new Set(['42P05', '26000', '0A000'])
 
 /**
  * Prepares the query for sessions that are not cached, with the admin plugin's columns where it is switched on. The reader
@@ -73,7 +74,7 @@ export function createSessionReader(
     try {
       return await asked.execute({ token })
     } catch (error) {
-      if (asked === unnamed || !preparedElsewhere.has(sqlState(error) ?? '')) throw error
+      if (asked === unnamed || !unusable.has(sqlState(error) ?? '')) throw error
       query = unnamed
       return await unnamed.execute({ token })
     }
@@ -81,7 +82,7 @@ export function createSessionReader(
 
   return async function readSession(token) {
     const answer = execute(token).catch(throwWithoutParameters)
-    const [row] = await within(database.patienceMs, answer, 'the session was not read in time')
+    const [row] = await withTimeout(database.patienceMs, answer, 'the session was not read in time')
     if (row === undefined) return null
     const { banned, banExpires, ...found } = row
     return {
@@ -142,7 +143,7 @@ function roleOf(admin: AdminColumns | undefined) {
 
 function banOf(admin: AdminColumns | undefined) {
   if (admin === undefined) return {}
-  const banExpires = column<Date>(user, admin.banExpires).mapWith(readInstant)
+  const banExpires = column<Date>(user, admin.banExpires).mapWith(readTimestamp)
   return { banned: column<boolean>(user, admin.banned), banExpires }
 }
 

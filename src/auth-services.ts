@@ -3,17 +3,17 @@ import type { Logger } from 'pino'
 import { adminColumns } from '../auth/admin-plugin.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { withTokenNames } from '../auth/cookie-header.ts'
-import { createElapsed } from '../auth/elapsed.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import type { RateLimits } from '../auth/rate-limit.ts'
 import type { SessionEvents } from '../auth/session-events.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-validation.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
-import type { Turns } from '../auth/turns.ts'
 import type { Database } from '../db/database.ts'
-import { within } from '../db/drivers/within.ts'
+import { createMonotonicClock } from '../db/monotonic-clock.ts'
+import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createExpiryReader, createSessionReader, createUserReader } from '../db/session-queries.ts'
+import { withTimeout } from '../db/timeout.ts'
 import { ConfigError } from './config/config.ts'
 import type { Settings } from './config/settings.ts'
 import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
@@ -26,7 +26,7 @@ export interface AuthServicesOptions {
   readonly secret: string
   readonly database: Database
   readonly limits: RateLimits
-  readonly passwordTurns: Turns
+  readonly passwordTurns: ConcurrencyLimit
   readonly background: BackgroundTasks
   readonly log: Logger
   /** Undefined where events are off: then connections that stay open are found by reading their sessions. */
@@ -90,7 +90,7 @@ export async function createAuthServices(options: AuthServicesOptions): Promise<
       const cookie = withTokenNames(cookieHeader)
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
-      const { headers } = await within(database.patienceMs, refreshed, 'the session was not refreshed in time')
+      const { headers } = await withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
       return headers.getSetCookie()
     },
     sliding: {
@@ -107,7 +107,7 @@ export async function createAuthServices(options: AuthServicesOptions): Promise<
       staleMs: config.session.staleIfErrorMs
     },
     now: Date.now,
-    elapsed: createElapsed()
+    elapsed: createMonotonicClock()
   })
   changes.on('session', (token) => {
     sessions.sessionChanged(token)

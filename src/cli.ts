@@ -2,7 +2,7 @@
 import './module-hooks.ts'
 import { Command, CommanderError } from 'commander'
 import { loadSettings } from './config/settings.ts'
-import { databaseOptions } from './database-options.ts'
+import { databaseOptions } from './database-start.ts'
 import { describeDatabaseFailure, describeFailure, type Failure } from './exit-status.ts'
 
 const wrongUsage = 2
@@ -26,7 +26,7 @@ program
   .option('--adopt', 'take over tables that BetterAuth made, adding only what is missing', false)
   .action(async (options: { adopt: boolean }) => {
     const settings = await loadSettings(process.env, process.cwd())
-    const { openDatabase } = await import('../db/database.ts')
+    const { openDatabase } = await import('../db/open-database.ts')
     const { migrate } = await import('../db/migrate.ts')
     const { applied } = await databaseOptions(settings)
       .then(openDatabase)

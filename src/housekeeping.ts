@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { removeExpired } from '../db/expired-rows.ts'
+import { runLater } from '../db/timeout.ts'
 
 export interface HousekeepingOptions {
   readonly database: Pick<Database, 'db' | 'awake'>
@@ -23,7 +24,7 @@ const lookEveryMs = 30_000
  * resolves once nothing of it is going on. Never rejects.
  */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
-  const { database, log, onlyWhileAwake, later = laterByTimer, random = Math.random } = options
+  const { database, log, onlyWhileAwake, later = runLater, random = Math.random } = options
   const stopping = new AbortController()
   let cancel = () => {}
   let running = Promise.resolve()
@@ -60,10 +61,4 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
     cancel()
     await running
   }
-}
-
-function laterByTimer(ms: number, work: () => void): () => void {
-  const timer = setTimeout(work, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

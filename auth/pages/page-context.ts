@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { failureKind, watchStoreFailures } from '../../db/failure-scope.ts'
 import type { SessionList } from '../../db/session-queries.ts'
+import { failureKind, watchStoreFailures } from '../../db/store-failure-context.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
 import type { LiveSessions } from '../live-sessions.ts'

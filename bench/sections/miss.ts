@@ -1,4 +1,4 @@
-import { openDatabase } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { makeEmbedded } from '../../test/support/embedded-database.ts'
 import { startNeonBridge } from '../../test/support/neon-bridge.ts'
 import { startTcpProxy } from '../../test/support/tcp-proxy.ts'

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DataDirLockedError, DataDirUnwritableError } from '../errors.ts'
 
-/** Holds a directory for this process; it lets go on release and, whatever happens, when the process ends. */
+/** Holds a directory for this process until it is released, or the process ends in whatever way. */
 export interface DirectoryLock {
   release(): Promise<void>
 }
 
 type Answer = 'held' | 'starting' | 'gone' | 'unclear'
 
-// What the kernel takes as a socket's address on every system.
+// How many bytes the path of a Unix socket may have on every system (108 on Linux, 104 on macOS).
 const longestAddress = 100
 const patienceMs = 3_000
 const answerWithinMs = 1_000
@@ -22,10 +22,10 @@ const name = /^lock-[0-9a-f]{12}$/
 /**
  * Locks a directory, making it (mode 0700) where it is missing.
  *
- * Every starter listens on a Unix socket of its own in the directory and then calls on all the others. Whoever binds
- * later sees whoever bound before, so two can never both believe that they are alone; the kernel closes the socket of a
- * process that died, however it died, and a socket nobody answers is swept away. Of two who start at once, the smaller
- * name goes on. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
+ * Each process listens on a Unix socket of its own in the directory and then connects to all the others. The later of two
+ * sees the earlier one's socket, so they can never both believe that they are alone. The kernel closes the socket of a
+ * process that died, however it died, and a socket that refuses connections is removed. Of two that start at once, the
+ * one whose socket has the smaller name goes on. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const own = `lock-${randomBytes(6).toString('hex')}`
@@ -34,7 +34,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     socket.on('error', () => {})
     socket.end(state)
   })
-  // Another starter whose call comes while all descriptors are in use must not end this process.
+  // Where no descriptor is left to accept a connection with, the error must not end this process.
   server.on('error', () => {})
 
   const place = await bindIn(directory, own, server)
@@ -45,7 +45,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     if (place.startsWith(shortPlaces)) await rmdir(place).catch(() => {})
   }
   try {
-    await waitToBeAlone(place, own, directory)
+    await waitUntilAlone(place, own, directory)
   } catch (error) {
     await release()
     throw error
@@ -59,24 +59,25 @@ async function bindIn(directory: string, own: string, server: Server, attempts =
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     const place = await placeOf(directory)
-    // Bound but not yet listening looks dead: only a socket that listens gets the name that others look for.
-    const unborn = join(place, `new-${own}`)
+    // A socket that is bound and does not listen yet refuses connections, as a dead one does. So only a socket that
+    // listens gets the name that others look for.
+    const unannounced = join(place, `new-${own}`)
     await new Promise<void>((done, fail) => {
       server.once('error', fail)
-      server.listen(unborn, () => done())
+      server.listen(unannounced, () => done())
     })
-    await rename(unborn, join(place, own))
+    await rename(unannounced, join(place, own))
     return place
   } catch (error) {
     server.close()
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    // The last holder of a short directory takes it away, perhaps from under our feet.
+    // The last holder of a short directory removes it, perhaps between our making it and binding in it.
     if (code === 'ENOENT' && attempts > 1) return await bindIn(directory, own, server, attempts - 1)
     throw new DataDirUnwritableError(directory, code, { cause: error })
   }
 }
 
-// A directory whose path is too long for a socket's address gets a short one beside it, the same for every process.
+// Where the path is too long for a socket, a directory with a short path, the same for every process, holds the sockets.
 async function placeOf(directory: string): Promise<string> {
   const real = await realpath(directory)
   if (Buffer.byteLength(join(real, 'new-lock-000000000000')) <= longestAddress) return real
@@ -85,11 +86,13 @@ async function placeOf(directory: string): Promise<string> {
   return short
 }
 
-async function waitToBeAlone(place: string, own: string, directory: string): Promise<void> {
+async function waitUntilAlone(place: string, own: string, directory: string): Promise<void> {
   const deadline = Date.now() + patienceMs
   for (;;) {
     const others = (await readdir(place)).filter((file) => name.test(file) && file !== own)
-    const answers = await Promise.all(others.map(async (file) => ({ file, answer: await callOn(join(place, file)) })))
+    const answers = await Promise.all(
+      others.map(async (file) => ({ file, answer: await askHolder(join(place, file)) }))
+    )
     let waiting = false
     for (const { file, answer } of answers) {
       if (answer === 'gone') await rm(join(place, file), { force: true })
@@ -102,7 +105,7 @@ async function waitToBeAlone(place: string, own: string, directory: string): Pro
   }
 }
 
-function callOn(path: string): Promise<Answer> {
+function askHolder(path: string): Promise<Answer> {
   return new Promise((resolve) => {
     let said = ''
     let silent = false
@@ -118,7 +121,7 @@ function callOn(path: string): Promise<Answer> {
       if ('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')) resolve('gone')
     })
     socket.on('close', () => {
-      // One that is there and does not answer (stopped, busy) holds the directory. One that hangs up is leaving.
+      // A process that accepts and says nothing (stopped, busy) holds the directory. One that hangs up is ending.
       if (said === 'held' || silent) resolve('held')
       else resolve(said === 'starting' ? 'starting' : 'unclear')
     })

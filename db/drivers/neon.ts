@@ -1,30 +1,26 @@
 import { Client, type ClientConfig, Pool } from '@neondatabase/serverless'
-import { drizzle } from 'drizzle-orm/neon-serverless'
+import { WebSocket } from 'ws'
 import type { Database, DatabaseOptions } from '../database.ts'
 import { DatabaseUrlMissingError } from '../errors.ts'
 import { extendSchema } from '../plugin-schema.ts'
-import { createPooledDatabase, defaults } from './pooled.ts'
-import { SteadySocket } from './steady-socket.ts'
+import { createNetworkedDatabase } from './networked.ts'
+import { defaults, type WirePool } from './store-client.ts'
 
 /** Neon's own driver: Postgres over WebSocket, with transactions and events. Throws `DATABASE_URL_MISSING`. */
 export async function openNeon(options: DatabaseOptions): Promise<Database> {
   const { url, neonWsProxy } = options
   if (url === undefined) throw new DatabaseUrlMissingError('neon')
-  const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
-
-  const extended = extendSchema(options.pluginTables ?? [])
-  const { schema } = extended
-  const open = new Set<SteadySocket>()
-  class TrackedSocket extends SteadySocket {
+  const sockets = new Set<NeonSocket>()
+  class TrackedSocket extends NeonSocket {
     constructor(address: string) {
       super(address)
-      open.add(this)
-      this.addEventListener('close', () => open.delete(this))
+      sockets.add(this)
+      this.addEventListener('close', () => sockets.delete(this))
     }
   }
   const pooled = new Set<Client>()
 
-  // The driver's settings are one object for the whole process; a client of our own keeps ours to itself.
+  // The driver's settings are one object for the whole process; a class of our own keeps ours to its clients.
   class ConfiguredClient extends Client {
     constructor(config?: string | ClientConfig) {
       super(config)
@@ -42,7 +38,7 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
       super(config)
       pooled.add(this)
       this.on('end', () => pooled.delete(this))
-      // The pool listens only while the client is idle; a lent one that breaks has its statement to say so.
+      // The pool listens only while the client is idle; a client in use that breaks rejects its statement.
       this.on('error', () => {})
     }
   }
@@ -55,36 +51,71 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
   const pool = new Pool({
     ...common,
     connectionString: url,
-    // The one more is the gate's own, to ask whether the database is there while all others are busy.
-    max: (options.poolSize ?? defaults.poolSize) + 1,
-    query_timeout: statementTimeoutMs
+    // The one more is for probes, which find out whether the database is there while all others are busy.
+    max: (options.poolSize ?? defaults.poolSize) + 1
   })
   pool.Client = TrackedClient
   pool.on('error', (error: Error) => options.onPoolError?.(error))
 
-  return createPooledDatabase<Client, Pool>(
+  const cut = (client: Client) => {
+    pooled.delete(client)
+    client.neonConfig.destroy()
+  }
+  return createNetworkedDatabase<Client>(
     {
       driver: 'neon',
-      pool,
-      dbOf: (client) => drizzle(client, { schema }),
+      // Its types do not say that the clients are of the class that it was given.
+      pool: pool as unknown as WirePool<Client>,
+      newClient: () => new ConfiguredClient({ ...common, connectionString: options.unpooledUrl ?? url }),
+      cut,
       cutPool() {
-        for (const client of pooled) client.neonConfig.destroy()
-        pooled.clear()
+        for (const client of pooled) cut(client)
       },
-      newClient: (timeoutMs) =>
-        new ConfiguredClient({
-          ...common,
-          connectionString: options.unpooledUrl ?? url,
-          ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs })
-        }),
-      abandon(client) {
-        client.neonConfig.destroy()
-      },
-      abandonAll() {
-        for (const socket of open) socket.terminate()
+      cutRest() {
+        for (const socket of sockets) socket.terminate()
       }
     },
     { ...options, url },
-    extended
+    extendSchema(options.pluginTables ?? [])
   )
+}
+
+type SocketEvent = 'open' | 'message' | 'close' | 'error'
+
+/** A WebSocket that survives how Neon's driver leaves one, and that gives the driver errors which are `Error`s. */
+class NeonSocket {
+  binaryType = 'arraybuffer'
+  readonly #socket: WebSocket
+
+  constructor(address: string) {
+    this.#socket = new WebSocket(address)
+    // A socket that the driver has left has no other listener for its last error.
+    this.#socket.on('error', () => {})
+  }
+
+  get readyState(): number {
+    return this.#socket.readyState
+  }
+
+  // The driver says goodbye even while it is still connecting, from a timer, where the exception would be uncaught.
+  send(data: Uint8Array): void {
+    if (this.#socket.readyState === WebSocket.CONNECTING) this.#socket.terminate()
+    else this.#socket.send(data)
+  }
+
+  // A peer that is silent or gone never answers the closing handshake.
+  close(): void {
+    this.#socket.close()
+    setTimeout(() => this.#socket.terminate(), 1_000).unref()
+  }
+
+  /** Cuts the connection, at once. */
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  addEventListener(event: SocketEvent, listener: (payload: unknown) => void): void {
+    if (event === 'message') this.#socket.on(event, (data) => listener({ data }))
+    else this.#socket.on(event, listener)
+  }
 }

@@ -1,12 +1,14 @@
-import { readClock } from '../../db/clock.ts'
-import { type Database, openDatabase } from '../../db/database.ts'
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Database } from '../../db/database.ts'
 import { PooledConnectionError } from '../../db/errors.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
 import { codeOf } from '../../db/narrowing.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import type { Config } from '../config/config.ts'
 import { type Settings, warningsOf } from '../config/settings.ts'
 import { isFolder, placeOf } from '../config/upstream-spec.ts'
-import { databaseOptions } from '../database-options.ts'
+import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure, identify } from '../exit-status.ts'
 import { probeServers } from '../upstreams.ts'
 
@@ -89,9 +91,12 @@ async function checkEvents(database: Database, { session }: Config): Promise<Che
   }
 }
 
-async function checkClock(database: Database): Promise<CheckResult> {
+const clockRows = z.object({ rows: z.tuple([z.object({ now: z.coerce.number() })]) })
+
+async function checkClock({ db }: Database): Promise<CheckResult> {
   const sent = Date.now()
-  const theirs = await readClock(database)
+  const answer = await db.execute(sql`select (extract(epoch from clock_timestamp()) * 1000)::text as now`)
+  const [{ now: theirs }] = clockRows.parse(answer).rows
   const received = Date.now()
   // The database read its clock at some moment between the two; only a time outside of them shows a difference.
   const offMs = Math.max(theirs - received, sent - theirs, 0)

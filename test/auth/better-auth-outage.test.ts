@@ -1,6 +1,7 @@
 import t from 'tap'
-import { type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import type { DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { until } from '../support/until.ts'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
 import { rateLimited } from '../../auth/refusals.ts'
-import { createTurns } from '../../auth/turns.ts'
+import { createConcurrencyLimit } from '../../db/semaphore.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 
 const password = 'correct horse'
@@ -21,7 +21,7 @@ t.test(
       return result
     }
     const target = await startAuthApp(t, {
-      passwordTurns: createTurns({ atOnce: 2, mostWaiting: 8, refusal: () => rateLimited(2) }),
+      passwordTurns: createConcurrencyLimit({ permits: 2, maxWaiting: 8, refusal: () => rateLimited(2) }),
       extension: {
         emailAndPassword: {
           password: { verify: () => hashSlowly(true), hash: (password) => hashSlowly(password) }

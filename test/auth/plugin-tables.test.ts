@@ -1,8 +1,8 @@
 import { admin, organization, twoFactor, username } from 'better-auth/plugins'
 import t from 'tap'
 import { pluginTables } from '../../auth/plugin-tables.ts'
-import { openDatabase } from '../../db/database.ts'
 import { inspectMigrations, migrate, requireMigrated } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { eachDatabase } from '../support/databases.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createTurns } from '../../auth/turns.ts'
+import { createConcurrencyLimit } from '../../db/semaphore.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { until } from '../support/until.ts'
@@ -15,7 +15,7 @@ await eachDatabase(
       })
       const target = await startAuthApp(t, {
         database: { ...options, poolSize: 3 },
-        passwordTurns: createTurns({ atOnce: 2 }),
+        passwordTurns: createConcurrencyLimit({ permits: 2 }),
         extension: {
           emailAndPassword: {
             password: {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { createElapsed } from '../../auth/elapsed.ts'
+import { createMonotonicClock } from '../../db/monotonic-clock.ts'
 import type { SessionRecord } from '../../db/session-queries.ts'
 import { day, sessionWorld } from '../support/session-world.ts'
 
@@ -9,7 +9,7 @@ const minute = 60_000
 /** A gateway with a wall clock that somebody sets, and the one by which its decisions age. */
 function gatewayWithClocks() {
   const clocks = { wall: 1_000_000_000_000, monotonic: 5_000 }
-  const elapsed = createElapsed(
+  const elapsed = createMonotonicClock(
     () => clocks.wall,
     () => clocks.monotonic
   )

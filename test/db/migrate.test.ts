@@ -1,6 +1,6 @@
 import t from 'tap'
-import { openDatabase } from '../../db/database.ts'
 import { inspectMigrations, migrate, requireMigrated } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { user } from '../../db/schema.ts'
 import { runScript } from '../support/child.ts'
 import { startPostgres } from '../support/postgres.ts'

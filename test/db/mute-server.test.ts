@@ -1,7 +1,8 @@
 import { createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
-import { type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import type { DatabaseOptions } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { createSessionReader } from '../../db/session-queries.ts'
 
 const patience = { connectionTimeoutMs: 200, statementTimeoutMs: 200 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { WebSocketServer } from 'ws'
-import { openDatabase } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'

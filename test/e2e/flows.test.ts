@@ -1,6 +1,6 @@
 import { createAuthClient } from 'better-auth/client'
 import t from 'tap'
-import { openDatabase } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import policy from '../../gatehouse.config.ts'
 import { Browser } from '../support/browser.ts'
 import { eachDatabase } from '../support/databases.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { request } from 'undici'
-import { openDatabase } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { request as ask } from 'undici'
-import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { falsehoods, type Seen } from '../property/principal.ts'
 import { Browser } from '../support/browser.ts'
 import { startPostgres, type Teardown } from '../support/postgres.ts'

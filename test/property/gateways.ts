@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
-import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import type { RouteRule } from '../../proxy/route-policy.ts'
 import { Browser } from '../support/browser.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'

@@ -1,8 +1,8 @@
 import { emailOTP, magicLink, phoneNumber, username } from 'better-auth/plugins'
 import pg from 'pg'
 import t from 'tap'
-import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { startPostgres } from '../support/postgres.ts'
 

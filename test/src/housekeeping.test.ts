@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { openDatabase } from '../../db/database.ts'
 import { removeExpired } from '../../db/expired-rows.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { session, user, verification } from '../../db/schema.ts'
 import { startHousekeeping } from '../../src/housekeeping.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { makeEmbedded } from '../support/embedded-database.ts'

@@ -1,6 +1,6 @@
 import { admin } from 'better-auth/plugins'
 import { pluginTables } from '../../auth/plugin-tables.ts'
-import { openDatabase } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import type { TestDatabase } from './databases.ts'
 import { migrateOnce } from './embedded-database.ts'
 import type { Teardown } from './postgres.ts'

@@ -9,9 +9,10 @@ import type { SessionChanges } from '../../auth/better-auth-hooks.ts'
 import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
-import type { Turns } from '../../auth/turns.ts'
-import { type Database, type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import type { Database, DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
+import type { ConcurrencyLimit } from '../../db/semaphore.ts'
 import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
 import { createLogger } from '../../src/logging/logger.ts'
 import { createErrorHandler } from '../../src/refusals/error-handler.ts'
@@ -24,7 +25,7 @@ export interface AuthAppOptions {
   limits?: RateLimitOptions
   maxBodyBytes?: number
   bodies?: BodyLimitsByPath
-  passwordTurns?: Turns
+  passwordTurns?: ConcurrencyLimit
   /** Who is told of what ends; by default it is noted. */
   changes?: SessionChanges
   /** A migrated one; by default an embedded one of its own. */

@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { cp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { type DatabaseOptions, openDatabase } from '../../db/database.ts'
+import type { DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import type { Teardown } from './postgres.ts'
 
 /** A directory with a migrated embedded database in it, gone with the test. Copied: making one takes seconds. */

@@ -1,4 +1,4 @@
-import { openDatabase } from '../../db/database.ts'
+import { openDatabase } from '../../db/open-database.ts'
 
 // Run as a process of its own: opens the embedded database in the directory it is given, uses it, says `open`, and
 // comes to its end without closing anything.

@@ -1,7 +1,7 @@
 import { admin, twoFactor } from 'better-auth/plugins'
 import { pluginTables } from '../../auth/plugin-tables.ts'
-import { openDatabase } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
+import { openDatabase } from '../../db/open-database.ts'
 
 // Run as a process of its own: migrates the database it is given, with `plugins` for some of BetterAuth's plugins too,
 // and says how many migrations that took.

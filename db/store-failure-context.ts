@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 /**
- * What the failure of a statement means. `away`: the store could not answer. `input`: it answered that what it was given
- * cannot be so (bad data, a broken constraint, a limit of its own; SQLSTATE classes 22, 23, 54). `broken`: it answered
- * that the statement is wrong, or not allowed (class 42).
+ * What the failure of a statement means. `away`: the database could not answer. `input`: it refused the values (bad data,
+ * a broken constraint, a limit of its own; SQLSTATE classes 22, 23, 54). `broken`: it refused the statement as wrong or
+ * not allowed (class 42).
  */
 export type FailureKind = 'away' | 'input' | 'broken'
 
@@ -14,7 +14,7 @@ interface Scope {
 
 const scopes = new AsyncLocalStorage<Scope>()
 
-/** What came of watched work, and how statements failed anywhere in it, even where the failure was swallowed. */
+/** What watched work resolved or rejected to, and how statements failed in it, even where the work swallowed the failure. */
 export type Watched<T> = (
   | { readonly ok: true; readonly result: T }
   | { readonly ok: false; readonly error: unknown }
@@ -25,14 +25,14 @@ export type Watched<T> = (
 }
 
 /**
- * Runs work and tells whether a statement or a connection attempt of it failed, and how. BetterAuth turns some of those
- * failures into "not signed in"; this is how its caller knows better. Never rejects.
+ * Runs work and tells whether a statement or a connection attempt in it failed, and how. BetterAuth turns some of those
+ * failures into "not signed in", and its caller could not tell an outage from a missing session. Never rejects.
  */
 export async function watchStoreFailures<T>(work: () => Promise<T>): Promise<Watched<T>> {
   const failures = new Set<FailureKind>()
   const scope: Scope = { failures, outer: scopes.getStore() }
   try {
-    // A drizzle query starts when it is awaited, and that has to be in here.
+    // A drizzle query starts when it is awaited, which has to happen inside the context.
     const result = await scopes.run(scope, async () => await work())
     return { ok: true, result, storeFailed: failures.has('away'), failures }
   } catch (error) {
@@ -52,19 +52,22 @@ export function failureKind(error: unknown): FailureKind {
 }
 
 const kindOfClass: Readonly<Record<string, FailureKind>> = { 22: 'input', 23: 'input', 42: 'broken', 54: 'input' }
-// The transaction is over because of another statement, which has been reported.
+// A statement after another one failed in the same transaction; that other one has been reported.
 const consequence = '25P02'
 
 /** The SQLSTATE that Postgres gave, looked for through `cause`; undefined when the error is none of Postgres'. */
 export function sqlState(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    // Five characters with a digit: 'EPIPE' is the operating system's.
+    // Five characters with a digit among them: 'EPIPE' is a code of the operating system.
     if ('code' in at && typeof at.code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(at.code)) return at.code
   }
   return undefined
 }
 
-/** For the drivers: call it where a statement starts, and what it returns with the error should the statement fail. */
+/**
+ * For the store client: called where a statement starts, it returns what to call with the error if the statement fails.
+ * It keeps the context of the start, since a driver may reject in that of somebody else.
+ */
 export function failureReporter(): (error: unknown) => void {
   const scope = scopes.getStore()
   return (error) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { openDatabase } from '../../db/database.ts'
-import { isStoreFailure, watchStoreFailures } from '../../db/failure-scope.ts'
+import { openDatabase } from '../../db/open-database.ts'
 import { user } from '../../db/schema.ts'
+import { isStoreFailure, watchStoreFailures } from '../../db/store-failure-context.ts'
 import { eachDatabase } from '../support/databases.ts'
 
 const ann = { id: 'ann', name: 'Ann', email: 'ann@example.com' }

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
-import { createTurns } from '../../auth/turns.ts'
+import { createConcurrencyLimit } from '../../db/semaphore.ts'
 
 t.test('so many work at once, the others follow in their order, failures or not', async (t) => {
-  const takeTurn = createTurns({ atOnce: 2 })
+  const takeTurn = createConcurrencyLimit({ permits: 2 })
   const started: number[] = []
   const ends: ((failed: boolean) => void)[] = []
   const tasks = [0, 1, 2, 3].map((n) =>
@@ -37,7 +37,7 @@ t.test('so many work at once, the others follow in their order, failures or not'
 })
 
 t.test('who finds too many waiting is turned away, and nobody else', async (t) => {
-  const takeTurn = createTurns({ atOnce: 1, mostWaiting: 1, refusal: () => new Error('come back later') })
+  const takeTurn = createConcurrencyLimit({ permits: 1, maxWaiting: 1, refusal: () => new Error('come back later') })
   let end = () => {}
   const first = takeTurn(
     () =>
@@ -56,6 +56,6 @@ t.test('who finds too many waiting is turned away, and nobody else', async (t) =
 })
 
 t.test('work inside a turn needs none of its own', async (t) => {
-  const takeTurn = createTurns({ atOnce: 1, mostWaiting: 0 })
+  const takeTurn = createConcurrencyLimit({ permits: 1, maxWaiting: 0 })
   t.equal(await takeTurn(() => takeTurn(async () => 'inside')), 'inside')
 })

@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto'
+import type { Database, DatabaseOptions } from '../database.ts'
+import { NotificationQueueFullError, NotificationsNotHeardError, PooledConnectionError } from '../errors.ts'
+import type { ExtendedSchema } from '../plugin-schema.ts'
+import { failureReporter } from '../store-failure-context.ts'
+import { withTimeout } from '../timeout.ts'
+import { defaults, type RunStatement, StoreClient, type WireClient, type WirePool } from './store-client.ts'
+
+/** What a driver over the network brings along. */
+export interface NetworkDriver<C extends WireClient> {
+  readonly driver: 'pg' | 'neon'
+  /** Of one more connection than `poolSize`. */
+  readonly pool: WirePool<C>
+  /** A client of the direct address, outside the pool. */
+  newClient(): C
+  /** Cuts the client's connection, at once. */
+  cut(client: C): void
+  /** Cuts the connections of the pool, at once. */
+  cutPool(): void
+  /** Cuts whatever is left when the database is closed. */
+  cutRest?(): void
+}
+
+const goodbyeMs = 1_500
+const heartbeatMs = 4_000
+const awakeMs = 60_000
+
+/** Whether this address is Neon's pooler, which lends a connection for no longer than a transaction. Never throws. */
+export function isPooler(url: string): boolean {
+  return URL.canParse(url) && new URL(url).hostname.split('.')[0]?.endsWith('-pooler') === true
+}
+
+/** A `Database` over the network. Migrations and events get connections of their own beside the pool's. */
+export function createNetworkedDatabase<C extends WireClient>(
+  wire: NetworkDriver<C>,
+  options: DatabaseOptions & { url: string },
+  extended: ExtendedSchema
+): Database {
+  const patienceMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
+  const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
+  const store = new StoreClient<C>({
+    pool: wire.pool,
+    places: options.poolSize ?? defaults.poolSize,
+    waitingMax: options.waitingMax ?? defaults.waitingMax,
+    patienceMs,
+    statementTimeoutMs,
+    schema: extended.schema,
+    onAway: options.onAway,
+    cut: (client) => wire.cut(client),
+    cutConnections: () => wire.cutPool()
+  })
+  const directClients = new Set<C>()
+  const stops = new Set<() => Promise<void>>()
+  // A property of the two addresses: once shown, it is not asked again when a lost channel is to be back soon.
+  let notificationsArrive = false
+  let closing: Promise<void> | undefined
+
+  async function connectDirectly(onError: (error: Error) => void): Promise<C> {
+    if (closing !== undefined) throw new Error('the database was closed')
+    if (isPooler(options.unpooledUrl ?? options.url)) throw new PooledConnectionError()
+    const reportFailure = failureReporter()
+    const client = wire.newClient()
+    directClients.add(client)
+    client.on('end', () => directClients.delete(client))
+    client.on('error', onError)
+    try {
+      await withTimeout(patienceMs, client.connect(), 'the connection was not there in time')
+      return client
+    } catch (error) {
+      cut(client)
+      reportFailure(error)
+      throw error
+    }
+  }
+
+  function cut(client: C): void {
+    directClients.delete(client)
+    wire.cut(client)
+  }
+
+  async function end(client: C): Promise<void> {
+    // Neon's client never says that it has ended where its connection was cut.
+    await withTimeout(goodbyeMs, client.end(), 'the connection did not end').catch(() => cut(client))
+  }
+
+  return {
+    driver: wire.driver,
+    ...extended,
+    db: store.db,
+    patienceMs,
+    awake: () => store.admission.quietMs < awakeMs,
+    ping: () => store.ping(),
+    async withDirectClient(work) {
+      // The statement that fails with the connection rejects; without a listener the process would die of it as well.
+      const client = await connectDirectly(() => {})
+      const run: RunStatement = async (statement, params) => {
+        const reportFailure = failureReporter()
+        try {
+          return await client.query(statement, params)
+        } catch (error) {
+          reportFailure(error)
+          throw error
+        }
+      }
+      try {
+        return await work({ query: run, db: store.drizzleOn(run) })
+      } finally {
+        await end(client)
+      }
+    },
+    async listen(channel, onNotify, onLost) {
+      let state: 'starting' | 'listening' | 'over' = 'starting'
+      let heartbeat: NodeJS.Timeout | undefined
+      const finish = () => {
+        state = 'over'
+        clearInterval(heartbeat)
+        stops.delete(stop)
+      }
+      const lose = (error: Error) => {
+        if (state !== 'listening') return
+        finish()
+        cut(client)
+        onLost(error)
+      }
+      const stop = async () => {
+        if (state === 'over') return
+        finish()
+        await end(client)
+      }
+      const client = await connectDirectly(lose)
+      client.on('end', () => lose(new Error('the connection for events ended')))
+      client.on('notification', (message) => {
+        if (message.channel === channel) onNotify(message.payload ?? '')
+      })
+      const run = (sql: string) => withTimeout(statementTimeoutMs, client.query(sql), 'the statement took too long')
+      try {
+        await run(`listen "${channel.replaceAll('"', '""')}"`)
+        // Whoever listens again has dropped what was cached, and is about to read it anew.
+        await store.admission.probeNow()
+        if (!notificationsArrive) await requireNotifications(client, (sql) => store.askUnadmitted(sql), patienceMs)
+        notificationsArrive = true
+        // Last, so that a connection that was lost meanwhile is not taken for one that listens.
+        await requireQueue(run)
+      } catch (error) {
+        cut(client)
+        throw error
+      }
+      state = 'listening'
+      stops.add(stop)
+      heartbeat = setInterval(() => {
+        requireQueue(run).catch((error: unknown) => lose(error instanceof Error ? error : new Error('lost')))
+      }, heartbeatMs).unref()
+      return stop
+    },
+    close() {
+      closing ??= (async () => {
+        await Promise.all([store.close(goodbyeMs), ...[...stops].map((stop) => stop())])
+        for (const client of directClients) cut(client)
+        wire.cutRest?.()
+      })()
+      return closing
+    }
+  }
+}
+
+// Where the queue of notifications is half full, statements that notify may soon fail: our triggers give up before that.
+// It is a heartbeat, too: a server that vanished without a word looks like one that has nothing to say.
+async function requireQueue(run: (sql: string) => Promise<{ rows: Record<string, unknown>[] }>): Promise<void> {
+  const { rows } = await run('select pg_notification_queue_usage() > 0.5 as full')
+  if (rows[0]?.['full'] === true) throw new NotificationQueueFullError()
+}
+
+/**
+ * The listen self-test: has another connection notify this one. A pooler that lends connections by the transaction
+ * accepts LISTEN and delivers nothing, and so does another database than the one that is written to; that silence would
+ * be taken for "nothing has changed". Rejects with `NOTIFICATIONS_NOT_HEARD`, or with what the database says.
+ */
+async function requireNotifications(
+  client: WireClient,
+  ask: (sql: string) => Promise<void>,
+  withinMs: number
+): Promise<void> {
+  // A channel of its own, so that no other listener takes the notification for an event.
+  const channel = `gatehouse_${randomBytes(8).toString('hex')}`
+  const heard = Promise.withResolvers<void>()
+  client.on('notification', (message) => {
+    if (message.channel === channel) heard.resolve()
+  })
+  await withTimeout(withinMs, client.query(`listen ${channel}`), 'the statement took too long')
+  await ask(`notify ${channel}`)
+  await withTimeout(withinMs, heard.promise, 'the notification did not come').catch(() => {
+    throw new NotificationsNotHeardError()
+  })
+  await withTimeout(withinMs, client.query(`unlisten ${channel}`), 'the statement took too long')
+}
