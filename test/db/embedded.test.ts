@@ -125,6 +125,12 @@ t.test('no statement and no parameter is in an error', async (t) => {
   t.same(Object.keys(Object(error)).sort(), ['code', 'column', 'constraint', 'table'])
 })
 
+t.test('it does with 4 MB of buffers, which are resident as a whole', async (t) => {
+  const database = await open(t)
+  const { rows } = await database.withDirectClient((client) => client.query('show shared_buffers'))
+  t.same(rows, [{ shared_buffers: '4MB' }])
+})
+
 t.test('it closes while a statement runs, and the directory is free', async (t) => {
   const dataDir = await makeEmbedded(t)
   const database = await openDatabase({ driver: 'pglite', dataDir })
