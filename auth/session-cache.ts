@@ -3,14 +3,10 @@ import type { Decision, SessionVerdict } from './session-validation.ts'
 
 /** A decision that may be reused. */
 export interface CachedDecision extends Decision {
-  /** True once, for the first who asks when the decision nears its end: time to read the session ahead. */
-  readonly readAheadDue: boolean
-}
-
-interface Entry extends CachedDecision {
-  readonly freshUntil: number
   readonly session: string
+  readonly freshUntil: number
   readAheadAt: number
+  /** True once, for the first who asks when the decision nears its end: time to read the session ahead. */
   readAheadDue: boolean
 }
 
@@ -37,7 +33,7 @@ export interface SessionCacheOptions {
   /** How much longer a decision is kept for when the store is unreachable, in ms. */
   readonly staleMs: number
   /** Milliseconds on a monotonic clock: one that went back would make decisions last longer. */
-  readonly elapsed: () => number
+  readonly monotonicNow: () => number
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined
 }
@@ -48,17 +44,15 @@ export interface SessionCacheOptions {
  */
 export class SessionCache {
   readonly #options: SessionCacheOptions
-  readonly #entries: LRUCache<string, Entry>
-  readonly #negativeEntries: LRUCache<string, Entry>
+  readonly #entries: LRUCache<string, CachedDecision>
+  readonly #negativeEntries: LRUCache<string, CachedDecision>
   readonly #inFlight = new Map<string, LookUpInFlight>()
-  /** The next look-up of a key, for those who came too late to share the one in flight. */
-  readonly #next = new Map<string, Promise<SessionVerdict>>()
   readonly #keyOfSession = new Map<string, string>()
   readonly #keysOfUser = new Map<string, Set<string>>()
 
   constructor(options: SessionCacheOptions) {
     this.#options = options
-    const dispose = (entry: Entry, key: string, reason: LRUCache.DisposeReason) => {
+    const dispose = (entry: CachedDecision, key: string, reason: LRUCache.DisposeReason) => {
       if (reason !== 'set') this.#removeFromIndexes(entry, key)
     }
     this.#entries = new LRUCache({ max: options.max, dispose })
@@ -70,7 +64,7 @@ export class SessionCache {
   get(key: string): CachedDecision | undefined {
     const entry = this.#entries.get(key) ?? this.#negativeEntries.get(key)
     if (entry === undefined) return undefined
-    const now = this.#options.elapsed()
+    const now = this.#options.monotonicNow()
     if (now >= entry.freshUntil) return undefined
     entry.readAheadDue = now >= entry.readAheadAt
     if (entry.readAheadDue) entry.readAheadAt = Number.POSITIVE_INFINITY
@@ -81,38 +75,31 @@ export class SessionCache {
   getStale(key: string): Decision | undefined {
     const entry = this.#entries.peek(key)
     if (entry === undefined) return undefined
-    const now = this.#options.elapsed()
+    const now = this.#options.monotonicNow()
     return now < Math.min(entry.freshUntil + this.#options.staleMs, entry.endsAt) ? entry : undefined
   }
 
   /**
    * Runs `lookUp` once for all who ask for `key` at the same time. Whoever comes `ttlMs` or longer after the look-up in
    * flight was sent waits for it, but is not answered by it: it may have been read before a session ended that ended
-   * before they came. They share the next one. `remember` caches what was found, unless the session or its user was
-   * evicted meanwhile; such a look-up is repeated once, and its second result is returned and not cached. Rejects with
-   * what `lookUp` rejects with.
+   * before they came. They share the next one, so that one cookie has one look-up in the store at a time.
+   *
+   * `remember` caches what was found, unless the session or its user was evicted meanwhile; such a look-up is repeated
+   * once, and its second result is returned and not cached. Rejects with what `lookUp` rejects with.
    */
   async share(key: string, session: string, lookUp: LookUp<SessionVerdict>): Promise<SessionVerdict> {
     const running = this.#inFlight.get(key)
-    if (running !== undefined && !this.#isRecent(running)) return this.#shareNext(key, session, lookUp, running.promise)
+    if (running !== undefined && !this.#isRecent(running)) {
+      // All who wait here continue together: the first starts the next look-up, and the others share it.
+      await running.promise.catch(() => {})
+      return this.share(key, session, lookUp)
+    }
     const { promise } = running ?? this.#start(key, session, lookUp)
     return (await promise) ?? this.share(key, session, lookUp)
   }
 
   #isRecent({ sentAt }: LookUpInFlight): boolean {
-    return sentAt === undefined || this.#options.elapsed() - sentAt < this.#options.ttlMs
-  }
-
-  // One after the other, so that one cookie has at most one look-up in the store, however slow the store is.
-  #shareNext(key: string, session: string, lookUp: LookUp<SessionVerdict>, running: Promise<unknown>) {
-    const waiting = this.#next.get(key)
-    if (waiting !== undefined) return waiting
-    const next = running.then(ignore, ignore).then(() => {
-      this.#next.delete(key)
-      return this.share(key, session, lookUp)
-    })
-    this.#next.set(key, next)
-    return next
+    return sentAt === undefined || this.#options.monotonicNow() - sentAt < this.#options.ttlMs
   }
 
   /**
@@ -120,7 +107,7 @@ export class SessionCache {
    * share its result starts a look-up of their own. Never throws.
    */
   readAhead(key: string, session: string, lookUp: LookUp<SessionVerdict | undefined>): void {
-    if (!this.#inFlight.has(key)) this.#start(key, session, lookUp).promise.catch(ignore)
+    if (!this.#inFlight.has(key)) this.#start(key, session, lookUp).promise.catch(() => {})
   }
 
   #start(key: string, session: string, lookUp: LookUp<SessionVerdict | undefined>): LookUpInFlight {
@@ -142,13 +129,13 @@ export class SessionCache {
       if (user !== null && flight.usersChanged.has(user)) flight.cancelled = true
       if (!flight.cancelled) this.#remember(key, session, decision)
     }
-    flight.sentAt = this.#options.elapsed()
+    flight.sentAt = this.#options.monotonicNow()
     try {
       const result = await lookUp(remember)
       if (!flight.cancelled) return result
       // The session may change again during the repetition, so nobody who asks from now on may share it.
       this.#land(key, flight)
-      return await lookUp(ignore)
+      return await lookUp(() => {})
     } finally {
       this.#land(key, flight)
       const known = this.#entries.has(key) || this.#negativeEntries.has(key) || this.#inFlight.has(key)
@@ -195,7 +182,16 @@ export class SessionCache {
     const freshUntil = Math.min(readAt + ttlMs, endsAt)
     // Spread at random, so that sessions that were read together are not read again together.
     const readAheadAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
-    const entry: Entry = { identity, user, readAt, endsAt, session, freshUntil, readAheadAt, readAheadDue: false }
+    const entry: CachedDecision = {
+      identity,
+      user,
+      readAt,
+      endsAt,
+      session,
+      freshUntil,
+      readAheadAt,
+      readAheadDue: false
+    }
     const [cache, other] =
       identity === null ? [this.#negativeEntries, this.#entries] : [this.#entries, this.#negativeEntries]
     other.delete(key)
@@ -204,7 +200,7 @@ export class SessionCache {
     this.#keyOfSession.set(session, key)
   }
 
-  #removeFromIndexes({ user, session }: Entry, key: string): void {
+  #removeFromIndexes({ user, session }: CachedDecision, key: string): void {
     if (!this.#inFlight.has(key)) this.#keyOfSession.delete(session)
     if (user === null) return
     const keys = this.#keysOfUser.get(user)
@@ -212,5 +208,3 @@ export class SessionCache {
     if (keys?.size === 0) this.#keysOfUser.delete(user)
   }
 }
-
-function ignore(): void {}
