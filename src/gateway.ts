@@ -16,7 +16,7 @@ import { startHousekeeping } from './housekeeping.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
 import { BackgroundTasks } from './server/background-tasks.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
-import { createPublicServer, listen, listenWhere, portOf, trackConnections } from './server/listeners.ts'
+import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
 import { openUpstreams } from './upstreams.ts'
 import type { PublicAddress, WorkerContext } from './workers/worker-channel.ts'
 
@@ -148,7 +148,8 @@ export async function startGateway(
       cleanUp.push(() => admin.close())
       adminUrl = admin.url
     }
-    if (!server.listening) await listenWhere(server, config, worker?.serving?.port)
+    if (worker?.serving !== undefined) await listenAgain(server, config, worker.serving.port)
+    else if (!server.listening) await listen(server, config.host, config.port)
     readiness.listenersAreUp()
     return {
       publicUrl,
