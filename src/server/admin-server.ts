@@ -28,9 +28,10 @@ const pingTimeoutMs = 2_000
  * between makes the gateway "degraded": public routes and cached sessions go on.
  */
 export class Readiness {
+  /** Whether both listeners are up. */
+  listening = false
+  draining = false
   readonly #options: ReadinessOptions
-  #listening = false
-  #draining = false
   #answeredOnce = false
   #answers = false
   #pinging: Promise<void> | undefined
@@ -40,22 +41,10 @@ export class Readiness {
     this.#options = options
   }
 
-  get draining(): boolean {
-    return this.#draining
-  }
-
-  listenersAreUp(): void {
-    this.#listening = true
-  }
-
   databaseAnswered(): void {
     this.#answeredOnce = true
     this.#answers = true
     this.#pingedAt = this.#options.now()
-  }
-
-  startDraining(): void {
-    this.#draining = true
   }
 
   /**
@@ -65,7 +54,7 @@ export class Readiness {
   async report(): Promise<ReadinessReport> {
     await this.#pingIfDue()
     return {
-      ready: this.#listening && this.#answeredOnce && !this.#draining,
+      ready: this.listening && this.#answeredOnce && !this.draining,
       degraded: [...(this.#answers ? [] : ['database']), ...(this.#options.eventsLost() ? ['session-events'] : [])]
     }
   }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import http, { type IncomingMessage, type Server } from 'node:http'
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import { isTakeableUpgrade } from '../../proxy/websocket-upgrade.ts'
@@ -36,14 +37,10 @@ function readAddress(socket: Socket): void {
 }
 
 /** Binds a server and resolves to its port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
-export function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port }, () => {
-      server.off('error', reject)
-      resolve(portOf(server))
-    })
-  })
+export async function listen(server: Server, host: string, port: number): Promise<number> {
+  server.listen({ host, port })
+  await once(server, 'listening')
+  return portOf(server)
 }
 
 /** The port that a server is bound to; 0 while it is not. */
