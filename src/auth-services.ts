@@ -2,14 +2,14 @@ import { EventEmitter } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { adminColumns } from '../auth/admin-plugin.ts'
-import { type CallAuth, createAuthCaller } from '../auth/auth-handler.ts'
+import { createAuthCaller } from '../auth/auth-handler.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { withTokenNames } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import { createPasswordTurns } from '../auth/password-hash-limit.ts'
-import { createRateLimits, type RateLimits } from '../auth/rate-limit.ts'
+import { createRateLimits } from '../auth/rate-limit.ts'
 import type { SessionEvents } from '../auth/session-events.ts'
-import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
+import { createSessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-validation.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
 import type { Database } from '../db/database.ts'
@@ -34,25 +34,15 @@ export interface AuthServicesOptions {
   readonly worker?: Pick<WorkerContext, 'workers' | 'counters' | 'publishSessionEvent'> | undefined
 }
 
-export interface AuthServices {
-  readonly auth: Auth
-  readonly callAuth: CallAuth
-  readonly limits: RateLimits
-  readonly sessions: SessionResolver
-  /** The session cookie's full name. */
-  readonly sessionCookie: string
-  readonly live: LiveSessions
-  readonly background: BackgroundTasks
-}
-
-// With the cache off sessions are still not read more often than this for connections that are merely open.
+// The sessions of connections that stay open are read no more often than this, even with the cache off.
 const fastestSweepMs = 1_000
 
 /**
  * BetterAuth, which decides about sessions, under the gateway's limits, and the resolver that caches its decisions. What
- * BetterAuth changes is evicted from the cache here and in the other workers. Throws a ConfigError when a plugin's tables are not declared.
+ * BetterAuth changes is evicted from the cache here and in the other workers. Throws a ConfigError when a plugin's tables
+ * are not declared.
  */
-export async function createAuthServices(options: AuthServicesOptions): Promise<AuthServices> {
+export async function createAuthServices(options: AuthServicesOptions) {
   const { config, policy, publicUrl, secret, database, log, worker } = options
   const limits = createRateLimits({}, worker?.counters)
   const passwordTurns = createPasswordTurns(worker?.workers)
