@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/auth-routes.ts'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/pages-plugin.ts'
-import { Refusal, refusals } from '../auth/refusals.ts'
+import { Refusal, type RefusalCode, refusals } from '../auth/refusals.ts'
 import { createCors } from '../proxy/cors.ts'
 import { respondAndClose } from '../proxy/lingering-close.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/proxy-plugin.ts'
@@ -17,12 +17,12 @@ import { routeUpgrades } from '../proxy/websocket-upgrade.ts'
 import type { Config } from './config/config.ts'
 import { createErrorHandler, createPageErrorHandler } from './refusals/error-handler.ts'
 import { rawProblemResponse } from './refusals/problem-response.ts'
-import { createExchangeLog, createNaming, followResponses } from './server/access-log.ts'
+import { createAccessLog } from './server/access-log.ts'
 import type { Readiness } from './server/admin-server.ts'
 import { trustedProxies } from './server/listeners.ts'
 
 export interface AppOptions {
-  /** The public listener, already bound, so that the public origin is known. */
+  /** The public listener; the app answers its requests whether or not it is bound yet. */
   readonly server: Server
   readonly log: Logger
   readonly readiness: Pick<Readiness, 'report' | 'draining'>
@@ -37,11 +37,11 @@ export interface AppOptions {
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { server, log, readiness, config, proxy, sessionCookie } = options
-  const { allowedHosts } = config
-  const cors = createCors(config.trustedOrigins)
+  const { server, log, readiness, config, pages, sessionCookie, proxy } = options
+  const { allowedHosts, publicHealthPath } = config
   const isTrusted = trustedProxies(config.trustedProxies)
-  const exchanges = createExchangeLog(log)
+  const cors = createCors(config.trustedOrigins)
+  const accessLog = createAccessLog(server, log, isTrusted)
   const refuseRaw = createRawRefusal(log)
 
   const app = fastify({
@@ -49,10 +49,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       server.on('request', handler)
       return server
     },
-    // Its own would have a logger and two listeners for every request, for the few that have something to say.
+    // Fastify would make a logger and two listeners for every request; the access log needs neither.
     logger: false,
-    genReqId: createNaming(isTrusted, exchanges.aborted),
-    trustProxy: config.trustedProxies.length > 0 ? (address) => isTrusted(address) : false,
+    genReqId: accessLog.requestId,
+    trustProxy: config.trustedProxies.length > 0 && isTrusted,
     rewriteUrl,
     exposeHeadRoutes: false,
     routerOptions,
@@ -62,10 +62,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     }
   })
   app.decorateRequest('context')
-  const unfollow = followResponses(server, exchanges.finished)
-  app.setErrorHandler(
-    options.pages === undefined ? createErrorHandler(log) : createPageErrorHandler(options.pages, log)
-  )
+  app.setErrorHandler(pages === undefined ? createErrorHandler(log) : createPageErrorHandler(pages, log))
+  app.addHook('onClose', async function stopAccessLog() {
+    accessLog.stop()
+  })
 
   // 1. One request of a connection at a time, and one reading of it, or none.
   app.addHook('onRequest', createAwaitTurn())
@@ -81,7 +81,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       .headers(pairs(cors.preflightHeaders(request.raw)))
       .send()
   })
-  app.addHook('onSend', function markReply(request, reply, payload, done) {
+  app.addHook('onSend', function addResponseHeaders(request, reply, payload, done) {
     reply.header('X-Request-Id', request.id)
     for (const cookie of request.context.setCookies) reply.header('Set-Cookie', cookie)
     if (cors.active) {
@@ -90,11 +90,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     }
     done(null, payload)
   })
-  app.addHook('onClose', async () => unfollow())
 
-  // 2. What a platform asks that can reach only one port.
-  if (config.publicHealthPath !== undefined) {
-    app.get(config.publicHealthPath, { config: { anyHost: true } }, async function answerHealth(_request, reply) {
+  // 2. The health check of a platform that can reach only this port.
+  if (publicHealthPath !== undefined) {
+    app.get(publicHealthPath, { config: { anyHost: true } }, async function answerHealth(_request, reply) {
       const { ready } = await readiness.report()
       return reply
         .code(ready ? 200 : 503)
@@ -103,62 +102,55 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     })
   }
 
-  // 3. BetterAuth, and the built-in pages: nothing that FastAPI serves there may pass for one of them.
-  await app.register(async function ownScope(scope) {
-    scope.addHook('onRequest', function noticeLeaving({ raw: request }, { raw: response }, done) {
+  // 3. BetterAuth and the built-in pages, ahead of the policy: no path of theirs ever reaches the upstream.
+  await app.register(async function ownRoutes(scope) {
+    scope.addHook('onRequest', function logEarlyClose({ raw: request }, { raw: response }, done) {
       response.once('close', () => {
         if (!response.writableFinished)
-          exchanges.outcome(request, 'client left', response.headersSent ? response.statusCode : undefined)
+          accessLog.outcome(request, 'client left', response.headersSent ? response.statusCode : undefined)
       })
       done()
     })
-    scope.addHook('onRequest', function requireOneCookie({ context }, _reply, done) {
+    scope.addHook('onRequest', function requireOneSessionCookie({ context }, _reply, done) {
       done(context.cookies.session.kind === 'ambiguous' ? new Refusal('COOKIE_AMBIGUOUS') : undefined)
     })
-    scope.addHook('preParsing', function limitBody(request, reply, payload, done) {
-      if (!hasBody(request.raw)) return done(null, payload)
+    scope.addHook('preParsing', async function limitBody(request, reply, payload) {
+      if (!hasBody(request.raw)) return payload
       const { bodyLimit } = request.routeOptions
       const limits = { ...proxy.limits, maxBytes: Math.max(proxy.limits.maxBytes, bodyLimit) }
-      // Before anything is read, and before a client that waits for `100 Continue` is told to go on. What it sends all the
-      // same is let pass by, so that it gets to read its answer.
+      // Refused before anything is read, and before a client that waits for `100 Continue` is told to go on. A client that
+      // sends its body all the same gets to read the refusal only if the body is read and dropped.
       if (Number(request.headers['content-length'] ?? 0) > bodyLimit) {
         discardBody(request.raw, limits)
-        return done(new Refusal('BODY_TOO_LARGE'))
+        throw new Refusal('BODY_TOO_LARGE')
       }
-      try {
-        done(null, limitedBody(request.raw, reply.raw, limits))
-      } catch (error) {
-        done(error instanceof Error ? error : new Error('the body could not be read'))
-      }
+      return limitedBody(request.raw, reply.raw, limits)
     })
     await scope.register(authRoutes, options.auth)
-    if (options.pages !== undefined) await scope.register(pagesPlugin, options.pages)
+    if (pages !== undefined) await scope.register(pagesPlugin, pages)
   })
 
   // 4. Everything else: policy, origin, session, headers, FastAPI.
   await app.register(async function proxyScope(scope) {
-    await proxyPlugin(scope, { ...proxy, cors, isTrusted, onOutcome: exchanges.outcome })
+    await proxyPlugin(scope, { ...proxy, cors, isTrusted, onOutcome: accessLog.outcome })
   })
 
+  // 5. What Node hands over by other events than `request`.
+  const route = (request: IncomingMessage, response: ServerResponse) => app.routing(request, response)
   server.on('checkContinue', (request, response) => {
     expectsContinue(request)
-    app.routing(request, response)
+    route(request, response)
   })
-  // Every other expectation goes unmet and unmentioned, as it does with uvicorn.
-  server.on('checkExpectation', (request, response) => app.routing(request, response))
+  // An expectation that the gateway does not know is ignored, as uvicorn does.
+  server.on('checkExpectation', route)
   server.on('connect', (_request: IncomingMessage, socket: Socket) => refuseRaw(socket, 'METHOD_NOT_ALLOWED'))
-  routeUpgrades(
-    server,
-    (request, response) => app.routing(request, response),
-    (socket) => refuseRaw(socket, 'UPGRADE_UNSUPPORTED'),
-    exchanges.finished
-  )
+  routeUpgrades(server, route, (socket) => refuseRaw(socket, 'UPGRADE_UNSUPPORTED'), accessLog.finished)
   await app.ready()
   return app
 }
 
-/** Refuses what is no request, with a line in the log like that of every exchange. */
-function createRawRefusal(log: Logger): (socket: Duplex, code: Parameters<typeof rawProblemResponse>[0]) => void {
+/** Refuses what is no request that Fastify could answer, with the same line in the access log. */
+function createRawRefusal(log: Logger): (socket: Duplex, code: RefusalCode) => void {
   return function refuseRaw(socket, code) {
     const requestId = randomUUID()
     if (!respondAndClose(socket, rawProblemResponse(code, requestId))) return
@@ -166,11 +158,12 @@ function createRawRefusal(log: Logger): (socket: Duplex, code: Parameters<typeof
   }
 }
 
-function codeOfConnectionError({ code }: NodeJS.ErrnoException): Parameters<typeof rawProblemResponse>[0] {
+function codeOfConnectionError({ code }: NodeJS.ErrnoException): RefusalCode {
   if (code === 'HPE_HEADER_OVERFLOW') return 'HEADERS_TOO_LARGE'
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED'
 }
 
+/** Flat name/value pairs as an object. */
 function pairs(flat: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {}
   for (let i = 0; i < flat.length; i += 2) headers[flat[i] ?? ''] = flat[i + 1] ?? ''

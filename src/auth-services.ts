@@ -1,23 +1,25 @@
 import { EventEmitter } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { adminColumns } from '../auth/admin-plugin.ts'
+import { createAuthCaller } from '../auth/auth-handler.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { withTokenNames } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
-import type { RateLimits } from '../auth/rate-limit.ts'
+import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
+import { createRateLimits } from '../auth/rate-limit.ts'
 import type { SessionEvents } from '../auth/session-events.ts'
-import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
+import { createSessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-validation.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
 import type { Database } from '../db/database.ts'
 import { createMonotonicClock } from '../db/monotonic-clock.ts'
-import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createExpiryReader, createSessionReader, createUserReader } from '../db/session-queries.ts'
 import { withTimeout } from '../db/timeout.ts'
 import { ConfigError } from './config/config.ts'
 import type { Settings } from './config/settings.ts'
 import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
-import type { BackgroundTasks } from './server/background-tasks.ts'
+import type { WorkerContext } from './workers/worker-channel.ts'
 
 export interface AuthServicesOptions {
   readonly config: Settings['config']
@@ -25,33 +27,27 @@ export interface AuthServicesOptions {
   readonly publicUrl: string
   readonly secret: string
   readonly database: Database
-  readonly limits: RateLimits
-  readonly passwordHashLimit: ConcurrencyLimit
-  readonly background: BackgroundTasks
   readonly log: Logger
-  /** Undefined where events are off: then connections that stay open are found by reading their sessions. */
+  /** Undefined where events are off: then the sessions of connections that stay open are read again and again. */
   readonly sessionEvents: Pick<SessionEvents, 'listening'> | undefined
-  /** Tells the other workers of this gateway what changed, in the format of session events. */
-  readonly publishSessionEvent?: ((event: string) => void) | undefined
+  /** Given to one of several workers: attempts are counted for all of them, and the others are told what changed. */
+  readonly worker?: Pick<WorkerContext, 'workers' | 'counters' | 'publishSessionEvent'> | undefined
 }
 
-export interface AuthServices {
-  readonly auth: Auth
-  readonly sessions: SessionResolver
-  /** The session cookie's full name. */
-  readonly sessionCookie: string
-  readonly live: LiveSessions
-}
-
-// With the cache off sessions are still not read more often than this for connections that are merely open.
+// The sessions of connections that stay open are read no more often than this, even with the cache off.
 const fastestSweepMs = 1_000
 
 /**
- * BetterAuth, which decides about sessions, and the resolver that caches its decisions. What BetterAuth changes is
- * evicted from the cache here and in the other workers. Throws a ConfigError when a plugin's tables are not declared.
+ * BetterAuth, which decides about sessions, under the gateway's limits, and the resolver that caches its decisions. What
+ * BetterAuth changes is evicted from the cache here and in the other workers. Throws a ConfigError when a plugin's tables
+ * are not declared.
  */
-export async function createAuthServices(options: AuthServicesOptions): Promise<AuthServices> {
-  const { config, policy, publicUrl, secret, database, log, publishSessionEvent } = options
+export async function createAuthServices(options: AuthServicesOptions) {
+  const { config, policy, publicUrl, secret, database, log, worker } = options
+  const limits = createRateLimits({}, worker?.counters)
+  const passwordHashLimit = createPasswordHashLimit(worker?.workers)
+  const tasks = new BackgroundTasks()
+  const background = (task: Promise<void>) => tasks.add(task)
   const changes = new EventEmitter<{ session: [token: string]; user: [userId: string] }>()
   const auth = createAuth({
     database,
@@ -61,9 +57,9 @@ export async function createAuthServices(options: AuthServicesOptions): Promise<
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
     errorUrl: config.pages ? `${publicUrl}/auth/sign-in` : undefined,
-    limits: options.limits,
-    passwordHashLimit: options.passwordHashLimit,
-    background: (task) => options.background.add(task),
+    limits,
+    passwordHashLimit,
+    background,
     logger: createBetterAuthLogger(log),
     changes: {
       sessionChanged: (token) => changes.emit('session', token),
@@ -111,13 +107,31 @@ export async function createAuthServices(options: AuthServicesOptions): Promise<
   })
   changes.on('session', (token) => {
     sessions.sessionChanged(token)
-    publishSessionEvent?.(`s${subjectOf(token)}`)
+    worker?.publishSessionEvent(`s${subjectOf(token)}`)
   })
   changes.on('user', (userId) => {
     sessions.userChanged(userId)
-    publishSessionEvent?.(`u${subjectOf(userId)}`)
+    worker?.publishSessionEvent(`u${subjectOf(userId)}`)
   })
-  return { auth, sessions, sessionCookie, live }
+  const callAuth = createAuthCaller({ auth, limits, passwordHashLimit, log, background })
+  return { auth, callAuth, limits, sessions, sessionCookie, live, background: tasks }
+}
+
+/** Work that goes on after its response, mails above all. A gateway waits for it when it closes. */
+class BackgroundTasks {
+  readonly #tasks = new Set<Promise<void>>()
+
+  add(task: Promise<void>): void {
+    this.#tasks.add(task)
+    const done = () => this.#tasks.delete(task)
+    task.then(done, done)
+  }
+
+  /** Resolves when all of it is done, or after so many milliseconds. */
+  async settled(limitMs: number): Promise<void> {
+    if (this.#tasks.size > 0)
+      await Promise.race([Promise.allSettled(this.#tasks), wait(limitMs, undefined, { ref: false })])
+  }
 }
 
 // BetterAuth itself would check its tables only when a request comes, and fail that one and all that follow.

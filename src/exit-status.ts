@@ -19,7 +19,7 @@ export class WorkerFailedError extends Error {
   }
 }
 
-// Errors of these codes carry a sentence that was written for the operator. The message of any other error may carry a
+// The messages of errors with these codes were written for the operator. The message of any other error may hold a
 // connection string, a query's parameters or a token, so only its name and code are shown.
 const exitCodes: Readonly<Record<string, 1 | 2>> = {
   DATA_DIR_LOCKED: 2,
@@ -51,26 +51,29 @@ const databaseProblems: Readonly<Record<string, string>> = {
 export function describeFailure(error: unknown): Failure {
   if (error instanceof ConfigError) return { lines: error.problems, exitCode: 2 }
   if (error instanceof WorkerFailedError) return error.failure
-  const code = codeOf(error)
-  const exitCode = code === undefined ? undefined : exitCodes[code]
+  const code = codeOf(error) ?? ''
+  const exitCode = exitCodes[code]
   if (error instanceof Error && exitCode !== undefined) return { lines: [error.message], exitCode }
-  const sentence = code === undefined ? undefined : listenProblems[code]
-  if (error instanceof Error && 'syscall' in error && isBinding(error.syscall) && sentence !== undefined)
-    return { lines: [`${placeOf(error)} ${sentence}`], exitCode: 1 }
+  const problem = listenProblems[code]
+  if (problem !== undefined && error instanceof Error && 'syscall' in error && isBinding(error.syscall)) {
+    const address = 'address' in error ? String(error.address) : 'the address'
+    const place = 'port' in error ? `${address}, port ${String(error.port)},` : address
+    return { lines: [`${place} ${problem}`], exitCode: 1 }
+  }
   return { lines: [`failed: ${identify(error)}`], exitCode: 1 }
+}
+
+// The primary binds for its workers, and calls that `bind`.
+function isBinding(syscall: unknown): boolean {
+  return syscall === 'listen' || syscall === 'bind'
 }
 
 /** Words an error of work that needed only the database. */
 export function describeDatabaseFailure(error: unknown): Failure {
-  const code = codeOf(error)
-  if (error instanceof ConfigError || (code !== undefined && exitCodes[code] !== undefined))
-    return describeFailure(error)
+  if (error instanceof ConfigError || exitCodes[codeOf(error) ?? ''] !== undefined) return describeFailure(error)
   const state = sqlState(error)
-  const sentence =
-    state === undefined
-      ? 'the database cannot be reached'
-      : (databaseProblems[state] ?? 'the database refused a statement')
-  return { lines: [`${sentence} (${identify(error)})`], exitCode: 1 }
+  const problem = state === undefined ? 'the database cannot be reached' : databaseProblems[state]
+  return { lines: [`${problem ?? 'the database refused a statement'} (${identify(error)})`], exitCode: 1 }
 }
 
 /** An error's name and code and those of what caused it, without any message. */
@@ -80,14 +83,4 @@ export function identify(error: unknown): string {
   const own = code === undefined ? error.name : `${error.name} ${code}`
   const inner = error instanceof AggregateError ? error.errors[0] : error.cause
   return inner instanceof Error ? `${own}, caused by ${identify(inner)}` : own
-}
-
-// A worker's primary binds for it, and says so.
-function isBinding(syscall: unknown): boolean {
-  return syscall === 'listen' || syscall === 'bind'
-}
-
-function placeOf(error: Error): string {
-  const address = 'address' in error ? String(error.address) : 'the address'
-  return 'port' in error ? `${address}, port ${String(error.port)},` : address
 }

@@ -1,9 +1,6 @@
 import type { Logger } from 'pino'
-import { createAuthCaller } from '../auth/auth-handler.ts'
 import { LiveConnections } from '../auth/live-connections.ts'
 import { createTheme } from '../auth/pages/theme.ts'
-import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
-import { createRateLimits } from '../auth/rate-limit.ts'
 import { createSessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createSessionList } from '../db/session-queries.ts'
@@ -14,9 +11,8 @@ import type { Settings } from './config/settings.ts'
 import { databaseOptions, poolSizeFor, prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
-import { BackgroundTasks } from './server/background-tasks.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
-import { createPublicServer, listen, listenWhere, portOf, trackConnections } from './server/listeners.ts'
+import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
 import { openUpstreams } from './upstreams.ts'
 import type { PublicAddress, WorkerContext } from './workers/worker-channel.ts'
 
@@ -81,36 +77,24 @@ export async function startGateway(
     })
     cleanUp.push(await prepareDatabase(database, readiness, log, onFatal))
 
-    const limits = createRateLimits({}, worker?.counters)
-    const passwordHashLimit = createPasswordHashLimit(worker?.workers)
-    const background = new BackgroundTasks()
-    const { auth, sessions, sessionCookie, live } = await createAuthServices({
+    const services = await createAuthServices({
       config,
       policy,
       publicUrl,
       secret,
       database,
-      limits,
-      passwordHashLimit,
-      background,
       log,
       sessionEvents,
-      publishSessionEvent: worker?.publishSessionEvent
+      worker
     })
-    cleanUp.push(() => live.stop())
+    const { callAuth, limits, sessions, sessionCookie, background } = services
+    cleanUp.push(() => services.live.stop())
     worker?.onSessionEvent((event) => sessions.handleEvent(event))
     sessionEvents?.start(sessions)
     cleanUp.push(() => sessionEvents?.stop())
     cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
 
     const liveConnections = new LiveConnections(config.liveConnections)
-    const callAuth = createAuthCaller({
-      auth,
-      limits,
-      passwordHashLimit,
-      log,
-      background: (task) => background.add(task)
-    })
     const app = await createApp({
       server,
       log,
@@ -119,16 +103,11 @@ export async function startGateway(
       auth: { callAuth, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       pages: config.pages
         ? {
+            ...services,
             publicUrl,
             theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname),
-            auth,
-            callAuth,
-            sessions,
-            sessionCookie,
-            live,
             sessionList: createSessionList(database),
             publicSignUp: config.publicSignUp,
-            limits,
             maxBodyBytes: config.maxAuthBodyBytes,
             openStreams: liveConnections
           }
@@ -154,15 +133,16 @@ export async function startGateway(
       cleanUp.push(() => admin.close())
       adminUrl = admin.url
     }
-    if (!server.listening) await listenWhere(server, config, worker?.serving?.port)
-    readiness.listenersAreUp()
+    if (worker?.serving !== undefined) await listenAgain(server, config, worker.serving.port)
+    else if (!server.listening) await listen(server, config.host, config.port)
+    readiness.listening = true
     return {
       publicUrl,
       adminUrl,
       port: portOf(server),
       readiness,
       async close(options) {
-        readiness.startDraining()
+        readiness.draining = true
         await drain({ server, connections, live: liveConnections }, options)
         await background.settled(Math.min(options.timeoutMs, mailsMs))
         await closeAll()

@@ -1,17 +1,15 @@
 import { enableCompileCache, registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-/**
- * Makes what is loaded from here on load quickly, which is most of a start: imported for its effect, before all else, by
- * whatever is a process of its own.
- */
+// Loading modules is most of what a start takes; these hooks make it faster. Every file that is the main module of a
+// process imports this one first, for its effect.
 
 const drizzle = '/node_modules/drizzle-orm/'
 
 /**
- * Where an import between two of Drizzle's own modules leads; undefined for every other. Node 24 reads and parses the
- * package.json of each `.js` module that it resolves, and Drizzle's has 178 kB: 400 ms and 200 MB of garbage for what is
- * known beforehand (docs/upstream-notes.md).
+ * The URL that an import between two of Drizzle's own modules leads to; undefined for every other import. Node 24 reads
+ * and parses the package.json of each `.js` module that it resolves, and Drizzle's has 178 kB: 400 ms and 200 MB of
+ * garbage to learn that all of them are ES modules (docs/upstream-notes.md).
  */
 export function withinDrizzle(specifier: string, parentUrl: string | undefined): string | undefined {
   if (parentUrl === undefined || !parentUrl.includes(drizzle)) return undefined
@@ -27,6 +25,6 @@ registerHooks({
   }
 })
 
-// Beside the code that it is compiled from and as safe as that: in the system's temporary folder anybody could put it.
-// Where it cannot be written nothing is kept.
+// The cache holds code that is run, so it stands beside the modules: in the system's temporary folder any user could
+// write it. Where this folder cannot be written, Node goes on without a cache.
 enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/gatehouse/compiled', import.meta.url)))

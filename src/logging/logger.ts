@@ -8,13 +8,9 @@ export function createLogger(level: string, destination: DestinationStream): Log
   const options = {
     level,
     base: { name: 'gatehouse' },
-    serializers: { err: redactError, error: redactError, req: nothing, res: nothing }
+    serializers: { err: redactError, error: redactError, req: () => undefined, res: () => undefined }
   }
   return pino(options, destination)
-}
-
-function nothing(): undefined {
-  return undefined
 }
 
 /** What a log may hold of an error. */
@@ -58,17 +54,14 @@ export function framesOf(error: Error): string[] {
     .map((line) => line.trim())
 }
 
-/** Where log lines go; `flushSync` has written all of them when it returns. */
-export interface LogDestination extends DestinationStream {
-  flushSync(): void
-}
-
 /**
  * Standard output for log lines. The lines of one turn of the event loop are written together, without waiting for the
  * reader: with a write for each line, a flood of refused requests would cost more CPU to log than to refuse. `atExit`
- * registers what writes the last lines when the process exits.
+ * registers what writes the last lines when the process exits; pino calls `flushSync` for the same after a fatal line.
  */
-export function createLogDestination(atExit: (work: () => void) => void): LogDestination {
+export function createLogDestination(
+  atExit: (work: () => void) => void
+): DestinationStream & { readonly flushSync: () => void } {
   const out = destination({ sync: false })
   let lines = ''
 

@@ -7,7 +7,7 @@ import { returnAddress, signInAddress } from '../../auth/pages/return-address.ts
 import { refusalHeaders } from '../../auth/pages/security-headers.ts'
 import type { Theme } from '../../auth/pages/theme.ts'
 import { type RefusalCode, refusals } from '../../auth/refusals.ts'
-import { NamedRequest } from '../server/access-log.ts'
+import { LoggedRequest } from '../server/access-log.ts'
 import { problemHeaders, problemOf } from './problem-response.ts'
 
 type Failure = FastifyError & { retryAfter?: number | undefined }
@@ -82,7 +82,7 @@ function isRefusalCode(code: unknown): code is RefusalCode {
 
 function logRefusal(code: RefusalCode, error: FastifyError, { id: requestId, raw }: FastifyRequest, log: Logger): void {
   // The request's own line in the access log names the code.
-  if (raw instanceof NamedRequest) raw.code = code
+  if (raw instanceof LoggedRequest) raw.code = code
   if (code === 'INTERNAL_ERROR') log.error({ requestId, err: error }, 'request failed')
   else if (refusals[code][0] >= 500) log.warn({ requestId, code, err: error.cause }, 'request refused')
 }

@@ -1,7 +1,8 @@
 import { fastify } from 'fastify'
+import { withTimeout } from '../../db/timeout.ts'
 import { listen, urlOf } from './listeners.ts'
 
-/** Whether traffic should come here, for a load balancer and for whoever operates it. */
+/** Whether traffic should be sent here, for load balancers and operators. */
 export interface ReadinessReport {
   readonly ready: boolean
   /** What does not work at the moment without making the gateway useless. */
@@ -11,9 +12,9 @@ export interface ReadinessReport {
 export interface ReadinessOptions {
   /** Rejects when the database does not answer. */
   readonly ping: () => Promise<void>
-  /** Whether the database may have gone to sleep, so that asking would wake it. */
+  /** Whether the database may have scaled to zero, so that a ping would wake it. */
   readonly mayBeAsleep: () => boolean
-  /** Whether sessions that end elsewhere are not heard of, although they should be. */
+  /** Whether session events should be received and are not. */
   readonly eventsLost: () => boolean
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -23,78 +24,57 @@ const pingEveryMs = 1_000
 const pingTimeoutMs = 2_000
 
 /**
- * Not ready until the database has answered once and both listeners are up, and again from the first signal to stop on.
- * In between a database that is away is "degraded": public routes and known sessions go on.
+ * Ready once the database has answered and both listeners are up, until the gateway drains. A database that is away in
+ * between makes the gateway "degraded": public routes and cached sessions go on.
  */
 export class Readiness {
+  /** Whether both listeners are up. */
+  listening = false
+  draining = false
   readonly #options: ReadinessOptions
-  #listening = false
-  #draining = false
   #answeredOnce = false
   #answers = false
-  #asked: Promise<void> | undefined
-  #askedAt = Number.NEGATIVE_INFINITY
+  #pinging: Promise<void> | undefined
+  #pingedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ReadinessOptions) {
     this.#options = options
   }
 
-  get draining(): boolean {
-    return this.#draining
-  }
-
-  get databaseAnsweredOnce(): boolean {
-    return this.#answeredOnce
-  }
-
-  listenersAreUp(): void {
-    this.#listening = true
-  }
-
   databaseAnswered(): void {
     this.#answeredOnce = true
     this.#answers = true
-    this.#askedAt = this.#options.now()
-  }
-
-  startDraining(): void {
-    this.#draining = true
+    this.#pingedAt = this.#options.now()
   }
 
   /**
-   * Asks the database, at most once a second, and not while it may sleep and was well when it was last asked. Never
-   * rejects; takes two seconds at most.
+   * Pings the database at most once a second, and not at all while it may be asleep and answered the last ping. Never
+   * rejects; takes two seconds, or a little more in a process that is busy.
    */
   async report(): Promise<ReadinessReport> {
-    await this.#ask()
+    await this.#pingIfDue()
     return {
-      ready: this.#listening && this.#answeredOnce && !this.#draining,
+      ready: this.listening && this.#answeredOnce && !this.draining,
       degraded: [...(this.#answers ? [] : ['database']), ...(this.#options.eventsLost() ? ['session-events'] : [])]
     }
   }
 
-  #ask(): Promise<void> {
+  #pingIfDue(): Promise<void> {
     if (this.#answers && this.#options.mayBeAsleep()) return Promise.resolve()
     const now = this.#options.now()
-    if (this.#asked === undefined || now - this.#askedAt >= pingEveryMs) {
-      this.#askedAt = now
-      this.#asked = this.#ping()
+    if (this.#pinging === undefined || now - this.#pingedAt >= pingEveryMs) {
+      this.#pingedAt = now
+      this.#pinging = this.#ping()
     }
-    return this.#asked
+    return this.#pinging
   }
 
   async #ping(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, pingTimeoutMs, false)
-      timer.unref()
-    })
-    const answered = this.#options.ping().then(
+    const { ping } = this.#options
+    this.#answers = await withTimeout(pingTimeoutMs, ping(), 'the database does not answer').then(
       () => true,
       () => false
     )
-    this.#answers = await Promise.race([answered, late])
-    clearTimeout(timer)
     if (this.#answers) this.#answeredOnce = true
   }
 }

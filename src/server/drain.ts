@@ -1,9 +1,9 @@
 import type { Server } from 'node:http'
-import { Server as Listener, type Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LiveConnection, LiveConnections } from '../../auth/live-connections.ts'
 import { responseOn } from '../../proxy/lingering-close.ts'
-import { NamedRequest } from './access-log.ts'
+import { LoggedRequest } from './access-log.ts'
 
 export interface DrainOptions {
   /** Milliseconds to go on accepting, for load balancers to notice. */
@@ -15,28 +15,28 @@ export interface DrainOptions {
 /** What is drained. */
 export interface Drained {
   readonly server: Server
-  /** All of the server's. */
+  /** All open connections of the server. */
   readonly connections: ReadonlySet<Socket>
-  /** What lasts: WebSockets and the pages' own streams are told to go. */
+  /** WebSockets and the pages' event streams among them are ended; other live connections are requests in flight. */
   readonly live: Pick<LiveConnections, typeof Symbol.iterator>
 }
 
-// Requests in flight, which have their time.
-const finishByThemselves = new Set<LiveConnection['kind']>(['event-stream', 'response'])
+const requestsInFlight = new Set<LiveConnection['kind']>(['event-stream', 'response'])
 const sweepEveryMs = 50
-// How long a client may take to use a connection again that it believes to be kept alive.
+// How long a client may take to send the next request on a connection that it believes to be kept alive.
 const reuseMs = 1_000
 
 /**
- * Stops a listener without cutting off what it has accepted, unless that takes longer than it may. For every response
- * that begins from now on the caller sets `shouldKeepAlive` to false; here the same is done for those under way.
+ * Stops a listener, and waits for the requests in flight until `timeoutMs` is over; then their connections are cut. The
+ * caller sets `shouldKeepAlive` to false for every response that begins from now on; here the same is done for those
+ * that have begun.
  */
 export async function drain({ server, connections, live }: Drained, options: DrainOptions): Promise<void> {
   let reusableUntil = 0
   for (const connection of connections) {
     const response = responseOn(connection)
     if (response?.headersSent === false) response.shouldKeepAlive = false
-    // Too late to say: when it has ended, its client may send the next request that very moment.
+    // Its head said "keep-alive" already: the client may send the next request the moment this response has ended.
     else
       response?.once('close', () => {
         reusableUntil = Date.now() + reuseMs
@@ -44,40 +44,40 @@ export async function drain({ server, connections, live }: Drained, options: Dra
   }
   if (options.delayMs > 0) await wait(options.delayMs)
   if (!server.listening) return
-  // The way of node:http would close idle connections here and now, and stop watching for slow ones.
-  const closed = new Promise<void>((resolve) => Listener.prototype.close.call(server, () => resolve()))
+  // `close` of node:http would close idle connections at once, and stop watching for slow ones.
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
   const stoppedAt = Date.now()
-  const told = new WeakSet<LiveConnection>()
-  const closeIdle = () => {
-    // Again and again: a handshake may still have been under way.
+  const ended = new WeakSet<LiveConnection>()
+  const sweep = () => {
+    // Repeated, because a WebSocket's handshake may have been under way before.
     for (const connection of live) {
-      if (!finishByThemselves.has(connection.kind) && !told.has(connection)) connection.end('going away')
-      told.add(connection)
+      if (!requestsInFlight.has(connection.kind) && !ended.has(connection)) connection.end('going away')
+      ended.add(connection)
     }
     const now = Date.now()
-    // What is idle by now was told to close, or has not been used for as long as the delay lasted.
+    // A connection that is idle now was told to close, or has not been used for as long as the delay lasted.
     if (now >= reusableUntil) server.closeIdleConnections()
-    // Opened in advance, as browsers do, and never used: not idle in Node's eyes.
+    // Connections that browsers open in advance and have not used yet: Node does not count them as idle.
     if (now >= stoppedAt + reuseMs)
       for (const connection of connections) if (connection.bytesRead === 0) connection.destroy()
   }
-  closeIdle()
-  const sweep = setInterval(closeIdle, sweepEveryMs)
-  const overtime = new AbortController()
-  const late = wait(options.timeoutMs, undefined, { signal: overtime.signal }).then(
+  sweep()
+  const sweeping = setInterval(sweep, sweepEveryMs)
+  const timeout = new AbortController()
+  const timedOut = wait(options.timeoutMs, undefined, { signal: timeout.signal }).then(
     () => {
       for (const connection of live) connection.end('going away')
       for (const connection of connections) {
         const request = responseOn(connection)?.req
-        if (request instanceof NamedRequest) request.outcome ??= 'going away'
+        if (request instanceof LoggedRequest) request.outcome ??= 'going away'
       }
       server.closeAllConnections()
     },
     () => undefined
   )
-  await Promise.race([closed, late])
-  overtime.abort()
-  clearInterval(sweep)
+  await Promise.race([closed, timedOut])
+  timeout.abort()
+  clearInterval(sweeping)
 }
 
 /** The connections that a server accepts from now on, as long as they are open. */

@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import http, { type IncomingMessage, type Server } from 'node:http'
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import { isTakeableUpgrade } from '../../proxy/websocket-upgrade.ts'
-import { NamedRequest } from './access-log.ts'
+import { LoggedRequest } from './access-log.ts'
 
 const headersWithinMs = 15_000
 const keepAliveMs = 72_000
@@ -10,39 +11,36 @@ const sweepEveryMs = 1_000
 /** The public listener, not yet bound. */
 export function createPublicServer(): Server {
   const options = {
-    IncomingMessage: NamedRequest,
+    IncomingMessage: LoggedRequest,
     headersTimeout: headersWithinMs,
-    // A body may take as long as it keeps coming; its pace is watched where it is read.
+    // A body may take as long as it keeps coming: what reads it has a timeout for the time between two chunks.
     requestTimeout: 0,
     keepAliveTimeout: keepAliveMs,
     connectionsCheckingInterval: sweepEveryMs,
-    // A missing Host is refused in our own words, by admission.
+    // A missing Host is refused by request validation, with a problem document.
     requireHostHeader: false,
-    // Node 24.9 and later; before, `routeUpgrades` ignores what is no WebSocket.
+    // Node calls this from 24.9 on; before, `routeUpgrades` ignores upgrades to anything but a WebSocket.
     shouldUpgradeCallback: (request: IncomingMessage) => isTakeableUpgrade(request)
   }
   const server = http.createServer(options)
-  // The size of a head is limited, not the number of its headers: some versions of Node drop those beyond a number, a
-  // `Content-Length` or a second `Host` as well.
+  // No limit on the number of headers, only on their size: some versions of Node drop the headers beyond the limit without
+  // an error, a `Content-Length` or a second `Host` as well.
   server.maxHeadersCount = 0
-  server.on('connection', rememberAddress)
+  server.on('connection', readAddress)
   return server
 }
 
-// A socket that is closed knows its peer only if it was asked before, and a client could hide by leaving early.
-function rememberAddress(socket: Socket): void {
+// A closed socket has a `remoteAddress` only if that was read while it was open. Otherwise a client that leaves early
+// would have none.
+function readAddress(socket: Socket): void {
   if (socket.remoteAddress === undefined) socket.destroy()
 }
 
 /** Binds a server and resolves to its port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
-export function listen(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port }, () => {
-      server.off('error', reject)
-      resolve(portOf(server))
-    })
-  })
+export async function listen(server: Server, host: string, port: number): Promise<number> {
+  server.listen({ host, port })
+  await once(server, 'listening')
+  return portOf(server)
 }
 
 /** The port that a server is bound to; 0 while it is not. */
@@ -52,18 +50,18 @@ export function portOf(server: Server): number {
 }
 
 /**
- * Binds a server to a port that is configured, or, where any will do, to the one that is already `served`. Workers who
- * ask for any port share one for as long as one of them lives; if none does, it has to be asked for by its number.
+ * Binds a worker's server to the configured port, or with port 0 to the one that the gateway `serves` already. Workers
+ * that ask for port 0 share one port for as long as one of them lives; a worker that comes later is given another, and
+ * asks again for the first by its number.
  */
-export async function listenWhere(
+export async function listenAgain(
   server: Server,
   { host, port }: { readonly host: string; readonly port: number },
-  served?: number
-): Promise<number> {
-  const got = await listen(server, host, port)
-  if (served === undefined || got === served) return got
+  serves: number
+): Promise<void> {
+  if ((await listen(server, host, port)) === serves) return
   await new Promise((closed) => server.close(closed))
-  return listen(server, host, served)
+  await listen(server, host, serves)
 }
 
 /** `http://host:port`, as one would type it. */
@@ -84,14 +82,11 @@ export function trustedProxies(list: readonly string[]): (address: string | unde
     if (bits === undefined) trusted.addAddress(address, family)
     else trusted.addSubnet(address, Number(bits), family)
   }
-  return (address) => {
-    if (address === undefined) return false
-    const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
-    return trusted.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4')
-  }
+  // An IPv4 address that is mapped to IPv6 is held against the IPv4 entries, too.
+  return (address) => address !== undefined && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 
-/** The connections of a server that are open, from now on. */
+/** The open connections of a server, as they come and go from now on. */
 export function trackConnections(server: Server): ReadonlySet<Socket> {
   const connections = new Set<Socket>()
   server.on('connection', (socket: Socket) => {

@@ -57,12 +57,6 @@ export function pauseBefore(failures: number): number {
   return failures === 0 ? 0 : Math.min(longestPauseMs, firstPauseMs * 2 ** (failures - 1))
 }
 
-/** What becomes of a worker that is started together with the gateway. */
-interface FirstStart {
-  resolve(address: PublicAddress): void
-  reject(error: Error): void
-}
-
 /** The workers of one gateway: started together, each replaced when it crashes, drained together. */
 class WorkerPool {
   readonly #size: number
@@ -91,9 +85,10 @@ class WorkerPool {
     this.#adminUrl = adminUrl
     // The primary accepts connections and deals them out in turn: a worker that dies takes no queued connection with it.
     cluster.schedulingPolicy = cluster.SCHED_RR
-    const start = () => new Promise<PublicAddress>((resolve, reject) => this.#fork(0, { resolve, reject }))
+    const others = Array.from({ length: this.#size - 1 }, () => this.#fork(0))
     try {
-      const [address] = await Promise.all([start(), ...Array.from({ length: this.#size - 1 }, start)])
+      const [address] = await Promise.all([this.#fork(0), ...others])
+      if (this.#channels.size < this.#size) throw endedWhile('others were starting')
       this.#serving = address
       return address
     } catch (error) {
@@ -133,8 +128,9 @@ class WorkerPool {
     while (this.#channels.size > 0) await wait(10)
   }
 
-  /** `failures`: how many workers before this one failed one after the other. */
-  #fork(failures: number, firstStart?: FirstStart): void {
+  /** Resolves once the worker serves. `failures`: how many workers before this one failed one after the other. */
+  #fork(failures: number): Promise<PublicAddress> {
+    const { promise, resolve, reject } = Promise.withResolvers<PublicAddress>()
     const worker = cluster.fork()
     const { pid } = worker.process
     let readyAt: number | undefined
@@ -147,10 +143,10 @@ class WorkerPool {
       const inRow = settled ? 0 : failures
       const pauseMs = pauseBefore(inRow)
       this.#log.error({ pid, status, pauseMs }, 'a worker ended: another takes its place')
-      wait(pauseMs, undefined, { signal: this.#stop.signal }).then(
-        () => this.#fork(inRow + 1),
-        () => {}
-      )
+      // A replacement that fails is replaced in turn.
+      wait(pauseMs, undefined, { signal: this.#stop.signal })
+        .then(() => this.#fork(inRow + 1))
+        .catch(() => {})
     }
 
     const channel = new WorkerChannel<PrimaryMethods, WorkerMethods>(worker, replyTimeoutMs, {
@@ -163,8 +159,8 @@ class WorkerPool {
       giveBack: (allowance, key) => this.#counters.giveBack(allowance, key),
       ready: (address) => {
         readyAt = Date.now()
-        if (firstStart === undefined) this.#log.info({ pid }, 'a worker serves in place of another')
-        else firstStart.resolve(address)
+        if (this.#serving !== undefined) this.#log.info({ pid }, 'a worker serves in place of another')
+        resolve(address)
       },
       sessionEvent: (event) => {
         for (const other of this.#channels.values()) if (other !== channel) other.notify('sessionEvent', event)
@@ -172,8 +168,8 @@ class WorkerPool {
       failed: (failure) => {
         const error = new WorkerFailedError(failure)
         if (readyAt !== undefined) this.#onFatal(error)
-        else if (firstStart !== undefined) firstStart.reject(error)
-        else this.#log.error({ problems: failure.lines }, 'a worker cannot start')
+        else if (this.#serving !== undefined) this.#log.error({ problems: failure.lines }, 'a worker cannot start')
+        reject(error)
       },
       crashed: () => replace('uncaught error')
     })
@@ -182,11 +178,13 @@ class WorkerPool {
     worker.on('error', () => {})
     worker.once('exit', (code: number | null, signal: string | null) => {
       this.#channels.delete(worker)
-      const starting = readyAt === undefined ? 'it was' : 'others were'
-      firstStart?.reject(
-        new WorkerFailedError({ lines: [`failed: a worker ended while ${starting} starting`], exitCode: 1 })
-      )
+      reject(endedWhile('it was starting'))
       replace(signal ?? code ?? 1)
     })
+    return promise
   }
+}
+
+function endedWhile(phase: string): WorkerFailedError {
+  return new WorkerFailedError({ lines: [`failed: a worker ended while ${phase}`], exitCode: 1 })
 }

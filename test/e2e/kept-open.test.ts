@@ -1,7 +1,5 @@
 import t, { type Test } from 'tap'
-import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
-import { createRateLimits } from '../../auth/rate-limit.ts'
 import { createSessionEvents } from '../../auth/session-events.ts'
 import type { SessionResolver } from '../../auth/session-resolver.ts'
 import type { Identity } from '../../auth/session-validation.ts'
@@ -10,7 +8,6 @@ import { createAuthServices } from '../../src/auth-services.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { createLogger } from '../../src/logging/logger.ts'
 import { defineConfig } from '../../src/policy-file.ts'
-import { BackgroundTasks } from '../../src/server/background-tasks.ts'
 import { adminDatabase, withAdmin } from '../support/admin-plugin.ts'
 import { Browser } from '../support/browser.ts'
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
@@ -34,9 +31,6 @@ async function startReplica(t: Test, { env, options }: TestDatabase, hears: bool
     publicUrl,
     secret,
     database,
-    limits: createRateLimits(),
-    passwordHashLimit: createPasswordHashLimit(),
-    background: new BackgroundTasks(),
     log,
     sessionEvents
   })

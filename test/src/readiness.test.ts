@@ -12,7 +12,7 @@ function setUp() {
     eventsLost: () => false,
     now: () => world.now
   })
-  readiness.listenersAreUp()
+  readiness.listening = true
   return { world, readiness }
 }
 
