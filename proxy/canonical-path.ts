@@ -4,7 +4,7 @@ const question = 0x3f
 const dot = 0x2e
 const semicolon = 0x3b
 
-// Characters that a path may carry as they are: RFC 3986, section 3.3 (pchar), and the slash.
+// The characters that a path may carry without percent-encoding: RFC 3986, section 3.3 (pchar), and the slash.
 const plain = new Uint8Array(256)
 for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/") {
   plain[char.charCodeAt(0)] = 1

@@ -8,7 +8,7 @@ const preflightSeconds = '600'
 
 /** Cross-origin requests of the trusted origins, with credentials (Fetch standard, CORS protocol). */
 export interface Cors {
-  /** Whether `Origin` decides about the response at all, so that caches have to keep them apart. */
+  /** Whether responses vary by `Origin` at all, so that caches have to keep them apart. */
   readonly active: boolean
   /** Flat name/value pairs for a response to this request; empty for an origin that is not trusted. */
   headers(request: IncomingMessage): readonly string[]

@@ -6,13 +6,13 @@ const lingerMs = 1_000
 const withoutProgressMs = 10_000
 
 /**
- * Ends a connection that nobody reads any more, with a last word or without: its client gets a second to read what was
- * said. What it still sends is read and dropped; unread it would turn the end into a reset, or hide that the client is
- * gone and keep the connection for ever.
+ * Closes a connection whose requests are not read any more, after a last response if one is given: the client gets a
+ * second to read it (RFC 9112, section 9.6). What the client still sends is read and dropped. Left unread it would turn
+ * the close into a reset, or hide that the client is gone and keep the connection for ever.
  */
-export function lingeringClose(socket: Duplex, lastWord?: string): void {
+export function lingeringClose(socket: Duplex, response?: string): void {
   socket.resume()
-  socket.end(lastWord)
+  socket.end(response)
   setTimeout(() => socket.destroy(), lingerMs).unref()
 }
 
@@ -39,7 +39,7 @@ export function respondAndClose(socket: Duplex, response: string): boolean {
   return true
 }
 
-/** Ends a response as if it were whole, and cuts its connection where the client does not take the rest within a second. */
+/** Ends a response as if it were whole, and cuts its connection if the client does not take the rest within a second. */
 export function endWithin(response: ServerResponse): void {
   response.end()
   const timer = setTimeout(() => response.destroy(), lingerMs)
@@ -48,9 +48,9 @@ export function endWithin(response: ServerResponse): void {
 }
 
 /**
- * Breaks a response off so that its client can tell: what is framed by a length or by chunks stays short of its end. For
- * HTTP/1.0 the end of the connection is the end of the body, so it is reset (RFC 9112, section 6.3). `length`: the bytes
- * that the response declared, undefined where it declared none.
+ * Breaks a response off so that its client can tell: a body that is framed by a length or by chunks stays short of its
+ * end. For HTTP/1.0 the end of the connection is the end of the body, so the connection is reset (RFC 9112, section 6.3).
+ * `length`: the bytes that the response declared, undefined where it declared none.
  */
 export function breakOff(request: IncomingMessage, response: ServerResponse, length: number | undefined): void {
   const endsWithConnection = response.headersSent && request.httpVersionMinor === 0 && length === undefined
@@ -59,8 +59,9 @@ export function breakOff(request: IncomingMessage, response: ServerResponse, len
 }
 
 /**
- * Closes a connection with a reset. One that is just being shut down Node would neither reset nor ever close, and TLS and
- * Unix sockets know no reset: those are closed without the goodbye of TLS, or in the middle of a frame.
+ * Closes a connection with a reset. A socket that is just being shut down is destroyed instead, because Node would neither
+ * reset nor ever close it. TLS and Unix sockets have no reset: they are closed without TLS's close_notify, or in the middle
+ * of a frame.
  */
 export function reset(socket: Socket): void {
   if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0) {
@@ -74,7 +75,7 @@ export function reset(socket: Socket): void {
   }
 }
 
-/** Breaks a response off once the client has taken what was written already, or takes nothing of it for ten seconds. */
+/** Breaks a response off once the client has taken what was written before, or has taken nothing for ten seconds. */
 export function breakOffOnceWritten(
   request: IncomingMessage,
   response: ServerResponse,

@@ -27,20 +27,21 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * A request's body as a stream that ends with BODY_TOO_LARGE or REQUEST_TIMEOUT when the client goes past its
- * limits. Asking for it tells a client that waits for `100 Continue` to go on, so only a request that may pass gets here.
- * Throws BODY_TOO_LARGE at once where the declared length is too long.
+ * A request's body as a stream that fails with BODY_TOO_LARGE or REQUEST_TIMEOUT when the client exceeds the limits. A
+ * client that waits for `100 Continue` is told to go on, so only a request that may pass gets here. Throws BODY_TOO_LARGE
+ * at once where the declared length is too long.
  */
 export function limitedBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): LimitedBody {
   if (Number(request.headers['content-length'] ?? 0) > limits.maxBytes) throw new Refusal('BODY_TOO_LARGE')
   if (awaitingContinue.delete(request)) response.writeContinue()
   const body = new LimitedBody(request, limits)
   bodies.set(request, body)
-  // Whoever refuses a request never listens to its body, and an error that nobody hears would end the process.
+  // After a refusal nothing listens to the body, and an error without a listener would end the process.
   body.on('error', () => {})
   request.on('error', (error) => body.destroy(error))
   request.on('aborted', () => body.destroy(new Error('the client went away')))
-  // Answered without being read to its end: kept, it would stay for ever, as if its reader were slow.
+  // Where the response came before the end of the body, nothing reads the body any more: it would be kept for ever, as for
+  // a slow reader.
   response.once('close', () => {
     body.destroy()
     discardBody(request, limits)
@@ -49,13 +50,13 @@ export function limitedBody(request: IncomingMessage, response: ServerResponse, 
 }
 
 /**
- * Reads what is left of a body that nobody wants, within the same limits, so that a client that is still sending gets
- * to read its answer; past them the connection is cut.
+ * Reads and drops the rest of a body that nothing needs, within the same limits, so that a client that is still sending
+ * gets to read the response; past the limits the connection is cut.
  */
 export function discardBody(request: IncomingMessage, limits: BodyLimits): void {
   if (!hasBody(request) || request.complete || request.destroyed || discarded.has(request)) return
   discarded.add(request)
-  bodies.get(request)?.letGo()
+  bodies.get(request)?.detach()
   const cut = () => request.socket.destroy()
   const timer = setTimeout(cut, limits.idleMs)
   timer.unref()
@@ -70,14 +71,14 @@ export function discardBody(request: IncomingMessage, limits: BodyLimits): void 
   request.resume()
 }
 
-/** Passes bytes through, counts them, and watches the client's pace. */
+/** A request's body: passes bytes through, counts them, and watches the client's pace. */
 export class LimitedBody extends Readable {
   readonly #request: IncomingMessage
   readonly #limits: BodyLimits
   readonly #timer: NodeJS.Timeout
-  /** The client has to wait for whoever reads. */
+  /** The client has to wait, because the reader is slow. */
   #full = false
-  /** Bytes that have arrived. Fastify compares it with the declared length. */
+  /** Bytes that have arrived. Fastify compares this with the declared length. */
   receivedEncodedLength = 0
 
   constructor(request: IncomingMessage, limits: BodyLimits) {
@@ -90,15 +91,15 @@ export class LimitedBody extends Readable {
     request.on('end', this.#onEnd)
   }
 
-  /** Leaves what is still to come to somebody else. */
-  letGo(): void {
+  /** Stops reading the request, so that `discardBody` can read the rest. */
+  detach(): void {
     this.#request.off('data', this.#onData)
     this.#request.off('end', this.#onEnd)
     this.#request.pause()
   }
 
   #onIdle(): void {
-    // A client that may not send, because whoever reads is slow, is not idle.
+    // A client that has to wait for a slow reader is not idle.
     if (this.#full || this.readableLength > 0) this.#timer.refresh()
     else this.destroy(new Refusal('REQUEST_TIMEOUT'))
   }
@@ -129,21 +130,21 @@ export class LimitedBody extends Readable {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     clearTimeout(this.#timer)
-    if (!discarded.has(this.#request)) this.letGo()
+    if (!discarded.has(this.#request)) this.detach()
     done(error)
   }
 }
 
-// Node reads every piece of a body into memory outside V8's heap, and V8 looks for what is garbage there only once 64 MB
-// of it have come together, and then through its whole heap (docs/performance.md, "Large bodies").
+// Node reads every chunk of a body into memory outside V8's heap. V8 frees such memory only in a collection of its whole
+// heap, and begins one only once 64 MB have come together (docs/performance.md, "Large bodies").
 const collectEvery = 25_165_824
 
 let passed = 0
 let collect: (() => void) | undefined
 
 /**
- * Counts the bytes of a piece of a body that has passed, and has V8 collect what is young after every 24 MiB of them: so
- * much garbage at most waits for it, and what is old is not looked at.
+ * Counts the bytes of a chunk of a body that has passed, and has V8 collect its young generation after every 24 MiB: that
+ * frees the chunks, at most 24 MiB of which wait for it, and does not look at the old generation.
  */
 export function countPassed(bytes: number): void {
   passed += bytes
@@ -153,7 +154,7 @@ export function countPassed(bytes: number): void {
   collect()
 }
 
-// Node documents `--expose-gc` and `v8.setFlagsFromString`; set so late, it shows in contexts that are made afterwards.
+// Node documents `--expose-gc` and `v8.setFlagsFromString`. Set at run time, the flag gives `gc` to new contexts only.
 function minorCollection(): () => void {
   setFlagsFromString('--expose-gc')
   const gc: unknown = runInNewContext('gc')
@@ -162,8 +163,8 @@ function minorCollection(): () => void {
 }
 
 /**
- * A hook for routes that parse nothing: Fastify answers 415 to a media type that it cannot parse. The upstream gets the
- * header as it came, out of `rawHeaders`.
+ * A hook for routes that parse no body: without it Fastify would answer 415 to a media type that it cannot parse. The
+ * upstream still gets the header, because it is copied from `rawHeaders`.
  */
 export function ignoreContentType(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   const { headers } = request.raw

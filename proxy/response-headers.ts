@@ -9,13 +9,13 @@ export interface KnownName<T> {
   readonly about: T
 }
 
-// Of one length. With more of them a name is no longer found sooner than made.
+// Cached names of one length. Searching more of them would take longer than making the string.
 const keptAtMost = 16
 const longestKept = 64
 
 /**
- * Header names that have come, each with what was found out about it, found again by their bytes: to make a string of a
- * name, for every header of every response, costs more than everything that is asked about it.
+ * A cache of header names and of what is known about each, looked up by the name's bytes. Making a string of every name of
+ * every response would cost more than everything else that is done with it.
  */
 export class HeaderNames<T> {
   readonly #describe: (name: string) => T
@@ -25,16 +25,16 @@ export class HeaderNames<T> {
     this.#describe = describe
   }
 
-  /** One byte a character, whichever form it has. */
+  /** The name of these latin1 bytes, and what is known about it. */
   of(raw: Buffer | string): KnownName<T> {
     const bytes = typeof raw === 'string' ? Buffer.from(raw, 'latin1') : raw
     let kept = this.#byLength[bytes.length]
     if (kept !== undefined) for (const known of kept) if (isSame(bytes, known.bytes)) return known
     const name = bytes.toString('latin1')
     if (bytes.length > longestKept) return { name, about: this.#describe(name) }
-    // A copy: what came lies in memory that is read into again.
+    // A copy, because the bytes lie in a buffer that is read into again.
     const known = { name, about: this.#describe(name), bytes: Uint8Array.from(bytes) }
-    // Begun anew, and not left as it is: made-up names that came first would slow all others down for good.
+    // A full list is replaced: were it kept, made-up names that came first would keep every later name uncached for good.
     if (kept === undefined || kept.length === keptAtMost) kept = this.#byLength[bytes.length] = []
     kept.push(known)
     return known
@@ -49,7 +49,7 @@ function isSame(one: Uint8Array, other: Uint8Array): boolean {
 /** What the gateway adds to a response, and what it therefore takes out of it. */
 export interface ResponseAdditions {
   readonly requestId: string
-  /** An answer about one person, or one that would differ for another: shared caches have to be told. */
+  /** Whether the response is for one user, so that no shared cache may store it. */
   readonly personal: boolean
   readonly variesByCookie: boolean
   /** The gateway's own `Set-Cookie` values. */
@@ -75,7 +75,7 @@ export function responseAdditions(
   }
 }
 
-// RFC 9110, section 5.5 and 5.6.2: what a field value and a field name may be made of.
+// Characters that no field value and no field name may contain (RFC 9110, sections 5.5 and 5.6.2).
 const invalidValue = /[^\t\x20-\x7e\x80-\xff]/
 const invalidName = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
 
@@ -83,17 +83,17 @@ const invalidName = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
 export interface ClientHead {
   /** Flat name/value pairs, duplicates and order kept. */
   readonly headers: string[]
-  /** Bytes, where they are declared. */
+  /** `Content-Length`, where the upstream sent one. */
   readonly length: number | undefined
-  /** Whether it begins an event stream, which stays open. */
+  /** Whether an event stream follows, which stays open. */
   readonly isEventStream: boolean
-  /** Whether it announces trailers, which Node refuses to do on any response but a chunked one. */
+  /** Whether it has a `Trailer` header, which Node allows on chunked responses only. */
   readonly announcesTrailers: boolean
 }
 
 /**
- * The head for the client: the upstream's less what belongs to its connection, cannot be sent, or sets or clears a
- * cookie of BetterAuth's, then the gateway's own.
+ * The response's head for the client: the upstream's headers, less those that belong to its connection, cannot be sent, or
+ * set or clear one of BetterAuth's cookies, then the gateway's own headers.
  */
 export function clientHead(raw: readonly (Buffer | string)[], additions: ResponseAdditions): ClientHead {
   const headers: string[] = ['X-Request-Id', additions.requestId]
@@ -148,7 +148,7 @@ export function clientHead(raw: readonly (Buffer | string)[], additions: Respons
     headers.push(name, value)
   }
   const listed = listedInConnection(connection)
-  // Rarely: it may have come after what it lists.
+  // `Connection` may come after the headers that it lists, so the head is made again without them. This is rare.
   if (listed !== null) return clientHead(withoutListed(raw, listed), additions)
   for (const cookie of additions.setCookies) headers.push('Set-Cookie', cookie)
   headers.push(...additions.cors)
@@ -163,7 +163,7 @@ export function clientHead(raw: readonly (Buffer | string)[], additions: Respons
   return { headers, length, isEventStream, announcesTrailers }
 }
 
-/** The same pairs without an announcement of trailers. */
+/** The head's pairs without `Trailer`. */
 export function withoutTrailer({ headers, announcesTrailers }: ClientHead): string[] {
   if (!announcesTrailers) return headers
   return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
@@ -184,7 +184,7 @@ interface Disposition {
   readonly kind: 'pass' | 'drop' | 'cors' | 'for-caches' | (typeof special)[number]
 }
 
-// What outranks `Cache-Control` for the caches that it is meant for (RFC 9213).
+// Headers that take precedence over `Cache-Control` for the caches that they address (RFC 9213).
 const forCaches = /(?:^|-)cdn-cache-control$|^surrogate-control$/
 
 const names = new HeaderNames<Disposition>(function dispositionOf(name) {
@@ -198,7 +198,7 @@ const names = new HeaderNames<Disposition>(function dispositionOf(name) {
   return { lower, kind }
 })
 
-// What a trailer may not say, because it comes too late (RFC 9110, section 6.5.1).
+// Headers that must not be trailers, because they come too late there (RFC 9110, section 6.5.1).
 const notInTrailers = new Set([
   'content-length',
   'host',
@@ -209,7 +209,7 @@ const notInTrailers = new Set([
   'clear-site-data'
 ])
 
-/** The upstream's trailers for the client, as pairs, less what may not stand there. */
+/** The upstream's trailers for the client, as pairs, less those that must not be trailers. */
 export function clientTrailers(raw: readonly (Buffer | string)[]): [string, string][] {
   const trailers: [string, string][] = []
   for (let i = 0; i < raw.length; i += 2) {
@@ -223,7 +223,7 @@ export function clientTrailers(raw: readonly (Buffer | string)[]): [string, stri
   return trailers
 }
 
-/** The upstream's `103 Early Hints` as bytes for the client: its links, and nothing that is about anybody. */
+/** The upstream's `103 Early Hints` as latin1 text for the client, with its `Link` headers alone. */
 export function earlyHints(raw: readonly (Buffer | string)[]): string {
   let head = 'HTTP/1.1 103 Early Hints\r\n'
   for (let i = 0; i < raw.length; i += 2) {
@@ -266,8 +266,8 @@ const everythingButCookies = ['cache', 'clientHints', 'executionContexts', 'pref
   .join(', ')
 
 /**
- * A `Clear-Site-Data` header that leaves the browser its cookies, BetterAuth's being among them. Null when that was all
- * it was to clear.
+ * A `Clear-Site-Data` header that does not clear cookies, because BetterAuth's are among them. Null where it clears nothing
+ * else.
  */
 export function withoutCookieClearing(header: string): string | null {
   if (!/cookies|\*/i.test(header)) return header

@@ -27,12 +27,12 @@ export interface PolicyRoute {
   readonly rule: RouteRule
 }
 
-/** What holds for every request that no rule names. */
+/** The rule for every request that no rule of the policy names. */
 export const defaultRule: RouteRule = Object.freeze({ path: '/*', access: 'session' })
 
 /**
- * How the router has to be set up for these routes to mean what they say: no parameter may be too long for it to see,
- * so the limit lies beyond Node's own limit on a request's head, and `/Docs` is not `/docs`.
+ * The router options that the compiled routes rely on. The limit on a parameter's length lies beyond Node's own limit on a
+ * request's head, so that no parameter is too long to match, and `/Docs` is not `/docs`.
  */
 export const routerOptions = { maxParamLength: 65_536, caseSensitive: true } as const
 
@@ -42,20 +42,20 @@ interface Claim {
 }
 
 interface Shape {
-  /** The pattern with its parameters' names taken out: what two rules have in common when they match the same paths. */
+  /** The pattern without its parameters' names: two rules that match the same paths have the same key. */
   readonly key: string
   readonly url: string
   readonly rank: number
 }
 
-// How precisely a rule names a request that another rule with the same pattern names too.
+// Ranks: how precisely a rule names a request that another rule with the same pattern names too.
 const byExactPath = 4
 const byMethod = 2
 const byImpliedMethod = 1
 
 /**
- * Turns rules into routes for the router, whatever their order, and closes what they leave open. `reserved` are the
- * paths that the gateway answers itself. `problems` has one sentence for every rule that cannot be used.
+ * Compiles rules, in whatever order, into routes for the router, with the default rule for all that they leave open.
+ * `reserved` are the paths that the gateway answers itself. `problems` has one sentence for every rule that cannot be used.
  */
 export function compileRules(
   rules: readonly RouteRule[],
@@ -102,7 +102,6 @@ export function compileRules(
   return { routes, problems }
 }
 
-// Requirements in words are the same for the same demands.
 function sayingOf(rule: RouteRule): string {
   const saying = [rule.access, ...requirementsInWords(rule), ...(rule.keepOpen === true ? ['kept open'] : [])].join(
     ', '
@@ -133,7 +132,7 @@ function shapesOf(path: string): Shape[] {
   const wild = path.endsWith('/*')
   const segments = (wild ? path.slice(1, -2) : path.slice(1)).split('/').filter((segment) => segment !== '')
   const key = segments.map((segment) => (isParameter(segment) ? '/:' : `/${segment}`)).join('')
-  // The parameter's pattern keeps an empty segment from matching; a dot would not match U+2028.
+  // `[^/]+` and not the router's default pattern, which matches an empty segment, and not `.+`, which does not match U+2028.
   const url = segments
     .map((segment, index) => (isParameter(segment) ? `/:p${index}([^/]+)` : `/${segment.replaceAll(':', '::')}`))
     .join('')

@@ -23,7 +23,7 @@ export interface FileServices extends ForwardServices {
 
 type FileHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
-/** Mounts one policy rule on a folder: the guard stands in front as it does everywhere, then only reading is served. */
+/** Mounts one policy rule on a folder, behind the same guard as every other route. Only GET and HEAD are served. */
 export function mountFolder(
   scope: FastifyInstance,
   { url, methods }: PolicyRoute,
@@ -46,14 +46,13 @@ export function mountFolder(
 }
 
 /**
- * Answers with the file whose path in the folder is the path that the policy judged, and with no other: nothing hidden,
- * no link, no other spelling that the file system takes for the same. A path with "/" at its end is the `index.html`
- * below it. Ranges and revalidation are `@fastify/send`'s.
+ * Sends the file whose path in the folder is the path that the policy judged, and no other: no hidden file, no link, and no
+ * other spelling that the file system takes for the same path. A path that ends in "/" stands for the `index.html` below
+ * it. `@fastify/send` serves ranges and conditional requests.
  */
 export function createFileHandler({ directory }: FolderUpstream, services: FileServices): FileHandler {
   const { cors, limits, live, log, onOutcome } = services
   return async function serveFile(request, reply) {
-    // The router's target: decoded once, spelled in one way, without dot segments.
     const [target = '/', ...query] = request.context.canonicalTarget.split('?')
     const path = decodeURIComponent(target)
     const root = await realpath(directory)
@@ -66,7 +65,7 @@ export function createFileHandler({ directory }: FolderUpstream, services: FileS
         dotfiles: 'deny',
         cacheControl: false
       })
-      // Deleted a moment ago.
+      // The file was deleted after `kindOf` had found it.
       if (answer.statusCode === 404) throw new Refusal('NOT_FOUND')
       return respond(request.context, reply, answer)
     }
@@ -100,7 +99,7 @@ export function createFileHandler({ directory }: FolderUpstream, services: FileS
   }
 }
 
-/** A file on its way to a client: one that takes longer than five seconds belongs to the session of whoever asked. */
+/** A file that is being sent. After five seconds it is a live connection, which ends with its session. */
 class FileResponse implements LiveCandidate, LiveConnection {
   readonly kind = 'response'
   readonly #context: RequestContext
@@ -141,8 +140,8 @@ interface Answer {
   readonly stream: Readable
 }
 
-// What only some may see is asked for each time. A page of theirs is not even kept for the way back to it, which a
-// browser takes without asking: after signing out nobody finds it there.
+// A file that needs a session is revalidated for each request. A page that needs one is not stored at all, because the
+// back button shows stored pages without a request: after signing out nobody finds the page there.
 function cachingOf({ statusCode, headers }: Answer, personal: boolean): string {
   if (statusCode >= 400) return 'no-store'
   if (!personal) return 'no-cache'
@@ -155,7 +154,7 @@ async function kindOf(root: string, path: string): Promise<'file' | 'folder' | n
   if (path.includes('/.')) return null
   const full = join(root, path)
   try {
-    // A link would serve what another rule guards; a file system that ignores case knows one file by many names.
+    // A link could lead to a file that another rule guards, and a file system that ignores case has many names for a file.
     if ((await realpath(full)) !== full) return null
     const found = await stat(full)
     return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : null
@@ -165,7 +164,7 @@ async function kindOf(root: string, path: string): Promise<'file' | 'folder' | n
   }
 }
 
-// Only from where the rule itself holds: a page further up may be another rule's to give.
+// Looked for only below the rule's own path: a page further up may be guarded by another rule.
 async function notFoundPage(root: string, rule: RouteRule | undefined): Promise<Buffer | null> {
   if (rule === undefined || !rule.path.endsWith('/*') || rule.path.includes(':')) return null
   const path = `${rule.path.slice(0, -2)}/404.html`

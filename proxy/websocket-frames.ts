@@ -1,7 +1,7 @@
 import { Sender } from 'ws'
 
 declare module 'ws' {
-  // Exported and documented in its source, missing from its types.
+  // `ws` exports and documents it; its types lack it.
   export const Sender: {
     frame(
       data: Buffer,
@@ -23,41 +23,41 @@ export function closeFrame(code: number, reason: string, masked: boolean): Buffe
 }
 
 /**
- * Where the frames of one direction begin and end, whatever the pieces that they arrive in. It reads heads alone, keeps
- * a few numbers, and costs what the heads are long.
+ * Finds where the frames of one direction begin and end, in whatever chunks they arrive. Only the frames' heads are read,
+ * so the cost grows with the heads and not with the payloads.
  */
 export class FrameBoundaries {
   /** Bytes of the current frame's head that have come. */
   #headRead = 0
-  /** Bytes of its head that are still to come, once two have told. */
+  /** Bytes of the head that are still to come; the first two bytes tell how many. */
   #headLeft = 0
-  /** Those among them that say how long the payload is. */
+  /** How many of those hold the payload's length. */
   #lengthLeft = 0
-  /** Of the payload: all of it while the head is read, then what is still to come. */
+  /** Bytes of the payload: its whole length while the head is read, then the bytes still to come. */
   #payload = 0
   #isClose = false
   #closed = false
 
-  /** Whether the last byte was the last of a frame, or nothing has come. */
+  /** Whether the last byte ended a frame, or no byte has come yet. */
   get atBoundary(): boolean {
     return this.#headRead === 0
   }
 
-  /** Whether a whole close frame has come: its sender says nothing after it. */
+  /** Whether a whole close frame has come; its sender sends nothing after it (RFC 6455, section 5.5.1). */
   get closed(): boolean {
     return this.#closed
   }
 
-  /** Goes through a piece, to its end or to the first boundary in it; answers how many bytes that are. */
-  read(piece: Buffer, toFirstBoundary = false): number {
+  /** Reads a chunk to its end, or to the first boundary in it; returns how many bytes that are. */
+  read(chunk: Buffer, toFirstBoundary = false): number {
     let at = 0
-    while (at < piece.length) {
+    while (at < chunk.length) {
       const inPayload = this.#headRead >= 2 && this.#headLeft === 0
       if (inPayload) {
-        const step = Math.min(this.#payload, piece.length - at)
+        const step = Math.min(this.#payload, chunk.length - at)
         this.#payload -= step
         at += step
-      } else this.#readHead(piece[at++] ?? 0)
+      } else this.#readHead(chunk[at++] ?? 0)
       if (this.#headRead < 2 || this.#headLeft > 0 || this.#payload > 0) continue
       this.#headRead = 0
       this.#closed ||= this.#isClose

@@ -3,24 +3,24 @@ import type { EndReason, LiveConnection, Outcome } from '../auth/live-connection
 import { reset } from './lingering-close.ts'
 import { closeFrame, FrameBoundaries } from './websocket-frames.ts'
 
-/** One end of a WebSocket connection, and what has arrived of its frames already. */
+/** One end of a WebSocket connection, and the bytes of its frames that have arrived already. */
 export interface Side {
   readonly socket: Socket
   readonly head: Buffer
 }
 
 export interface RelayLimits {
-  /** Milliseconds that a goodbye of the gateway's may take: the frame in flight, the close frames, and the answers. */
-  readonly goodbyeMs: number
+  /** Milliseconds for a close that the gateway begins: the frame in flight, the close frames, and the replies to them. */
+  readonly closeMs: number
   /**
-   * Milliseconds without a byte after one side has said its last: whoever is still to read or to answer may be as slow
-   * as it likes, but not stand still. While both sides speak, nothing limits how long either is silent or slow.
+   * Milliseconds without a byte after one side has ended its direction: the other side may be as slow as it likes, but
+   * must not stand still. As long as both directions are open, nothing limits how long either is silent or slow.
    */
   readonly lingerMs: number
 }
 
 // As long as a client that sends a body may pause.
-const usualLimits: RelayLimits = { goodbyeMs: 1_000, lingerMs: 30_000 }
+const defaultLimits: RelayLimits = { closeMs: 1_000, lingerMs: 30_000 }
 
 // RFC 6455, section 7.4.1.
 const closeCodes: Record<EndReason, number> = { 'session ended': 1008, 'going away': 1001 }
@@ -28,15 +28,16 @@ const closeCodes: Record<EndReason, number> = { 'session ended': 1008, 'going aw
 const nothing = Buffer.alloc(0)
 
 /**
- * Carries a WebSocket between two ends, byte for byte with back-pressure, until it is over; `onClose` is called once,
- * after this has returned. What a side sent before its FIN reaches the other, however slowly that reads, and then the
- * FIN does; a side that breaks off is a reset for the other, so that half a message never looks like the end of all.
+ * Carries a WebSocket between two ends, byte for byte with back-pressure, until both are closed; `onClose` is called once,
+ * after this function has returned. Everything that a side sent before its FIN reaches the other side, however slowly that
+ * reads, and then the FIN does. A side that breaks off becomes a reset for the other, so that half a message never looks
+ * like the end of the connection.
  */
 export function relay(
   client: Side,
   upstream: Side,
   onClose: (outcome: Outcome) => void,
-  limits: RelayLimits = usualLimits
+  limits: RelayLimits = defaultLimits
 ): LiveConnection {
   return new Relay(client, upstream, onClose, limits)
 }
@@ -45,27 +46,27 @@ class Relay implements LiveConnection {
   readonly kind = 'websocket'
   readonly #limits: RelayLimits
   readonly #onClose: (outcome: Outcome) => void
-  readonly #fromClient: Lane
-  readonly #fromUpstream: Lane
+  readonly #fromClient: Direction
+  readonly #fromUpstream: Direction
   readonly #timers: NodeJS.Timeout[] = []
   #open = true
-  /** Why the gateway ends it. */
+  /** Why the gateway closes the WebSocket. */
   #reason: EndReason | undefined
-  /** What happened first, once one side has said its last. */
+  /** How the first of the two directions ended. */
   #outcome: Outcome | undefined
 
   constructor(client: Side, upstream: Side, onClose: (outcome: Outcome) => void, limits: RelayLimits) {
     this.#limits = limits
     this.#onClose = onClose
     for (const { socket } of [client, upstream]) {
-      // Node's own client would answer an upstream's FIN with one, ahead of what the client still has to say.
+      // Otherwise Node's client would answer an upstream's FIN with its own, ahead of what the client still sends.
       socket.allowHalfOpen = true
       socket.setNoDelay(true)
-      // Node's server would destroy a socket for which the time set below is over.
+      // Node's server would destroy a socket whose timeout, set below, expires.
       socket.removeAllListeners('timeout').setTimeout(0)
     }
-    this.#fromClient = new Lane(client.socket, upstream.socket, true)
-    this.#fromUpstream = new Lane(upstream.socket, client.socket, false)
+    this.#fromClient = new Direction(client.socket, upstream.socket, true)
+    this.#fromUpstream = new Direction(upstream.socket, client.socket, false)
     if (client.head.length > 0) this.#pass(this.#fromClient, client.head)
     if (upstream.head.length > 0) this.#pass(this.#fromUpstream, upstream.head)
     this.#follow(this.#fromClient, this.#fromUpstream)
@@ -75,43 +76,43 @@ class Relay implements LiveConnection {
   end(reason: EndReason): void {
     if (!this.#open || this.#reason !== undefined) return
     this.#reason = reason
-    for (const lane of [this.#fromClient, this.#fromUpstream])
-      lane.finish(closeFrame(closeCodes[reason], reason, lane.masked))
-    this.#closeWithin(this.#limits.goodbyeMs)
+    for (const direction of [this.#fromClient, this.#fromUpstream])
+      direction.closeWith(closeFrame(closeCodes[reason], reason, direction.masked))
+    this.#closeWithin(this.#limits.closeMs)
   }
 
-  #follow(lane: Lane, back: Lane): void {
-    const { source } = lane
-    source.on('data', (chunk: Buffer) => this.#pass(lane, chunk))
-    source.on('drain', () => back.goOn())
-    source.on('end', () => this.#ended(lane))
-    // Without a listener it would end the process; `close` follows.
+  #follow(direction: Direction, back: Direction): void {
+    const { source } = direction
+    source.on('data', (chunk: Buffer) => this.#pass(direction, chunk))
+    source.on('drain', () => back.resume())
+    source.on('end', () => this.#ended(direction))
+    // An error without a listener would end the process; the `close` event follows it.
     source.on('error', () => {})
-    source.on('close', () => this.#gone(lane, back))
-    source.on('timeout', () => this.#silent(lane, back))
-    if (!lane.isHeldUp) source.resume()
-    // What has happened to it before is not told again. Whoever called does not know this connection yet.
+    source.on('close', () => this.#gone(direction, back))
+    source.on('timeout', () => this.#silent(direction, back))
+    if (!direction.isPaused) source.resume()
+    // Events from before this call are not emitted again. Deferred, because the caller does not have the relay yet.
     queueMicrotask(() => {
-      if (source.readableEnded) this.#ended(lane)
-      if (source.closed) this.#gone(lane, back)
+      if (source.readableEnded) this.#ended(direction)
+      if (source.closed) this.#gone(direction, back)
     })
   }
 
-  #pass(lane: Lane, chunk: Buffer): void {
-    const wasClosed = lane.closed
-    lane.pass(chunk)
-    // A client that is gone does not tell while nobody reads from it.
-    if (lane.isHeldUp) this.#watch(lane.source)
-    if (!wasClosed && lane.closed) this.#closing('finished')
+  #pass(direction: Direction, chunk: Buffer): void {
+    const wasClosed = direction.closed
+    direction.pass(chunk)
+    // While a socket is not read, it does not tell that its other end is gone.
+    if (direction.isPaused) this.#watch(direction.source)
+    if (!wasClosed && direction.closed) this.#closing('finished')
   }
 
-  #ended(lane: Lane): void {
-    lane.end()
-    this.#closing(this.#leaving(lane))
+  #ended(direction: Direction): void {
+    direction.end()
+    this.#closing(this.#leaving(direction))
   }
 
-  #leaving(lane: Lane): Outcome {
-    return lane === this.#fromClient ? 'client left' : 'upstream broke off'
+  #leaving(direction: Direction): Outcome {
+    return direction === this.#fromClient ? 'client left' : 'upstream broke off'
   }
 
   #closing(how: Outcome): void {
@@ -125,25 +126,25 @@ class Relay implements LiveConnection {
     if (socket.timeout !== this.#limits.lingerMs) socket.setTimeout(this.#limits.lingerMs)
   }
 
-  // The socket that a lane begins at is no more. `back` leads to it.
-  #gone(lane: Lane, back: Lane): void {
+  // The source of a direction has closed. `back` is the direction towards it.
+  #gone(direction: Direction, back: Direction): void {
     if (!this.#open) return
-    const how = this.#leaving(lane)
-    // What it had to say was not said to its end.
-    if (!lane.isOver && !lane.closed) {
+    const how = this.#leaving(direction)
+    // The source closed in the middle of what it sent.
+    if (!direction.isEnded && !direction.closed) {
       this.#close(this.#outcome ?? how)
       return
     }
-    lane.end()
+    direction.end()
     this.#closing(how)
-    back.giveUp()
-    const other = lane.sink
+    back.discard()
+    const other = direction.sink
     if (other.destroyed) {
       this.#close(this.#outcome ?? how)
       return
     }
-    // It is still being told. What it says goes nowhere: it is not read until it has been told all, so that saying
-    // something does not count as reading, and then it is, because closing on what is unread is a reset.
+    // The other side is still being sent the rest. It is not read meanwhile, so that what it sends does not count as
+    // progress of its reading; afterwards it is, because closing a socket with unread bytes is a reset.
     const listen = () => {
       other.resume()
       this.#closeWithin(this.#limits.lingerMs)
@@ -155,17 +156,17 @@ class Relay implements LiveConnection {
     }
   }
 
-  // No byte has gone or come on this socket for a while; Node counts a part of a write, too.
-  #silent(lane: Lane, back: Lane): void {
+  // No byte has been read from or written to this socket for `lingerMs`; Node counts a part of a write as well.
+  #silent(direction: Direction, back: Direction): void {
     if (!this.#open) return
-    const { source } = lane
+    const { source } = direction
     source.setTimeout(this.#limits.lingerMs)
     const unread = source.writableLength > 0
-    // Not read from, it tells of a reset only when it is written to, be it nothing.
-    if (lane.isHeldUp && !unread && source.writable) source.write(nothing)
+    // A socket that is not read tells of a reset only when it is written to; an empty write is enough.
+    if (direction.isPaused && !unread && source.writable) source.write(nothing)
     if (this.#outcome === undefined) return
     if (unread) this.#close('timed out')
-    else if (lane.sink.writableLength === 0 && !lane.isHeldUp && !back.isHeldUp) this.#close(this.#outcome)
+    else if (direction.sink.writableLength === 0 && !direction.isPaused && !back.isPaused) this.#close(this.#outcome)
   }
 
   #closeWithin(ms: number): void {
@@ -175,7 +176,7 @@ class Relay implements LiveConnection {
   #close(outcome: Outcome): void {
     if (!this.#open) return
     this.#open = false
-    // They would keep what is over in memory until their time.
+    // A pending timer would keep the closed relay in memory.
     for (const timer of this.#timers) clearTimeout(timer)
     this.#fromClient.destroySink()
     this.#fromUpstream.destroySink()
@@ -184,15 +185,15 @@ class Relay implements LiveConnection {
 }
 
 /** One direction, from a socket that is read to one that is written. */
-class Lane {
+class Direction {
   readonly source: Socket
   readonly sink: Socket
-  /** Whether frames are masked on this way. */
+  /** Whether frames are masked in this direction: those of a client are (RFC 6455, section 5.3). */
   readonly masked: boolean
   readonly #frames = new FrameBoundaries()
-  #lastWord: Buffer | undefined
-  #isOver = false
-  #isHeldUp = false
+  #closeFrame: Buffer | undefined
+  #isEnded = false
+  #isPaused = false
 
   constructor(source: Socket, sink: Socket, masked: boolean) {
     this.source = source
@@ -200,14 +201,14 @@ class Lane {
     this.masked = masked
   }
 
-  /** Nothing more is passed on; what still comes is dropped. */
-  get isOver(): boolean {
-    return this.#isOver
+  /** Nothing more is passed on; bytes that still arrive are dropped. */
+  get isEnded(): boolean {
+    return this.#isEnded
   }
 
   /** The source is not read, because bytes wait for the sink. */
-  get isHeldUp(): boolean {
-    return this.#isHeldUp
+  get isPaused(): boolean {
+    return this.#isPaused
   }
 
   /** A close frame has passed, and nothing has begun after it. */
@@ -216,54 +217,54 @@ class Lane {
   }
 
   pass(chunk: Buffer): void {
-    if (this.#isOver) return
-    const end = this.#frames.read(chunk, this.#lastWord !== undefined)
+    if (this.#isEnded) return
+    const end = this.#frames.read(chunk, this.#closeFrame !== undefined)
     if (!this.sink.writable) {
-      this.giveUp()
+      this.discard()
       return
     }
     if (!this.sink.write(end === chunk.length ? chunk : chunk.subarray(0, end))) {
-      this.#isHeldUp = true
+      this.#isPaused = true
       this.source.pause()
     }
-    this.#sayLastWord()
+    this.#sendCloseFrame()
   }
 
-  /** Reads on. */
-  goOn(): void {
-    this.#isHeldUp = false
+  /** Reads the source again. */
+  resume(): void {
+    this.#isPaused = false
     this.source.resume()
   }
 
-  /** Ends this direction with a frame, after the one that is passing, or without where a close frame has passed. */
-  finish(frame: Buffer): void {
-    this.#lastWord ??= frame
-    this.#sayLastWord()
+  /** Ends this direction with a close frame, after the frame that is passing; without one where one has passed already. */
+  closeWith(frame: Buffer): void {
+    this.#closeFrame ??= frame
+    this.#sendCloseFrame()
   }
 
-  #sayLastWord(): void {
-    if (this.#isOver || this.#lastWord === undefined || !this.#frames.atBoundary) return
-    if (!this.#frames.closed && this.sink.writable) this.sink.write(this.#lastWord)
+  #sendCloseFrame(): void {
+    if (this.#isEnded || this.#closeFrame === undefined || !this.#frames.atBoundary) return
+    if (!this.#frames.closed && this.sink.writable) this.sink.write(this.#closeFrame)
     this.end()
   }
 
-  /** Passes on that there is no more. */
+  /** Ends the sink. */
   end(): void {
-    if (this.#isOver) return
-    this.giveUp()
+    if (this.#isEnded) return
+    this.discard()
     if (this.sink.writable) this.sink.end()
   }
 
-  /** There is nobody to pass anything on to. */
-  giveUp(): void {
-    this.#isOver = true
-    this.goOn()
+  /** Drops everything that still arrives. */
+  discard(): void {
+    this.#isEnded = true
+    this.resume()
   }
 
-  /** Closes the sink in order where it has all, or with a reset where the rest is lost. */
+  /** Closes the sink in order where it was sent everything, and with a reset where the rest is lost. */
   destroySink(): void {
     const { sink } = this
-    const hasAll = sink.writableLength === 0 && (this.#isOver || this.closed)
+    const hasAll = sink.writableLength === 0 && (this.#isEnded || this.closed)
     if (hasAll) sink.destroy()
     else reset(sink)
   }

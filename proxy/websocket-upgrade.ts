@@ -17,8 +17,8 @@ export function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolea
 }
 
 /**
- * Whether an upgrade can be taken now. One that was pipelined behind a request that is still being answered cannot: it
- * is a request like any other then, and its `Upgrade` is ignored.
+ * Whether an upgrade can be accepted now. An upgrade that was pipelined behind a request which is still being answered
+ * cannot: its `Upgrade` is ignored, and it is handled as any other request.
  */
 export function isTakeableUpgrade(request: IncomingMessage): boolean {
   return isWebSocketUpgrade(request) && responseOn(request.socket) === undefined
@@ -30,9 +30,9 @@ export function upgradeOf(request: IncomingMessage): Side | undefined {
 }
 
 /**
- * Lets upgrades walk through the same router, hooks and refusals as every other request. An `Upgrade` to anything but
- * a WebSocket is ignored (RFC 9110, section 7.8); `refuse` is called where its body is already lost, `onFinish` once an
- * answer that is no handshake is out.
+ * Sends upgrades through the same router, hooks and refusals as every other request. An `Upgrade` to anything but a
+ * WebSocket is ignored (RFC 9110, section 7.8). `refuse` is called where Node has already lost such a request's body;
+ * `onFinish` once a response that is not a handshake has been written.
  */
 export function routeUpgrades(
   server: Server,
@@ -47,14 +47,14 @@ export function routeUpgrades(
       refuse(socket)
       return
     }
-    // Only before Node 24.9; there is no later turn to wait for, because nobody reads this connection any more.
+    // Happens only before Node 24.9. The upgrade cannot wait for its turn, because Node no longer reads this connection.
     if (responseOn(request.socket) !== undefined) {
       socket.destroy()
       return
     }
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
-    // Node's own server does the same for every other request; an upgrade's response is ours to attach.
+    // Node's server attaches the response of every other request to its socket, but not that of an upgrade.
     response.assignSocket(request.socket)
     response.on('finish', () => {
       onFinish(request, response)

@@ -2,18 +2,18 @@ import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import { createConnector, type UpstreamAddress } from './connector.ts'
 
-/** Somebody who needs a connection to an upstream. */
+/** A forward that needs a connection to an upstream. */
 export interface Borrower {
-  /** Who it is for: the session's id, or a stranger's address. */
+  /** Whose share the connection counts towards: a session's id, or the address of a client without one. */
   readonly holder: string
-  /** Called once, with a connection that nobody else uses. It has to be given back, or kept out of the count. */
+  /** Called once, with a connection that no other borrower uses. It has to be given back with `giveBack`. */
   onConnection(connection: Client): void
-  /** Called instead where none came free in time ('busy'), or where this holder has its share already ('share'). */
+  /** Called instead where no connection came free in time ('busy'), or where the holder has its share already ('share'). */
   onNoConnection(why: 'busy' | 'share'): void
 }
 
 export interface ConnectionPoolOptions {
-  /** Connections that are at work on requests at once. */
+  /** How many connections may be in use for requests at once. */
   readonly most: number
   /** Milliseconds until response headers. */
   readonly timeoutMs: number
@@ -24,14 +24,14 @@ export interface ConnectionPoolOptions {
 
 const defaultWaitMs = 2_000
 const keepAliveMs = 4_000
-// With fewer connections than this nobody's share is limited: a browser alone opens six.
+// With fewer connections than this no share is limited: a single browser opens six.
 const sharedFrom = 64
 
 /**
- * Connections to one upstream. Idle ones lie on a stack: the one used last is taken first, so that the others grow old
- * and close, and taking one costs the same however many are at work. One that turns out to last is kept out of the count
- * (`lasts`), and its place goes to the next. No holder gets more than half of all places, so that one client with many
- * slow requests leaves room for others.
+ * The connections to one upstream. Idle connections are kept on a stack: the one used last is taken first, so that the
+ * others reach their keep-alive timeout and close, and taking one costs the same however many are in use. A connection
+ * whose forward turns out to be a live connection no longer counts (`lasts`), and its place goes to the next in the queue.
+ * No holder gets more than half of all places, so that one client with many slow requests leaves room for others.
  */
 export class ConnectionPool {
   /** Milliseconds until response headers. */
@@ -40,12 +40,12 @@ export class ConnectionPool {
   readonly #connector: ReturnType<typeof createConnector>
   readonly #origin: string
   readonly #all = new Set<Client>()
-  /** The socket of each connection, the last one where it has had several. */
+  /** The current socket of each connection. */
   readonly #sockets = new WeakMap<Client, Socket>()
   readonly #idle: Client[] = []
   readonly #waiting = new Map<Borrower, number>()
   readonly #held = new Map<string, number>()
-  /** Those whose place counts towards their holder's share. */
+  /** The borrowers whose place counts towards their holder's share. */
   readonly #counted = new WeakSet<Borrower>()
   #busy = 0
   #timer: NodeJS.Timeout | undefined
@@ -57,15 +57,15 @@ export class ConnectionPool {
     this.#connector = createConnector(address, options.connectTimeoutMs)
   }
 
-  /** Connections at work on requests. */
+  /** Connections in use for requests. */
   get busy(): number {
     return this.#busy
   }
 
-  /** Hands over a connection: at once where one is to be had, and otherwise when one comes free. */
+  /** Lends a connection: at once where one is free, and otherwise as soon as one comes free. */
   take(borrower: Borrower): void {
     const { most } = this.#options
-    // Nobody can be near half of all while fewer than a quarter are taken, so that counting can wait until then.
+    // No holder can have half of all places while fewer than a quarter are taken, so counting begins only then.
     if (most >= sharedFrom && this.#busy + this.#waiting.size >= most / 4 && !this.#count(borrower)) {
       borrower.onNoConnection('share')
       return
@@ -80,22 +80,23 @@ export class ConnectionPool {
     }
   }
 
-  /** For a borrower that no longer wants what it waits for. */
+  /** Takes a borrower out of the queue. */
   cancel(borrower: Borrower): void {
     if (this.#waiting.delete(borrower)) this.#uncount(borrower)
   }
 
-  /** The exchange of this borrower goes on and on: its connection no longer takes the place of one for requests. */
+  /** The borrower's forward is a live connection from now on: its connection no longer counts among those for requests. */
   lasts(borrower: Borrower): void {
     this.#uncount(borrower)
     this.#busy--
-    // Not here and now: undici may be in the middle of what it reads on the very connection that has come free.
+    // Deferred, because undici may be in the middle of parsing what it read on the connection that has come free.
     if (this.#waiting.size > 0) queueMicrotask(() => this.#serveNext())
   }
 
   /**
-   * The exchange is over. `counted`: false once it was said that it lasts. `opened`: whether the connection could be
-   * opened; undici miscounts after a certificate for another name, and never uses such a client again.
+   * The borrower is done with its connection. `counted`: false once `lasts` was called. `opened`: whether the connection
+   * could be opened; after a certificate for another name undici's count of a client's requests is wrong, and the client
+   * would never be used again.
    */
   giveBack(borrower: Borrower, connection: Client, { counted, opened }: { counted: boolean; opened: boolean }): void {
     if (opened && this.#idle.length < this.#options.most) this.#idle.push(connection)
@@ -103,12 +104,12 @@ export class ConnectionPool {
     if (counted) this.lasts(borrower)
   }
 
-  /** Whether the upstream has broken this connection off. */
+  /** Whether the upstream has reset this connection. */
   isReset(connection: Client): boolean {
     return this.#sockets.get(connection)?.errored != null
   }
 
-  /** Ends all connections, and whatever is under way on them. */
+  /** Closes all connections, and aborts the requests on them. */
   async destroy(): Promise<void> {
     clearInterval(this.#timer)
     for (const borrower of this.#waiting.keys()) borrower.onNoConnection('busy')
@@ -117,7 +118,7 @@ export class ConnectionPool {
   }
 
   #open(): Client {
-    // One that has been closed opens itself again when it is used.
+    // A client whose connection was closed opens a new one when it is used.
     const connection = new Client(this.#origin, {
       pipelining: 1,
       headersTimeout: this.timeoutMs,
@@ -144,7 +145,7 @@ export class ConnectionPool {
     this.#timer ??= setInterval(() => this.#turnAway(), Math.min(waitMs, 100)).unref()
   }
 
-  // They all wait equally long, so whoever came first is at the front.
+  // All wait equally long, so the first in the queue is the first whose time is over.
   #turnAway(): void {
     const now = performance.now()
     for (const [borrower, deadline] of this.#waiting) {

@@ -10,16 +10,16 @@ export interface UpstreamOptions {
   readonly caFile?: string | undefined
 }
 
-/** The address of an upstream, read once, for connections of every kind. */
+/** The address of an upstream, parsed once, for connections of every kind. */
 export interface UpstreamAddress {
   /** `http://host:port` or `https://host:port`; of a Unix socket, `http://localhost`. */
   readonly origin: string
   readonly socketPath: string | undefined
-  /** What to verify a certificate against; undefined where the system's are enough. */
+  /** The certificate authorities to verify with; undefined for the system's alone. */
   readonly secureContext: SecureContext | undefined
 }
 
-/** Throws the file system's error when the CA file cannot be read, OpenSSL's when it holds no certificate. */
+/** Parses an upstream's address. Throws the file system's error when the CA file cannot be read, and OpenSSL's when it holds no certificate. */
 export function upstreamAddress({ url, caFile }: UpstreamOptions): UpstreamAddress {
   if (url.startsWith('unix:')) {
     return { origin: 'http://localhost', socketPath: url.slice('unix:'.length), secureContext: undefined }
@@ -39,8 +39,8 @@ export function upstreamAddress({ url, caFile }: UpstreamOptions): UpstreamAddre
 export const connectTimeoutMs = 5_000
 
 /**
- * The one way to an upstream, over TCP, TLS or a Unix socket, for requests, upgrades and probes alike. Certificates are
- * verified against the upstream's own name. Calls back with the system's or OpenSSL's error, or with one whose code is
+ * The one way to an upstream, over TCP, TLS or a Unix socket, for requests, upgrades and probes. Certificates are verified
+ * against the upstream's own name. Calls back with the system's or OpenSSL's error, or with one whose code is
  * UND_ERR_CONNECT_TIMEOUT.
  */
 export function createConnector(
@@ -55,7 +55,7 @@ export function createConnector(
     ...(secureContext === undefined ? {} : { secureContext })
   })
   return function connectToUpstream(target, done) {
-    // Undici would hold the certificate against the `Host` that it sends, which names the public origin.
+    // Undici would verify the certificate against the `Host` header, which names the public origin.
     const { servername: _publicName, ...upstream } = target
     connect(upstream, (...result) => {
       if (result[0] === null) readBeforeWriteErrors(result[1])
@@ -86,15 +86,15 @@ const closedByPeer = new Set(['EPIPE', 'ECONNRESET'])
 const unreadCheckMs = 1_000
 
 /**
- * Has a socket tell of a failed write only once everything that its peer sent has been read. An application may answer an
- * upload before its end and close: the next write fails then, while the answer still waits to be read, and Node would
- * throw both away together. Until then the write stays unanswered, as if the peer were slow.
+ * Makes a socket report a failed write only after everything that its peer sent has been read. An application may respond
+ * to an upload before its end and close the connection: the next write fails then while the response still waits to be
+ * read, and Node would drop both together. Until it is read the write stays pending, as if the peer were slow.
  */
 function readBeforeWriteErrors(socket: Socket): void {
   const { _write, _writev } = socket
   const deferred = (done: (error?: Error | null) => void) => (error?: Error | null) => {
     if (error == null || !('code' in error) || !closedByPeer.has(String(error.code))) return done(error)
-    // Usually the reading side comes to its own end, which ends the socket, write and all.
+    // Usually the read side reaches its end first, which closes the socket and ends the pending write.
     let readBefore = -1
     const check = setInterval(() => {
       if (!socket.destroyed && (socket.readableLength > 0 || socket.bytesRead > readBefore)) {

@@ -12,7 +12,7 @@ import { until } from '../support/until.ts'
 // The far sides are the worst there are: they never answer an end with one of their own.
 
 const certificates = join(import.meta.dirname, 'certificates')
-const limits = { goodbyeMs: 100, lingerMs: 200 }
+const limits = { closeMs: 100, lingerMs: 200 }
 
 const frame = (opcode: number, payload: Buffer, masked: boolean) =>
   Buffer.concat([
