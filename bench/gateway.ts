@@ -5,7 +5,7 @@ import type { Cleanup } from './cleanup.ts'
 import { type Started, startProgram, temporaryFolder } from './processes.ts'
 import { secret } from './sessions-made.ts'
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../src/gatehouse.js', import.meta.url))
 const ready = /^\{.*"msg":"gatehouse ready".*\}$/m
 
 /** A gateway as a process of its own. */
@@ -22,7 +22,7 @@ export async function startGateway(cleanup: Cleanup, env: Record<string, string>
   const folder = await temporaryFolder(cleanup)
   const policy = join(folder, 'policy.ts')
   await writeFile(policy, "export default { routes: [{ path: '/public/*', access: 'public' }], auth: {} }\n")
-  const started = await startProgram(cleanup, process.execPath, [main], {
+  const started = await startProgram(cleanup, process.execPath, [entry, 'start'], {
     env: {
       PORT: '0',
       ADMIN_PORT: '0',

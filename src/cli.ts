@@ -1,5 +1,3 @@
-#!/usr/bin/env node
-import './loading.ts'
 import { Command, CommanderError } from 'commander'
 import { describeFailure, type Failure } from './failure.ts'
 import { loadSettings } from './settings.ts'

@@ -1,7 +1,4 @@
-import './loading.ts'
 import cluster from 'node:cluster'
-import { realpathSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
 import { describeFailure, type Failure } from './failure.ts'
 import type { Gateway } from './gateway.ts'
@@ -60,12 +57,4 @@ const groupSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
 function exitWith({ lines, exitCode }: Failure): never {
   for (const line of lines) process.stderr.write(`${line}\n`)
   process.exit(exitCode)
-}
-
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  try {
-    await start(process.env)
-  } catch (error) {
-    exitWith(describeFailure(error))
-  }
 }

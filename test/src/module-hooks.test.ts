@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t from 'tap'
-import { withinDrizzle } from '../../src/loading.ts'
+import { withinDrizzle } from '../../src/module-hooks.js'
 
 const drizzle = fileURLToPath(new URL('../../node_modules/drizzle-orm/', import.meta.url))
 
