@@ -16,7 +16,7 @@ FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 ADMIN_HOST=0.0.0.0 DATA_DIR=/data
 WORKDIR /app
 RUN install -d -o node -g node -m 0700 /data \
-  && printf '#!/bin/sh\nexec node /app/src/gatehouse.js "$@"\n' > /usr/local/bin/gatehouse \
+  && printf '#!/bin/sh\nexec node --max-semi-space-size=16 /app/src/gatehouse.js "$@"\n' > /usr/local/bin/gatehouse \
   && chmod 0755 /usr/local/bin/gatehouse
 COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE gatehouse.config.ts ./

@@ -22,7 +22,7 @@ export async function startGateway(cleanup: Cleanup, env: Record<string, string>
   const folder = await temporaryFolder(cleanup)
   const policy = join(folder, 'policy.ts')
   await writeFile(policy, "export default { routes: [{ path: '/public/*', access: 'public' }], auth: {} }\n")
-  const started = await startProgram(cleanup, process.execPath, [entry, 'start'], {
+  const started = await startProgram(cleanup, process.execPath, ['--max-semi-space-size=16', entry, 'start'], {
     env: {
       PORT: '0',
       ADMIN_PORT: '0',

@@ -15,6 +15,7 @@ import { type ProxyOptions, proxyPlugin } from '../proxy/plugin.ts'
 import { discardBody, expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket.ts'
+import { withoutSchemas } from './admin.ts'
 import { hangUp } from './hang-up.ts'
 import { createNaming } from './named-request.ts'
 import { createAwaitTurn } from './pipelining.ts'
@@ -60,6 +61,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     rewriteUrl,
     exposeHeadRoutes: false,
     routerOptions,
+    schemaController: withoutSchemas,
     clientErrorHandler(error, socket) {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
       else refuseRaw(socket, codeOfConnectionError(error))

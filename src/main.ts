@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
+import { collectEverything } from '../proxy/body-memory.ts'
 import { describeFailure, type Failure } from './failure.ts'
 import type { Gateway } from './gateway.ts'
 import { createLineWriter } from './log-lines.ts'
@@ -40,6 +41,7 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
       workerCount(workers) > 1
         ? await (await import('./workers/primary.ts')).startWorkers(settings, log, stopWith)
         : await (await import('./gateway.ts')).startGateway(settings, log, stopWith)
+    collectEverything()
   } catch (error) {
     grace.uninstall()
     throw error

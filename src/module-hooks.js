@@ -21,8 +21,32 @@ export function withinDrizzle(specifier, parentUrl) {
   return href.includes(drizzle) ? href : undefined
 }
 
+const root = new URL('..', import.meta.url).href
+const rooms = ['src/', 'proxy/', 'auth/', 'db/'].map((room) => root + room)
+const lean = new Map([
+  ['node:http', new URL('http.cjs', import.meta.url).href],
+  ['undici', new URL('undici.cjs', import.meta.url).href]
+])
+
+/**
+ * Where an import of `node:http` or undici leads that needs only a part of it; undefined for every other, such as one of
+ * the policy file. An ECMAScript import of `node:http` loads Node's own copy of undici, 15 MB, for the sake of
+ * `http.WebSocket`. The undici of npm has a second `fetch`, caches and mocks beside its client: 100 ms and 10 MB.
+ * @param {string} specifier
+ * @param {string | undefined} parentUrl
+ * @returns {string | undefined}
+ */
+export function leanModule(specifier, parentUrl) {
+  const url = lean.get(specifier)
+  if (url === undefined || parentUrl === undefined || parentUrl === url) return undefined
+  const partial = specifier === 'undici' && parentUrl.includes('/node_modules/@fastify/reply-from/')
+  return partial || rooms.some((room) => parentUrl.startsWith(room)) ? url : undefined
+}
+
 registerHooks({
-  resolve: function resolveWithinDrizzle(specifier, context, nextResolve) {
+  resolve: function resolveShorter(specifier, context, nextResolve) {
+    const lean = leanModule(specifier, context.parentURL)
+    if (lean !== undefined) return { url: lean, format: 'commonjs', shortCircuit: true }
     const url = context.conditions.includes('import') ? withinDrizzle(specifier, context.parentURL) : undefined
     return url === undefined ? nextResolve(specifier, context) : { url, format: 'module', shortCircuit: true }
   }

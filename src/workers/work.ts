@@ -1,6 +1,7 @@
 import type { Worker } from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
 import type { DestinationStream } from 'pino'
+import { collectEverything } from '../../proxy/body-memory.ts'
 import { describeFailure } from '../failure.ts'
 import type { Gateway } from '../gateway.ts'
 import { createLogger } from '../logging.ts'
@@ -50,6 +51,7 @@ export async function work(
     const team = await membership.join()
     const { startGateway } = await import('../gateway.ts')
     gateway = await startGateway(settings, log, (error) => void fail(error), team)
+    collectEverything()
     membership.ready(gateway.publicUrl, gateway.port)
   } catch (error) {
     exit(await fail(error))
