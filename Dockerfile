@@ -16,7 +16,7 @@ FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 ADMIN_HOST=0.0.0.0 DATA_DIR=/data
 WORKDIR /app
 RUN install -d -o node -g node -m 0700 /data \
-  && printf '#!/bin/sh\nexec node /app/src/cli.ts "$@"\n' > /usr/local/bin/gatehouse \
+  && printf '#!/bin/sh\nexec node --max-semi-space-size=16 /app/src/gatehouse.js "$@"\n' > /usr/local/bin/gatehouse \
   && chmod 0755 /usr/local/bin/gatehouse
 COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE gatehouse.config.ts ./
@@ -24,8 +24,9 @@ COPY db db
 COPY auth auth
 COPY proxy proxy
 COPY src src
-# The compiled code of what a start loads, kept beside it: half of a start's work.
-RUN node --input-type=module -e "await import('./src/loading.ts'); for (const part of ['src/gateway', 'db/drivers/postgres', 'db/drivers/neon']) await import('./' + part + '.ts')" \
+# The compiled code of what a start loads, kept beside it: half of a start's work, and what strips types is not loaded.
+RUN node src/gatehouse.js --help > /dev/null \
+  && node --input-type=module -e "await import('./src/module-hooks.js'); for (const part of ['gatehouse.config', 'src/main', 'src/gateway', 'db/drivers/postgres', 'db/drivers/neon']) await import('./' + part + '.ts')" \
   && chmod -R a+rX node_modules/.cache
 # A number, so that an orchestrator can see that it is not root. Nothing under /app is this user's to change.
 USER 1000:1000

@@ -7,7 +7,7 @@ export interface Judgement {
   /** Of the median, 95 %. */
   readonly interval: Interval
   readonly rounds: number
-  readonly verdict: 'met, and beyond' | 'met' | 'missed' | 'not resolved' | 'not measured'
+  readonly verdict: 'met, and beyond' | 'met' | 'missed' | 'not resolved' | 'not measured' | 'no goal'
 }
 
 // With fewer rounds the interval is narrower than what is known.
@@ -22,6 +22,7 @@ export function judge({ sense, goal, beyond, once }: Goal, figures: readonly num
   const interval = medianInterval(values)
   const result = { median: median(values), interval, rounds: values.length }
   if (values.length === 0) return { ...result, verdict: 'not measured' }
+  if (goal === undefined || beyond === undefined) return { ...result, verdict: 'no goal' }
   if (values.length < fewest && once === undefined) return { ...result, verdict: 'not resolved' }
   const { low, high } = interval
   const holds = (bound: number) => (sense === 'most' ? high <= bound : low >= bound)

@@ -30,14 +30,18 @@ export async function temporaryFolder(cleanup: Teardown): Promise<string> {
 }
 
 /**
- * Starts a program and waits until `ready` says so; throws with what it printed when it ends first, or after 60 s.
+ * Starts a program and waits until `ready` says so; throws with what it printed when it ends first, or after `timeoutMs`, 60 s by default.
  * Its output goes to a file: reading what a busy process logs would take CPU from it.
  */
 export async function startProgram(
   cleanup: Teardown,
   command: string,
   args: readonly string[],
-  options: { readonly env?: Record<string, string>; readonly ready: (output: string) => boolean | Promise<boolean> }
+  options: {
+    readonly env?: Record<string, string>
+    readonly ready: (output: string) => boolean | Promise<boolean>
+    readonly timeoutMs?: number
+  }
 ): Promise<Started> {
   const path = join(await temporaryFolder(cleanup), 'output')
   const file = openSync(path, 'w')
@@ -63,7 +67,7 @@ export async function startProgram(
     clearTimeout(force)
   })
   const output = () => readFileSync(path, 'utf8')
-  await until(async () => hasEnded() || (await options.ready(output())), 60_000)
+  await until(async () => hasEnded() || (await options.ready(output())), options.timeoutMs ?? 60_000)
   if (hasEnded()) throw new Error(`${command} did not start: ${failure?.message ?? output()}`)
   return { pid: child.pid ?? 0, child, output }
 }

@@ -104,7 +104,7 @@ async function startGateway(upstream: string, token: string): Promise<string> {
   const child = startChild({
     name: 'The gateway',
     command: process.execPath,
-    args: [join(root, 'src', 'main.ts')],
+    args: ['--max-semi-space-size=16', join(root, 'src', 'gatehouse.js'), 'start'],
     cwd: root,
     env: {
       ...plainEnvironment(),

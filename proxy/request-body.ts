@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../auth/refusals.ts'
+import { countPassed } from './garbage-collection.ts'
 
 export interface BodyLimits {
   /** Bytes; one more is BODY_TOO_LARGE. */
@@ -133,33 +132,6 @@ export class LimitedBody extends Readable {
     if (!discarded.has(this.#request)) this.detach()
     done(error)
   }
-}
-
-// Node reads every chunk of a body into memory outside V8's heap. V8 frees such memory only in a collection of its whole
-// heap, and begins one only once 64 MB have come together (docs/performance.md, "Large bodies").
-const collectEvery = 25_165_824
-
-let passed = 0
-let collect: (() => void) | undefined
-
-/**
- * Counts the bytes of a chunk of a body that has passed, and has V8 collect its young generation after every 24 MiB: that
- * frees the chunks, at most 24 MiB of which wait for it, and does not look at the old generation.
- */
-export function countPassed(bytes: number): void {
-  passed += bytes
-  if (passed < collectEvery) return
-  passed = 0
-  collect ??= minorCollection()
-  collect()
-}
-
-// Node documents `--expose-gc` and `v8.setFlagsFromString`. Set at run time, the flag gives `gc` to new contexts only.
-function minorCollection(): () => void {
-  setFlagsFromString('--expose-gc')
-  const gc: unknown = runInNewContext('gc')
-  setFlagsFromString('--no-expose-gc')
-  return typeof gc === 'function' ? () => gc({ type: 'minor' }) : () => {}
 }
 
 /**

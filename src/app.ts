@@ -18,7 +18,7 @@ import type { Config } from './config/config.ts'
 import { createErrorHandler, createPageErrorHandler } from './refusals/error-handler.ts'
 import { rawProblemResponse } from './refusals/problem-response.ts'
 import { createAccessLog } from './server/access-log.ts'
-import type { Readiness } from './server/admin-server.ts'
+import { type Readiness, withoutSchemas } from './server/admin-server.ts'
 import { trustedProxies } from './server/listeners.ts'
 
 export interface AppOptions {
@@ -56,6 +56,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     rewriteUrl,
     exposeHeadRoutes: false,
     routerOptions,
+    schemaController: withoutSchemas,
     clientErrorHandler(error, socket) {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
       else refuseRaw(socket, codeOfConnectionError(error))

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import './module-hooks.ts'
+import './module-hooks.js'
 import { Command, CommanderError } from 'commander'
 import { loadSettings } from './config/settings.ts'
 import { databaseOptions } from './database-start.ts'

@@ -1,9 +1,10 @@
-import './module-hooks.ts'
+import './module-hooks.js'
 import cluster from 'node:cluster'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
+import { collectEverything } from '../proxy/garbage-collection.ts'
 import { workerCount } from './config/config.ts'
 import { loadSettings, type Settings, warningsOf } from './config/settings.ts'
 import { describeFailure, type Failure } from './exit-status.ts'
@@ -46,6 +47,7 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
         ? await (await import('./workers/worker-pool.ts')).startWorkers(settings, log, stopWith)
         : await (await import('./gateway.ts')).startGateway(settings, log, stopWith)
     announceReady(settings, log, gateway, workers)
+    collectEverything()
   } catch (error) {
     grace.uninstall()
     throw error

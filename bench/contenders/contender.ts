@@ -17,5 +17,12 @@ export interface Contender {
   start(stage: Stage): Promise<Running>
 }
 
+/** The same load, once it was answered as it should be. Throws when another status came. */
+export async function answering(load: Load): Promise<Load> {
+  const { status } = await fetch(load.url, { headers: load.headers })
+  if (status !== load.status) throw new Error(`answered ${status}`)
+  return load
+}
+
 /** A page that everything under test answers. */
 export const page = '/hello'

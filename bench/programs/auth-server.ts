@@ -12,7 +12,8 @@ const server = createServer((request, response) => {
     (found) => {
       if (found === null) response.writeHead(401)
       else response.writeHead(200, { 'x-user-id': found.user.id, 'x-user-email': found.user.email })
-      response.end()
+      // Oathkeeper reads the subject out of the body.
+      response.end(found === null ? undefined : JSON.stringify({ subject: found.user.id }))
     },
     () => response.writeHead(500).end()
   )

@@ -27,10 +27,11 @@ function rowOf(goal: Goal, results: Results): string[] {
   const { median, interval, rounds, verdict } = judge(goal, results[goal.section]?.figures[goal.figure])
   const sign = goal.sense === 'most' ? '≤' : '≥'
   const unit = goal.unit === undefined ? '' : ` ${goal.unit}`
+  const limit = (value: number | undefined) => (value === undefined ? '–' : `${sign} ${bound(value)}${unit}`)
   return [
     goal.title,
-    `${sign} ${bound(goal.goal)}${unit}`,
-    `${sign} ${bound(goal.beyond)}${unit}`,
+    limit(goal.goal),
+    limit(goal.beyond),
     fine(median),
     rounds > 1 ? `${fine(interval.low)}–${fine(interval.high)}` : '–',
     String(rounds),

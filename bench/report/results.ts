@@ -27,7 +27,15 @@ export function machine(): string {
 }
 
 const packages = ['better-auth', 'fastify', '@fastify/http-proxy', 'undici', 'pg', '@electric-sql/pglite']
-const programs = { nginx: '-v', haproxy: '-v', caddy: 'version', wrk: '-v' }
+const programs = {
+  nginx: '-v',
+  haproxy: '-v',
+  caddy: 'version',
+  'oauth2-proxy': '--version',
+  traefik: 'version',
+  oathkeeper: 'version',
+  wrk: '-v'
+}
 
 /** The versions of what took part. */
 export function versions(): Record<string, string> {

@@ -1,13 +1,17 @@
+import { fileURLToPath } from 'node:url'
 import { makeEmbedded } from '../../test/support/embedded-database.ts'
 import { Cleanup } from '../cleanup.ts'
 import { page } from '../contenders/contender.ts'
 import { startGateway } from '../gateway.ts'
 import { interleave } from '../measure.ts'
 import { residentBytes } from '../os.ts'
-import { startOwnProgram } from '../processes.ts'
+import { startOwnProgram, startProgram, temporaryFolder } from '../processes.ts'
 import { megabytes, spread } from '../report/numbers.ts'
 import { Stage } from '../stage.ts'
-import type { Section } from './section.ts'
+import type { Section, Table } from './section.ts'
+
+const demoProgram = fileURLToPath(new URL('../../examples/demo.ts', import.meta.url))
+const demoFlags = ['--import', new URL('../../src/module-hooks.js', import.meta.url).href]
 
 interface Start {
   readonly seconds: number
@@ -39,6 +43,8 @@ export const startupSection: Section = {
     // The first time everything is read from the disk.
     if (!context.quick) await interleave(contenders, 1, ({ start }) => timeStart(start))
     const rounds = await interleave(contenders, context.quick ? 1 : 10, ({ start }) => timeStart(start))
+    const onPg = rounds.get('Gatehouse on node-postgres') ?? []
+    const demo = await weighDemo(context.cleanup)
     return {
       tables: [
         {
@@ -52,14 +58,48 @@ export const startupSection: Section = {
               megabytes
             )
           ])
-        }
+        },
+        ...(typeof demo === 'number' ? [demoTable(demo)] : [])
       ],
       figures: {
-        'startup-seconds': (rounds.get('Gatehouse on node-postgres') ?? []).map(({ seconds }) => seconds)
+        'startup-seconds': onPg.map(({ seconds }) => seconds),
+        'ready-memory': onPg.map(({ resident }) => resident * megabytes),
+        ...(typeof demo === 'number' && { 'demo-memory': [demo * megabytes] })
       },
-      leftOut: [],
+      leftOut: typeof demo === 'number' ? [] : [demo],
       raw: Object.fromEntries(rounds)
     }
+  }
+}
+
+function demoTable(resident: number): Table {
+  return {
+    title: 'The demo: gateway, embedded database, example app and what looks after them',
+    columns: ['', 'memory MB'],
+    rows: [['`npm run demo` without npm', spread([resident], megabytes)]]
+  }
+}
+
+/** Resident bytes of all the demo's processes on its second start; a sentence where it cannot start. */
+async function weighDemo(cleanup: Cleanup): Promise<number | string> {
+  const env = { DATA_DIR: await temporaryFolder(cleanup), PORT: '0', ADMIN_PORT: '0' }
+  try {
+    let resident = 0
+    // The first start makes a virtual environment and a database.
+    for (let start = 0; start < 2; start++) {
+      const own = new Cleanup()
+      cleanup.teardown(() => own.run())
+      const { pid } = await startProgram(own, process.execPath, [...demoFlags, demoProgram], {
+        env,
+        ready: (output) => output.includes('Ctrl-C stops everything.'),
+        timeoutMs: 300_000
+      })
+      resident = residentBytes([pid])
+      await own.run()
+    }
+    return resident
+  } catch (error) {
+    return `The demo: ${error instanceof Error ? error.message.split('\n', 1)[0] : 'did not start'}.`
   }
 }
 

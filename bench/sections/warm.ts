@@ -8,9 +8,13 @@ import { haproxy } from '../contenders/haproxy.ts'
 import { httpProxy, httpProxyUvicorn } from '../contenders/http-proxy.ts'
 import { nginx, nginxAuthRequest, nginxAuthRequestCached } from '../contenders/nginx.ts'
 import { nodeUndici } from '../contenders/node-undici.ts'
+import { oathkeeper } from '../contenders/oathkeeper.ts'
+import { oauth2Proxy } from '../contenders/oauth2-proxy.ts'
+import { traefik } from '../contenders/traefik.ts'
 import { interleave, measureSlice, type Rounds, ratios, type Slice, warmUp } from '../measure.ts'
 import { findProgram } from '../os.ts'
-import { cpuOf, perSecond, rawOf, sliceTable } from '../report/slices.ts'
+import { megabytes } from '../report/numbers.ts'
+import { cpuOf, p50Of, perSecond, rawOf, sliceTable } from '../report/slices.ts'
 import { Stage } from '../stage.ts'
 import type { Context, Figures, Section, Table } from './section.ts'
 
@@ -21,6 +25,9 @@ const everyone: readonly Contender[] = [
   nginxAuthRequestCached,
   nginxAuthRequest,
   caddy,
+  traefik,
+  oathkeeper,
+  oauth2Proxy,
   nodeUndici,
   httpProxy,
   getSessionCookieCache,
@@ -86,7 +93,7 @@ export const warmSection: Section = {
     raw['1 connection'] = single
     tables.push(tableOf('1 connection', single))
     figures['added-p50'] = ratioOfAdded(single, warm.name)
-    figures['added-p50-node-undici'] = ratioOfAdded(single, nodeUndici.name)
+    figures['p50-to-node-undici'] = ratios(single, warm.name, nodeUndici.name, p50Of)
     const uvicorn = await run('uvicorn', beforeUvicorn, 32, [1, 10])
     tables.push(tableOf('One uvicorn worker as the upstream, 32 connections', uvicorn, directUvicorn.name))
     figures['uvicorn-kept'] = ratios(uvicorn, warmUvicorn.name, directUvicorn.name, perSecond)
@@ -157,6 +164,8 @@ function nearTable(title: string, rounds: Rounds): Table {
 
 function figuresOf(rounds: Rounds, close: Rounds, connections: number): Figures {
   return {
+    [`warm-cpu-to-node-undici@${connections}`]: ratios(close, warm.name, nodeUndici.name, cpuOf),
+    [`warm-memory@${connections}`]: (close.get(warm.name) ?? []).map(({ resident }) => resident * megabytes),
     [`warm-cpu-to-http-proxy@${connections}`]: ratios(close, warm.name, httpProxy.name, cpuOf),
     [`warm-rate-to-http-proxy@${connections}`]: ratios(close, warm.name, httpProxy.name, perSecond),
     [`warm-cpu-to-public@${connections}`]: ratios(close, warm.name, publicRoute.name, cpuOf),

@@ -1,4 +1,4 @@
-import { fastify } from 'fastify'
+import { type FastifyServerOptions, fastify } from 'fastify'
 import { withTimeout } from '../../db/timeout.ts'
 import { listen, urlOf } from './listeners.ts'
 
@@ -87,7 +87,7 @@ export async function startAdminServer(
   readiness: Pick<Readiness, 'report' | 'draining'>,
   { adminHost, adminPort }: { readonly adminHost: string; readonly adminPort: number }
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const admin = fastify({ logger: false, forceCloseConnections: true })
+  const admin = fastify({ logger: false, forceCloseConnections: true, schemaController: withoutSchemas })
   admin.addHook('onSend', function forbidCaching(_request, reply, payload, done) {
     reply.header('Cache-Control', 'no-store')
     done(null, payload)
@@ -103,4 +103,13 @@ export async function startAdminServer(
   await admin.ready()
   const port = await listen(admin.server, adminHost, adminPort)
   return { url: urlOf(adminHost, port), close: () => admin.close() }
+}
+
+/** For servers whose routes have no JSON schemas: the compilers for schemas, 5 MB of code, are not loaded then. */
+export const withoutSchemas: NonNullable<FastifyServerOptions['schemaController']> = {
+  compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema }
+}
+
+function refuseSchema(): never {
+  throw new Error('this server has no schema compiler')
 }

@@ -1,6 +1,7 @@
 import type { Worker } from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
 import type { DestinationStream } from 'pino'
+import { collectEverything } from '../../proxy/garbage-collection.ts'
 import type { Settings } from '../config/settings.ts'
 import { describeFailure } from '../exit-status.ts'
 import type { Gateway } from '../gateway.ts'
@@ -59,6 +60,7 @@ export async function runWorker(
         handleSessionEvent = listener
       }
     })
+    collectEverything()
     primary.notify('ready', { publicUrl: gateway.publicUrl, port: gateway.port })
   } catch (error) {
     const failure = describeFailure(error)

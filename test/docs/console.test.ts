@@ -45,7 +45,7 @@ t.test('commands that look and change nothing can be typed as they stand', async
 
 /** The script without npm, whose own notices differ from machine to machine. */
 function run(command: string, dataDir: string): Promise<{ status: number; output: string }> {
-  const direct = command.replace(npm, `'${process.execPath}' src/cli.ts `)
+  const direct = command.replace(npm, `'${process.execPath}' src/gatehouse.js `)
   const env = { PATH: process.env['PATH'], DATA_DIR: dataDir }
   return new Promise((resolve) => {
     execFile('/bin/sh', ['-c', `exec 2>&1; ${direct}`], { cwd: root, env }, (error, output) => {

@@ -23,8 +23,8 @@ const dataDir = t.testdir()
 async function shell(command: string, url: string): Promise<string> {
   const own = command
     .replace(/postgres:\/\/[^\s']+/g, url)
-    .replaceAll('npm run gatehouse --', `${node} src/cli.ts`)
-    .replaceAll('npm start', `exec ${node} src/main.ts`)
+    .replaceAll('npm run gatehouse --', `${node} src/gatehouse.js`)
+    .replaceAll('npm start', `exec ${node} src/gatehouse.js start`)
   const env = { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', DATA_DIR: dataDir }
   const child = spawn('/bin/sh', ['-ec', `exec 2>&1; ${own}`], { cwd: root, env, detached: true })
   let output = ''

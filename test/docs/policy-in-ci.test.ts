@@ -14,7 +14,7 @@ t.test('the two steps for CI hold a policy against an app', { skip: await withou
   const python = await testPython()
   const script = commands
     .join('\n')
-    .replaceAll('npm run gatehouse --', `'${process.execPath}' '${join(root, 'src/cli.ts')}'`)
+    .replaceAll('npm run gatehouse --', `'${process.execPath}' '${join(root, 'src/gatehouse.js')}'`)
   const env = {
     PATH: `${dirname(python)}:${process.env['PATH']}`,
     PYTHONDONTWRITEBYTECODE: '1',

@@ -24,7 +24,7 @@ t.test('variables that are shown in a file can be used in production', async (t)
 t.test('the unit for systemd starts what there is, and gives it the time that it takes to stop', async (t) => {
   const unit = blockWith('docs/deploying.md', '[Unit]')
   const commands = [...unit.matchAll(/^ExecStart(?:Pre)?=\S+ (.+)$/gm)].map(([, command]) => command)
-  t.same(commands, ['src/cli.ts migrate', 'src/cli.ts start'])
+  t.same(commands, ['src/gatehouse.js migrate', '--max-semi-space-size=16 src/gatehouse.js start'])
   const set = /^Environment=(.+)$/m.exec(unit)?.[1]?.split(' ') ?? []
   const environment = Object.fromEntries(set.map((pair) => pair.split('=')))
   const { drainDelayMs, drainTimeoutMs } = readConfig({ ...rest, ...environment }, root)

@@ -104,7 +104,7 @@ t.test('the demo works as it says, and leaves nothing behind', { skip, timeout: 
 
   const processes = await descendants(running.child.pid)
   t.match([...processes.values()].join('\n'), /uvicorn main:app/)
-  t.match([...processes.values()].join('\n'), /src\/main\.ts/)
+  t.match([...processes.values()].join('\n'), /src\/gatehouse\.js start/)
   running.child.kill('SIGINT')
   t.equal(await running.ended, 0, running.output())
   await areGone(processes)

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Teardown } from '../support/postgres.ts'
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../../src/gatehouse.js', import.meta.url))
 
 /** What a process holds. Undefined where the system has no /proc. */
 export interface Holdings {
@@ -33,7 +33,7 @@ export async function startFuzzedGateway(
   onLine: (line: string) => boolean = () => false
 ): Promise<FuzzedGateway> {
   // As little heap as it needs: with more, Node lets garbage lie about, and what grows does not show.
-  const child = spawn(process.execPath, ['--max-old-space-size=96', '--max-semi-space-size=8', main], {
+  const child = spawn(process.execPath, ['--max-old-space-size=96', '--max-semi-space-size=8', entry, 'start'], {
     env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })

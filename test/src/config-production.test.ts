@@ -17,7 +17,12 @@ function without(...missing: readonly string[]): Record<string, string> {
 
 function start(env: Record<string, string>) {
   const cwd = t.testdir()
-  return spawnSync(process.execPath, [resolve('src/cli.ts'), 'start'], { cwd, env, encoding: 'utf8', timeout: 120_000 })
+  return spawnSync(process.execPath, [resolve('src/gatehouse.js'), 'start'], {
+    cwd,
+    env,
+    encoding: 'utf8',
+    timeout: 120_000
+  })
 }
 
 for (const name of names) {

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 
-const cli = resolve(import.meta.dirname, '../../src/cli.ts')
+const cli = resolve(import.meta.dirname, '../../src/gatehouse.js')
 
 export interface Ended {
   status: number | null

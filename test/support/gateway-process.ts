@@ -4,7 +4,7 @@ import { kill } from './child.ts'
 import type { Teardown } from './postgres.ts'
 import { until } from './until.ts'
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../../src/gatehouse.js', import.meta.url))
 
 export interface GatewayProcess {
   readonly child: ChildProcess
@@ -36,7 +36,7 @@ export function spawnGateway(
 ): Pick<GatewayProcess, 'child' | 'stdout' | 'stderr' | 'exited'> {
   let stdout = ''
   let stderr = ''
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [entry, 'start'], {
     env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })

@@ -1,7 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t from 'tap'
-import { withinDrizzle } from '../../src/module-hooks.ts'
+import { leanModule, withinDrizzle } from '../../src/module-hooks.js'
 
 const drizzle = fileURLToPath(new URL('../../node_modules/drizzle-orm/', import.meta.url))
 
@@ -29,4 +30,31 @@ t.test('everything else is resolved as ever', async (t) => {
   t.equal(withinDrizzle('pg', inside), undefined)
   t.equal(withinDrizzle('./x.cjs', inside), undefined)
   t.equal(withinDrizzle('../../pg/lib/index.js', inside), undefined)
+})
+
+t.test('where a part of a module is enough, it is a part of that module', async (t) => {
+  const [gateway, replyFrom] = ['proxy/mount.ts', 'node_modules/@fastify/reply-from/lib/request.js'].map(
+    (path) => new URL(`../../${path}`, import.meta.url).href
+  )
+  const require = createRequire(import.meta.url)
+  for (const [name, url] of [
+    ['undici', leanModule('undici', gateway)],
+    ['node:http', leanModule('node:http', gateway)]
+  ] as const) {
+    const whole: object = require(name)
+    const part: object = require(fileURLToPath(url ?? ''))
+    for (const [key, value] of Object.entries(part)) t.equal(value, Reflect.get(whole, key), `${name}: ${key}`)
+  }
+  t.equal(leanModule('undici', replyFrom), leanModule('undici', gateway))
+  const used = readFileSync(fileURLToPath(replyFrom ?? ''), 'utf8').matchAll(/\bundici\.([A-Z]\w+)/g)
+  const have = Object.keys(require(fileURLToPath(leanModule('undici', gateway) ?? '')))
+  const missing = [...used].map(([, name = '']) => name).filter((name) => !have.includes(name))
+  t.same(missing, ['ProxyAgent'], 'which would need options that nobody gives')
+})
+
+t.test('a policy file and the packages that it uses have the whole module', async (t) => {
+  for (const parent of ['file:///somewhere/gatehouse.config.ts', import.meta.resolve('fastify'), undefined]) {
+    t.equal(leanModule('undici', parent), undefined)
+    t.equal(leanModule('node:http', parent), undefined)
+  }
 })
