@@ -64,7 +64,7 @@ t.test('imports go one way: src, proxy, auth, db', async (t) => {
       const target = targetOf(source, specifier)
       if (target === null) return []
       const allowed = allowedRooms(source.room).some((room) => target.startsWith(`${room}/`))
-      return allowed && /\.(ts|json)$/.test(target) ? [] : [`${source.path} imports ${target}`]
+      return allowed && /\.(ts|js|json)$/.test(target) ? [] : [`${source.path} imports ${target}`]
     })
   )
   t.same(broken, [])
