@@ -10,9 +10,6 @@ const largestLimit = 104_857_600
 // The sso plugin's endpoints for SAML responses: XML with signatures, certificates and groups in it.
 const samlPaths = ['/api/auth/sso/saml2/callback/*', '/api/auth/sso/saml2/sp/acs/*']
 const samlResponseBytes = 262_144
-// Literal segments, none of them `.` or `..`, and a final `/*`. Requests are routed by their canonical path, in which other
-// characters are encoded.
-const pathBelow = /^\/api\/auth(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+(?:\/\*)?$/
 
 /** What is wrong with `bodies` of the policy file, one sentence each; nothing when it is a {@link BodyLimitsByPath}. */
 export function bodyLimitProblems(bodies: unknown): string[] {
@@ -20,7 +17,7 @@ export function bodyLimitProblems(bodies: unknown): string[] {
   return Object.entries(bodies).flatMap(([path, bytes]) => {
     const place = `bodies[${JSON.stringify(path)}]`
     const problems: string[] = []
-    if (!pathBelow.test(path))
+    if (!isPathBelow(path))
       problems.push(
         `${place}: must be a path below /api/auth, such as /api/auth/stripe/webhook or /api/auth/stripe/*; MAX_AUTH_BODY_BYTES is for all of them`
       )
@@ -34,6 +31,15 @@ export function bodyLimitProblems(bodies: unknown): string[] {
 export function bodyLimitsByPath(general: number, bodies: BodyLimitsByPath): BodyLimitsByPath {
   const bytes = Math.max(general, samlResponseBytes)
   return { ...Object.fromEntries(samlPaths.map((path) => [path, bytes])), ...bodies }
+}
+
+// Requests are routed by their canonical path, in which other characters than these are encoded.
+function isPathBelow(path: string): boolean {
+  if (!path.startsWith('/api/auth/')) return false
+  const segments = path.slice('/api/auth/'.length).split('/')
+  if (segments.at(-1) === '*') segments.pop()
+  const isLiteral = (segment: string) => /^[\w.~-]+$/.test(segment) && segment !== '.' && segment !== '..'
+  return segments.length > 0 && segments.every(isLiteral)
 }
 
 const quote = 0x22

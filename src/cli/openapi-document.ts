@@ -88,7 +88,9 @@ function prefixesOf(list: Servers): string[] {
       list.map(({ url, variables = {} }) => {
         const filled = url.replaceAll(/\{([^{}]*)\}/g, (_, name: string) => variables[name]?.default ?? '')
         if (!URL.canParse(filled, 'http://server')) throw unusable('names a server whose address cannot be read')
-        return decodeURI(new URL(filled, 'http://server').pathname).replace(/(?<!\/)\/+$/, '')
+        let path = decodeURI(new URL(filled, 'http://server').pathname)
+        while (path.endsWith('/')) path = path.slice(0, -1)
+        return path
       })
     )
   ]
