@@ -28,6 +28,30 @@ export function holderKey({ name, isSession }: Holder): string {
   return isSession ? name : networkOf(name)
 }
 
+/** How many connections each holder has, by its key. */
+export class HolderCounts {
+  readonly #counts = new Map<string, number>()
+
+  /** How many holders have any. */
+  get size(): number {
+    return this.#counts.size
+  }
+
+  /** Counts one more, unless the holder has `most` already; returns whether it was counted. */
+  add(key: string, most: number): boolean {
+    const count = this.#counts.get(key) ?? 0
+    if (count >= most) return false
+    this.#counts.set(key, count + 1)
+    return true
+  }
+
+  remove(key: string): void {
+    const count = (this.#counts.get(key) ?? 1) - 1
+    if (count === 0) this.#counts.delete(key)
+    else this.#counts.set(key, count)
+  }
+}
+
 /** A request and its response, which become a live connection if they go on for five seconds. */
 export interface LiveCandidate {
   /** Called once, when five seconds have passed. */
@@ -49,7 +73,7 @@ export const longRunningAfterMs = 5_000
 export class LiveConnections {
   readonly #limits: LiveConnectionLimits
   readonly #keys = new Map<LiveConnection, string>()
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new HolderCounts()
   readonly #timers = new Map<LiveCandidate, NodeJS.Timeout>()
 
   constructor(limits: LiveConnectionLimits) {
@@ -72,10 +96,11 @@ export class LiveConnections {
     if (this.#keys.has(connection)) return 'admitted'
     const { most, mostPerAddress, mostPerSession } = this.#limits
     const key = holderKey(holder)
-    const count = this.#counts.get(key) ?? 0
-    if (count >= (holder.isSession ? mostPerSession : mostPerAddress)) return 'share'
-    if (this.#keys.size >= most) return 'busy'
-    this.#counts.set(key, count + 1)
+    if (!this.#counts.add(key, holder.isSession ? mostPerSession : mostPerAddress)) return 'share'
+    if (this.#keys.size >= most) {
+      this.#counts.remove(key)
+      return 'busy'
+    }
     this.#keys.set(connection, key)
     return 'admitted'
   }
@@ -85,9 +110,7 @@ export class LiveConnections {
     const key = this.#keys.get(connection)
     if (key === undefined) return
     this.#keys.delete(connection)
-    const count = (this.#counts.get(key) ?? 1) - 1
-    if (count === 0) this.#counts.delete(key)
-    else this.#counts.set(key, count)
+    this.#counts.remove(key)
   }
 
   /** Calls the candidate once five seconds have passed, unless it is unwatched before. */

@@ -19,7 +19,7 @@ import { countPassed } from './garbage-collection.ts'
 import { breakOff, breakOffOnceWritten, endWithin } from './lingering-close.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
 import type { RequestContext } from './request-context.ts'
-import { clientHead, clientTrailers, earlyHints, responseAdditions, withoutTrailer } from './response-headers.ts'
+import { clientHead, clientTrailers, earlyHints } from './response-headers.ts'
 import type { Borrower, ConnectionPool } from './upstream/connection-pool.ts'
 
 /** Hears how a forward ended: one that did not end well, or a WebSocket, however it ended. */
@@ -166,7 +166,8 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
       if (status === 103 && request.httpVersionMinor === 1) response.socket?.write(earlyHints(rawHeaders), 'latin1')
       return
     }
-    const head = clientHead(rawHeaders, responseAdditions(this.#context, this.#services.cors))
+    const mayBeChunked = request.httpVersionMinor === 1 && request.method !== 'HEAD' && !isBodyless(status)
+    const head = clientHead(rawHeaders, this.#context, this.#services.cors, mayBeChunked)
     if (head.isEventStream) {
       this.#isEventStream = true
       const admission = this.#services.live.admit(this, this.#context.holder)
@@ -178,10 +179,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
       this.#onAdmitted()
     }
     this.#length = head.length
-    // Only a chunked response can carry trailers.
-    const isChunked =
-      request.httpVersionMinor === 1 && request.method !== 'HEAD' && !isBodyless(status) && head.length === undefined
-    response.writeHead(status, reasonPhrase(statusText), isChunked ? head.headers : withoutTrailer(head))
+    response.writeHead(status, reasonPhrase(statusText), head.headers)
     this.#reply.hijack()
     if (head.isEventStream) this.#tie()
     // Head and body that came together are written together. The head of an event stream, which may be silent for long, is

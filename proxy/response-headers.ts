@@ -46,35 +46,6 @@ function isSame(one: Uint8Array, other: Uint8Array): boolean {
   return true
 }
 
-/** What the gateway adds to a response, and what it therefore takes out of it. */
-export interface ResponseAdditions {
-  readonly requestId: string
-  /** Whether the response is for one user, so that no shared cache may store it. */
-  readonly personal: boolean
-  readonly variesByCookie: boolean
-  /** The gateway's own `Set-Cookie` values. */
-  readonly setCookies: readonly string[]
-  /** CORS headers for a trusted origin, as flat pairs; they replace the upstream's. */
-  readonly cors: readonly string[]
-  readonly variesByOrigin: boolean
-}
-
-/** What the gateway adds to the response to a request that the guard let through, whoever answers it. */
-export function responseAdditions(
-  { raw, id, identity, rule, setCookies }: RequestContext,
-  cors: Cors
-): ResponseAdditions {
-  const personal = identity !== null
-  return {
-    requestId: id,
-    personal,
-    variesByCookie: personal || rule?.access === 'optional',
-    setCookies,
-    cors: cors.headers(raw),
-    variesByOrigin: cors.active
-  }
-}
-
 // Characters that no field value and no field name may contain (RFC 9110, sections 5.5 and 5.6.2).
 const invalidValue = /[^\t\x20-\x7e\x80-\xff]/
 const invalidName = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/
@@ -87,21 +58,27 @@ export interface ClientHead {
   readonly length: number | undefined
   /** Whether an event stream follows, which stays open. */
   readonly isEventStream: boolean
-  /** Whether it has a `Trailer` header, which Node allows on chunked responses only. */
-  readonly announcesTrailers: boolean
 }
 
 /**
  * The response's head for the client: the upstream's headers, less those that belong to its connection, cannot be sent, or
- * set or clear one of BetterAuth's cookies, then the gateway's own headers.
+ * set or clear one of BetterAuth's cookies, then the gateway's own headers. Without a length the client gets the
+ * response in chunks if `mayBeChunked`; Node allows `Trailer` on no other.
  */
-export function clientHead(raw: readonly (Buffer | string)[], additions: ResponseAdditions): ClientHead {
-  const headers: string[] = ['X-Request-Id', additions.requestId]
+export function clientHead(
+  raw: readonly (Buffer | string)[],
+  context: RequestContext,
+  cors: Cors,
+  mayBeChunked = false
+): ClientHead {
+  const { identity, setCookies } = context
+  const corsHeaders = cors.headers(context.raw)
+  const headers: string[] = ['X-Request-Id', context.id]
   const vary: string[] = []
   const cacheControl: string[] = []
   let length: number | undefined
   let isEventStream = false
-  let announcesTrailers = false
+  let trailer: string | undefined
   let connection: string | undefined
   for (let i = 0; i < raw.length; i += 2) {
     const {
@@ -124,10 +101,10 @@ export function clientHead(raw: readonly (Buffer | string)[], additions: Respons
         continue
       }
       case 'cors':
-        if (additions.cors.length > 0) continue
+        if (corsHeaders.length > 0) continue
         break
       case 'for-caches':
-        if (additions.setCookies.length > 0) continue
+        if (setCookies.length > 0) continue
         break
       case 'vary':
         vary.push(value)
@@ -142,31 +119,26 @@ export function clientHead(raw: readonly (Buffer | string)[], additions: Respons
         isEventStream = /^text\/event-stream\b/i.test(value)
         break
       case 'trailer':
-        announcesTrailers = true
-        break
+        trailer = joined(trailer, value)
+        continue
     }
     headers.push(name, value)
   }
   const listed = listedInConnection(connection)
   // `Connection` may come after the headers that it lists, so the head is made again without them. This is rare.
-  if (listed !== null) return clientHead(withoutListed(raw, listed), additions)
-  for (const cookie of additions.setCookies) headers.push('Set-Cookie', cookie)
-  headers.push(...additions.cors)
+  if (listed !== null) return clientHead(withoutListed(raw, listed), context, cors, mayBeChunked)
+  if (trailer !== undefined && mayBeChunked && length === undefined) headers.push('Trailer', trailer)
+  for (const cookie of setCookies) headers.push('Set-Cookie', cookie)
+  headers.push(...corsHeaders)
 
-  if (additions.variesByCookie) addToList(vary, 'Cookie')
-  if (additions.variesByOrigin) addToList(vary, 'Origin')
+  if (identity !== null || context.rule?.access === 'optional') addToList(vary, 'Cookie')
+  if (cors.active) addToList(vary, 'Origin')
   for (const value of vary) headers.push('Vary', value)
 
-  if (additions.setCookies.length > 0) headers.push('Cache-Control', 'private, no-store')
+  if (setCookies.length > 0) headers.push('Cache-Control', 'private, no-store')
   else if (cacheControl.length > 0) for (const value of cacheControl) headers.push('Cache-Control', value)
-  else if (additions.personal) headers.push('Cache-Control', 'private')
-  return { headers, length, isEventStream, announcesTrailers }
-}
-
-/** The head's pairs without `Trailer`. */
-export function withoutTrailer({ headers, announcesTrailers }: ClientHead): string[] {
-  if (!announcesTrailers) return headers
-  return headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
+  else if (identity !== null) headers.push('Cache-Control', 'private')
+  return { headers, length, isEventStream }
 }
 
 const special = [

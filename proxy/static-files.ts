@@ -13,7 +13,7 @@ import type { ForwardServices } from './http-forward.ts'
 import { breakOff } from './lingering-close.ts'
 import { discardBody, ignoreContentType } from './request-body.ts'
 import type { RequestContext } from './request-context.ts'
-import { clientHead, responseAdditions } from './response-headers.ts'
+import { clientHead } from './response-headers.ts'
 import type { PolicyRoute, RouteRule } from './route-policy.ts'
 import type { FolderUpstream } from './upstream/upstream.ts'
 
@@ -81,12 +81,11 @@ export function createFileHandler({ directory }: FolderUpstream, services: FileS
   }
 
   function respond(context: RequestContext, reply: FastifyReply, answer: Answer): void {
-    const additions = responseAdditions(context, cors)
-    const cacheControl = cachingOf(answer, additions.personal)
+    const cacheControl = cachingOf(answer, context.identity !== null)
     const own = ['X-Content-Type-Options', 'nosniff', 'Cache-Control', cacheControl]
     reply.hijack()
     const described = Object.entries(answer.headers).flatMap(([name, value]) => [name, String(value)])
-    reply.raw.writeHead(answer.statusCode, clientHead([...described, ...own], additions).headers)
+    reply.raw.writeHead(answer.statusCode, clientHead([...described, ...own], context, cors).headers)
     discardBody(context.raw, limits)
     const sending = new FileResponse(context, reply, services)
     live.watch(sending)

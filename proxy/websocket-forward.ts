@@ -4,7 +4,7 @@ import { Refusal } from '../auth/refusals.ts'
 import { type ForwardServices, HttpForward, refusalWithoutPlace } from './http-forward.ts'
 import { hasBody } from './request-body.ts'
 import type { RequestContext } from './request-context.ts'
-import { clientHead, responseAdditions } from './response-headers.ts'
+import { clientHead } from './response-headers.ts'
 import type { ConnectionPool } from './upstream/connection-pool.ts'
 import { relay } from './websocket-relay.ts'
 import { upgradeOf } from './websocket-upgrade.ts'
@@ -73,7 +73,7 @@ export function forwardUpgrade(
         socket.pause().off('end', onEnd).off('data', onData)
         reply.hijack()
         reply.raw.detachSocket(raw.socket)
-        const head = clientHead(rawHeaders, responseAdditions(context, services.cors))
+        const head = clientHead(rawHeaders, context, services.cors)
         socket.write(switchingProtocols(head.headers), 'latin1')
         relayed = relay(
           { socket, head: Buffer.concat(early) },

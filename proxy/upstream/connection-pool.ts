@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
+import { HolderCounts } from '../../auth/live-connections.ts'
 import { createConnector, type UpstreamAddress } from './connector.ts'
 
 /** A forward that needs a connection to an upstream. */
@@ -44,7 +45,7 @@ export class ConnectionPool {
   readonly #sockets = new WeakMap<Client, Socket>()
   readonly #idle: Client[] = []
   readonly #waiting = new Map<Borrower, number>()
-  readonly #held = new Map<string, number>()
+  readonly #held = new HolderCounts()
   /** The borrowers whose place counts towards their holder's share. */
   readonly #counted = new WeakSet<Borrower>()
   #busy = 0
@@ -167,18 +168,13 @@ export class ConnectionPool {
   }
 
   #count(borrower: Borrower): boolean {
-    const held = this.#held.get(borrower.holder) ?? 0
-    if (held >= this.#options.most / 4) return false
-    this.#held.set(borrower.holder, held + 1)
-    this.#counted.add(borrower)
-    return true
+    const isCounted = this.#held.add(borrower.holder, this.#options.most / 4)
+    if (isCounted) this.#counted.add(borrower)
+    return isCounted
   }
 
   #uncount(borrower: Borrower): void {
-    if (this.#held.size === 0 || !this.#counted.delete(borrower)) return
-    const held = (this.#held.get(borrower.holder) ?? 1) - 1
-    if (held === 0) this.#held.delete(borrower.holder)
-    else this.#held.set(borrower.holder, held)
+    if (this.#held.size > 0 && this.#counted.delete(borrower)) this.#held.remove(borrower.holder)
   }
 }
 
