@@ -72,44 +72,31 @@ export type AuthExtension = Omit<BetterAuthOptions, keyof typeof owned | Group> 
 
 const shortcuts = { sendResetPassword: 'emailAndPassword', sendVerificationEmail: 'emailVerification' } as const
 
-const allowed: readonly string[] = [
-  'appName',
-  'account',
-  'advanced',
-  'databaseHooks',
-  'disabledPaths',
-  'emailAndPassword',
-  'emailVerification',
-  'hooks',
-  'onAPIError',
-  'plugins',
-  'sendResetPassword',
-  'sendVerificationEmail',
-  'session',
-  'socialProviders',
-  'user',
-  'verification'
-] satisfies (keyof AuthExtension)[]
+const checks = {
+  'a function': (value: unknown) => typeof value === 'function',
+  'a list of BetterAuth plugins': Array.isArray,
+  'a list of paths': Array.isArray,
+  'an object': isRecord,
+  text: (value: unknown) => typeof value === 'string'
+} as const
 
-function groupProblems(group: string, value: Record<string, unknown>): string[] {
-  const reasons: Record<string, string> = { ...Object.entries(ownedIn).find(([name]) => name === group)?.[1] }
-  return Object.keys(value).flatMap((key) => {
-    if (value[key] === undefined) return []
-    const reason = Object.hasOwn(reasons, key) ? reasons[key] : undefined
-    if (reason !== undefined) return [`auth.${group}.${key}: ${reason}`]
-    // The rest of `advanced` weakens what the gateway promises, so a key that is not known here is not let through.
-    if (group === 'advanced' && key !== 'backgroundTasks') return [`auth.advanced.${key}: is not known`]
-    return []
-  })
-}
-
-function pluginProblems(plugins: unknown): string[] {
-  if (!Array.isArray(plugins)) return ['auth.plugins: must be a list of BetterAuth plugins']
-  return plugins.flatMap((plugin: unknown, index) =>
-    isRecord(plugin) && typeof plugin['id'] === 'string'
-      ? []
-      : [`auth.plugins[${index}]: is not a BetterAuth plugin; was its function not called?`]
-  )
+const shapes: Readonly<Record<keyof AuthExtension, keyof typeof checks>> = {
+  appName: 'text',
+  account: 'an object',
+  advanced: 'an object',
+  databaseHooks: 'an object',
+  disabledPaths: 'a list of paths',
+  emailAndPassword: 'an object',
+  emailVerification: 'an object',
+  hooks: 'an object',
+  onAPIError: 'an object',
+  plugins: 'a list of BetterAuth plugins',
+  sendResetPassword: 'a function',
+  sendVerificationEmail: 'a function',
+  session: 'an object',
+  socialProviders: 'an object',
+  user: 'an object',
+  verification: 'an object'
 }
 
 /** Whether BetterAuth's admin plugin, which has roles and bans, is switched on. */
@@ -120,70 +107,42 @@ export function hasAdminPlugin({ plugins }: Pick<AuthExtension, 'plugins'>): boo
 /** Everything that `auth` of the policy file must not or cannot say, one sentence each; none when it is an {@link AuthExtension}. */
 export function extensionProblems(auth: unknown): string[] {
   if (!isRecord(auth)) return ['auth: must be an object']
-  const problems: string[] = []
-  for (const [key, value] of Object.entries(auth)) {
-    if (value === undefined) continue
-    const reason: string | undefined = Object.entries(owned).find(([name]) => name === key)?.[1]
-    if (reason !== undefined) problems.push(`auth.${key}: ${reason}`)
-    else if (!allowed.includes(key)) problems.push(`auth.${key}: is not known`)
-    else if (key === 'plugins') problems.push(...pluginProblems(value))
-    else if (key === 'appName') {
-      if (typeof value !== 'string') problems.push('auth.appName: must be text')
-    } else if (key === 'disabledPaths') {
-      if (!Array.isArray(value)) problems.push('auth.disabledPaths: must be a list of paths')
-    } else if (key === 'sendResetPassword' || key === 'sendVerificationEmail') {
-      const nested = auth[shortcuts[key]]
-      if (typeof value !== 'function') problems.push(`auth.${key}: must be a function`)
-      if (isRecord(nested) && nested[key] !== undefined)
-        problems.push(`auth.${key}: is also given as auth.${shortcuts[key]}.${key}; keep one`)
-    } else if (!isRecord(value)) problems.push(`auth.${key}: must be an object`)
-    else problems.push(...groupProblems(key, value))
-  }
-  return problems
-}
-
-/** Bytes that the body of a request to a path below `/api/auth` may have: `/api/auth/stripe/webhook`, or all below one by a final `/*`. */
-export type BodyLimitsByPath = Readonly<Record<string, number>>
-
-/** What the body of a request to BetterAuth or to the built-in pages may have by default: 64 KiB. */
-export const defaultAuthBodyBytes = 65_536
-
-const most = 104_857_600
-const samlAnswerBytes = 262_144
-// Where the sso plugin takes what an identity provider says about somebody: XML with signatures, certificates and groups in it.
-const samlAnswers = ['/api/auth/sso/saml2/callback/*', '/api/auth/sso/saml2/sp/acs/*']
-
-/** Everything that `bodies` of the policy file must not say, one sentence each; none when it is a {@link BodyLimitsByPath}. */
-export function bodyLimitProblems(bodies: unknown): string[] {
-  if (typeof bodies !== 'object' || bodies === null || Array.isArray(bodies))
-    return ['bodies: must be an object of paths below /api/auth and bytes']
-  return Object.entries(bodies).flatMap(([path, bytes]: [string, unknown]) => {
-    const place = `bodies[${JSON.stringify(path)}]`
-    const problems: string[] = []
-    if (!isPathBelow(path))
-      problems.push(
-        `${place}: must be a path below /api/auth, such as /api/auth/stripe/webhook or /api/auth/stripe/*; MAX_AUTH_BODY_BYTES is for all of them`
-      )
-    if (!Number.isInteger(bytes) || Number(bytes) < 1 || Number(bytes) > most)
-      problems.push(`${place}: must be a whole number of bytes from 1 to ${most}`)
+  return Object.entries(auth).flatMap(([key, value]) => {
+    if (value === undefined) return []
+    const reason = ownValue(owned, key)
+    if (reason !== undefined) return [`auth.${key}: ${reason}`]
+    const shape = ownValue(shapes, key)
+    if (shape === undefined) return [`auth.${key}: is not known`]
+    const problems = checks[shape](value) ? [] : [`auth.${key}: must be ${shape}`]
+    const group = ownValue(shortcuts, key)
+    if (group !== undefined && isRecord(auth[group]) && auth[group][key] !== undefined)
+      problems.push(`auth.${key}: is also given as auth.${group}.${key}; keep one`)
+    if (Array.isArray(value) && key === 'plugins') problems.push(...pluginProblems(value))
+    if (isRecord(value)) problems.push(...groupProblems(key, value))
     return problems
   })
 }
 
-/** Which paths below `/api/auth` may have bodies of another size than the others: a SAML answer, and what the policy file says. */
-export function bodyLimitsByPath(general: number, bodies: BodyLimitsByPath): BodyLimitsByPath {
-  const answers = samlAnswers.map((path): [string, number] => [path, Math.max(general, samlAnswerBytes)])
-  return { ...Object.fromEntries(answers), ...bodies }
+function groupProblems(group: string, value: Record<string, unknown>): string[] {
+  return Object.keys(value).flatMap((key) => {
+    if (value[key] === undefined) return []
+    const reason = ownValue(ownValue(ownedIn, group) ?? {}, key)
+    if (reason !== undefined) return [`auth.${group}.${key}: ${reason}`]
+    // Most of `advanced` weakens what the gateway promises, so only the keys that are known to be harmless are accepted.
+    if (group === 'advanced' && key !== 'backgroundTasks') return [`auth.advanced.${key}: is not known`]
+    return []
+  })
 }
 
-// The router sees one spelling of each path; a literal of other characters would match none.
-function isPathBelow(path: string): boolean {
-  const segments = path.split('/')
-  if (segments.length < 4 || segments.slice(0, 3).join('/') !== '/api/auth') return false
-  const below = segments.slice(3)
-  const literal = below.at(-1) === '*' ? below.slice(0, -1) : below
-  return (
-    literal.length > 0 &&
-    literal.every((segment) => /^[A-Za-z0-9._~-]+$/.test(segment) && segment !== '.' && segment !== '..')
+function pluginProblems(plugins: readonly unknown[]): string[] {
+  return plugins.flatMap((plugin, index) =>
+    isRecord(plugin) && typeof plugin['id'] === 'string'
+      ? []
+      : [`auth.plugins[${index}]: is not a BetterAuth plugin; was its function not called?`]
   )
+}
+
+// The keys come from the policy file: names that every object inherits are none of the table's.
+function ownValue<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined
 }

@@ -2,13 +2,8 @@ import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
-import {
-  type AuthExtension,
-  type BodyLimitsByPath,
-  bodyLimitProblems,
-  extensionProblems,
-  hasAdminPlugin
-} from '../auth/auth-options.ts'
+import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/auth-options.ts'
+import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts'
 import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'

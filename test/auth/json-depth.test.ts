@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { nestsDeeper } from '../../auth/input-limits.ts'
+import { nestsDeeper } from '../../auth/body-limits.ts'
 
 const deeper = (text: string, levels: number) => nestsDeeper(Buffer.from(text), levels)
 

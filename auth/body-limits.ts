@@ -1,0 +1,71 @@
+import { isRecord } from '../db/narrowing.ts'
+
+/** Bytes that the bodies of requests may have, by path below `/api/auth`; a final `/*` stands for all paths below one. */
+export type BodyLimitsByPath = Readonly<Record<string, number>>
+
+/** The bytes that the body of a request to BetterAuth or to the built-in pages may have by default: 64 KiB. */
+export const defaultAuthBodyBytes = 65_536
+
+const largestLimit = 104_857_600
+// The sso plugin's endpoints for SAML responses: XML with signatures, certificates and groups in it.
+const samlPaths = ['/api/auth/sso/saml2/callback/*', '/api/auth/sso/saml2/sp/acs/*']
+const samlResponseBytes = 262_144
+
+/** Everything that `bodies` of the policy file must not say, one sentence each; none when it is a {@link BodyLimitsByPath}. */
+export function bodyLimitProblems(bodies: unknown): string[] {
+  if (!isRecord(bodies)) return ['bodies: must be an object of paths below /api/auth and bytes']
+  return Object.entries(bodies).flatMap(([path, bytes]) => {
+    const place = `bodies[${JSON.stringify(path)}]`
+    const problems: string[] = []
+    if (!isPathBelow(path))
+      problems.push(
+        `${place}: must be a path below /api/auth, such as /api/auth/stripe/webhook or /api/auth/stripe/*; MAX_AUTH_BODY_BYTES is for all of them`
+      )
+    if (!Number.isInteger(bytes) || Number(bytes) < 1 || Number(bytes) > largestLimit)
+      problems.push(`${place}: must be a whole number of bytes from 1 to ${largestLimit}`)
+    return problems
+  })
+}
+
+/** The limits of those paths below `/api/auth` that have limits of their own: for SAML responses, and those of the policy file. */
+export function bodyLimitsByPath(general: number, bodies: BodyLimitsByPath): BodyLimitsByPath {
+  const bytes = Math.max(general, samlResponseBytes)
+  return { ...Object.fromEntries(samlPaths.map((path) => [path, bytes])), ...bodies }
+}
+
+// Requests are routed by their canonical path, in which other characters than these are encoded.
+function isPathBelow(path: string): boolean {
+  if (!path.startsWith('/api/auth/')) return false
+  const segments = path.slice('/api/auth/'.length).split('/')
+  if (segments.at(-1) === '*') segments.pop()
+  const isLiteral = (segment: string) => /^[\w.~-]+$/.test(segment) && segment !== '.' && segment !== '..'
+  return segments.length > 0 && segments.every(isLiteral)
+}
+
+const quote = 0x22
+const backslash = 0x5c
+const openBracket = 0x5b
+const closeBracket = 0x5d
+const openBrace = 0x7b
+const closeBrace = 0x7d
+
+/**
+ * Whether a JSON text nests arrays and objects more than `levels` deep, in one pass over its bytes that ends where the
+ * answer is known. A text that is not JSON is judged as far as a parser would get with it.
+ */
+export function nestsDeeper(text: Uint8Array, levels: number): boolean {
+  let depth = 0
+  let inString = false
+  for (let i = 0; i < text.length; i++) {
+    const byte = text[i]
+    if (inString) {
+      if (byte === backslash) i++
+      else if (byte === quote) inString = false
+    } else if (byte === quote) inString = true
+    else if (byte === openBracket || byte === openBrace) {
+      depth++
+      if (depth > levels) return true
+    } else if (byte === closeBracket || byte === closeBrace) depth--
+  }
+  return false
+}
