@@ -4,41 +4,34 @@ import { snakeCase } from '../db/plugin-schema.ts'
 import { type AdminColumns, endOfBan, isBanned } from '../db/session-queries.ts'
 import type { AuthExtension } from './auth-options.ts'
 
-/** Where BetterAuth's admin plugin keeps roles, bans and impersonations; undefined when it is not switched on. */
+/** The columns in which BetterAuth's admin plugin keeps roles, bans and impersonations; undefined when it is not switched on. */
 export function adminColumns({ plugins }: Pick<AuthExtension, 'plugins'>): AdminColumns | undefined {
   const admin = plugins?.find(({ id }) => id === 'admin')
   if (admin === undefined) return undefined
   const { user, session } = getAuthTables({ plugins: [admin] })
-  const nameOf = (key: string) => snakeCase((user?.fields[key] ?? session?.fields[key])?.fieldName ?? key)
+  const columnOf = (key: string) => snakeCase((user?.fields[key] ?? session?.fields[key])?.fieldName ?? key)
   const defaultRole: unknown = admin.options?.['defaultRole']
   return {
-    role: nameOf('role'),
-    banned: nameOf('banned'),
-    banExpires: nameOf('banExpires'),
-    impersonatedBy: nameOf('impersonatedBy'),
+    role: columnOf('role'),
+    banned: columnOf('banned'),
+    banExpires: columnOf('banExpires'),
+    impersonatedBy: columnOf('impersonatedBy'),
     defaultRole: typeof defaultRole === 'string' ? defaultRole : 'user'
   }
 }
 
 /**
- * Has BetterAuth find no session of somebody who is banned. By itself it only ends sessions in its own call that bans and
+ * Has BetterAuth find no session of a banned user. By itself it ends sessions only in its own endpoint for bans and
  * refuses new ones, so that a ban by SQL would leave everything under `/api/auth` open.
  */
-export function refuseBanned(auth: { readonly $context: Promise<AuthContext> }): void {
-  auth.$context.then(
-    ({ internalAdapter }) => {
-      const findSession = internalAdapter.findSession.bind(internalAdapter)
-      internalAdapter.findSession = async (token) => {
-        const found = await findSession(token)
-        return found !== null && isBannedUser(found.user) ? null : found
-      }
-    },
-    // Whoever awaits the context hears of it.
-    () => {}
-  )
+export function refuseBanned({ internalAdapter }: AuthContext): void {
+  const findSession = internalAdapter.findSession.bind(internalAdapter)
+  internalAdapter.findSession = async (token) => {
+    const found = await findSession(token)
+    return found !== null && isBannedUser(found.user) ? null : found
+  }
 }
 
-function isBannedUser(user: Readonly<Record<string, unknown>>): boolean {
-  const { banned, banExpires } = user
+function isBannedUser({ banned, banExpires }: Readonly<Record<string, unknown>>): boolean {
   return isBanned(endOfBan(banned === true, banExpires instanceof Date ? banExpires : null), Date.now())
 }

@@ -2,8 +2,8 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
-import { adminColumns, refuseBanned } from './admin-plugin.ts'
-import type { AuthExtension } from './auth-options.ts'
+import { refuseBanned } from './admin-plugin.ts'
+import { type AuthExtension, hasAdminPlugin } from './auth-options.ts'
 import { mostRows, policyHooks, reportChanges, revokeAllOthers, type SessionChanges } from './better-auth-hooks.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
@@ -20,11 +20,11 @@ export interface AuthOptions {
   readonly secret: string
   /** Further browser origins. */
   readonly trustedOrigins: readonly string[]
-  /** False: nobody can make an account for themselves, by whatever way. */
+  /** False: nobody can make an account for themselves, in whatever way. */
   readonly publicSignUp: boolean
   /** `auth` of the policy file. */
   readonly extension: AuthExtension
-  /** Where BetterAuth leads a person whom it can tell of a failure by no page of theirs. Default: a page of its own. */
+  /** The page that shows failures of which the application has no page of its own. Default: BetterAuth's. */
   readonly errorUrl?: string | undefined
   readonly limits: RateLimits
   /** The turns of everything that hashes a password. */
@@ -32,16 +32,19 @@ export interface AuthOptions {
   /** Gets what BetterAuth has to say, clients' text and queries' parameters included: it has to redact them. */
   readonly logger: NonNullable<BetterAuthOptions['logger']>
   readonly changes: SessionChanges
-  /** Is handed what goes on after an answer, mails above all; it never rejects. By default it is left to itself. */
+  /** Is handed work that goes on after the response, mails above all; it never rejects. Without it nobody waits for that work. */
   readonly background?: ((task: Promise<void>) => void) | undefined
 }
 
 /** The BetterAuth instance. */
 export type Auth = ReturnType<typeof createAuth>
 
-/** Builds BetterAuth on our tables, limits and log. What the policy file adds can extend it, and displace nothing. */
+/** Builds BetterAuth on the gateway's tables, limits and log. The policy file can extend these options and override none of them. */
 export function createAuth(options: AuthOptions) {
-  const { publicUrl, extension, limits } = options
+  const { publicUrl, extension, limits, background = ignore } = options
+  // Awaited, a mail would hold a sign-up's database connection until it is sent, and its delay would tell whether an
+  // address has an account.
+  const inBackground = (task: Promise<unknown>) => background(task.then(ignore, ignore))
   const auth = betterAuth<BetterAuthOptions>({
     appName: extension.appName,
     disabledPaths: extension.disabledPaths,
@@ -49,7 +52,7 @@ export function createAuth(options: AuthOptions) {
     onAPIError: {
       ...(options.errorUrl !== undefined && { errorURL: options.errorUrl }),
       ...extension.onAPIError,
-      // BetterAuth would print what it does not know to the console, queries' parameters included.
+      // BetterAuth would otherwise print unknown errors to the console, queries' parameters included.
       throw: true
     },
     baseURL: publicUrl,
@@ -75,21 +78,23 @@ export function createAuth(options: AuthOptions) {
       enabled: true,
       customStorage: limits.storage,
       customRules: {
-        // An office behind one address must be able to look up its sessions and to leave: the limit on all paths together is
-        // theirs too, and is wide enough.
+        // Many people behind one address must be able to look up their sessions and to sign out. The limit on all paths
+        // together holds for these too, and is wide enough.
         '/get-session': false,
         '/sign-out': false,
-        // They say whether a password is the right one, as /change-password does, and had thirty times as many tries.
+        // These tell whether a password is right, as /change-password does, and by default allow thirty times as many tries.
         '/delete-user': { window: 10, max: 3 },
         '/verify-password': { window: 10, max: 3 }
       }
     },
     logger: options.logger,
     telemetry: { enabled: false },
-    advanced: { backgroundTasks: inBackground(options.background), ...extension.advanced, ...ownAdvanced(publicUrl) }
+    advanced: { backgroundTasks: { handler: inBackground }, ...extension.advanced, ...ownAdvanced(publicUrl) }
   })
-  if (adminColumns(extension) !== undefined) refuseBanned(auth)
-  hideAccountLookUps(auth)
+  auth.$context.then((context) => {
+    if (hasAdminPlugin(extension)) refuseBanned(context)
+    hideAccountLookUps(context)
+  }, ignore) // Whoever awaits the context is told of its failure.
   return auth
 }
 
@@ -108,7 +113,7 @@ function accountOptions({ publicSignUp, extension, passwordTurns }: AuthOptions)
     },
     emailVerification: {
       ...(sendVerificationEmail && { sendVerificationEmail }),
-      // Whoever has to confirm an address gets another mail by signing in: the first may be lost, or too old.
+      // Signing in sends another mail to those who still have to confirm their address: the first may be lost or expired.
       sendOnSignIn: extension.emailAndPassword?.requireEmailVerification === true,
       ...extension.emailVerification
     },
@@ -120,29 +125,22 @@ function accountOptions({ publicSignUp, extension, passwordTurns }: AuthOptions)
   }
 }
 
-// Awaited, a mail would hold a sign-up's database connection until it is sent, and its delay would tell whether an
-// address has an account.
-function inBackground(keep: AuthOptions['background']) {
-  const settled = (task: Promise<unknown>): Promise<void> => task.then(ignore, ignore)
-  return { handler: (task: Promise<unknown>) => (keep ?? ignore)(settled(task)) }
-}
-
 function ignore(): void {}
 
-/** What no policy file may change. */
+/** Those of BetterAuth's `advanced` options that no policy file may change. */
 function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced']> {
   const https = publicUrl.startsWith('https:')
   return {
-    // BetterAuth's own switch says `__Secure-`, and to some cookies only by name; this way all of them are `__Host-`.
+    // BetterAuth's switch would use `__Secure-`, and not for all cookies alike; this prefix makes all of them `__Host-`.
     useSecureCookies: false,
     cookiePrefix: cookiePrefix(publicUrl),
     defaultCookieAttributes: { secure: https, httpOnly: true, sameSite: 'lax', path: '/' },
     ipAddress: addressOptions,
-    // Left unsaid, both checks are off wherever NODE_ENV or TEST says that this is a test.
+    // Left out, both checks are off wherever NODE_ENV or TEST says that this is a test.
     disableCSRFCheck: false,
     disableOriginCheck: false,
-    // Joined in the database: the adapter's own joining prints a failed query to the console. Lists end at a hundred
-    // by default, and most of what asks for one takes that for all there is.
+    // Joined in the database: the adapter's own joining prints a failed query to the console. By default lists end at a
+    // hundred rows, which most callers take for all there are.
     database: { joins: true, defaultFindManyLimit: mostRows }
   }
 }

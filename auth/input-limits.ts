@@ -1,130 +1,131 @@
+import type { BetterAuthPlugin } from 'better-auth'
 import { APIError, createAuthMiddleware } from 'better-auth/api'
-import type { BetterAuthOptions } from 'better-auth/minimal'
 import { inputRefused } from './refusals.ts'
 
-type Plugin = NonNullable<BetterAuthOptions['plugins']>[number]
-
-/** How long a text may be, in UTF-16 code units, by the name under which it comes; at whatever depth. */
-const mostByName: Readonly<Record<string, number>> = {
+/** How long a text may be, in UTF-16 code units, by the name of its field, at whatever depth. */
+const maxLengths = {
   email: 254,
   newEmail: 254,
   name: 200,
   username: 200,
   displayUsername: 200,
   image: 2_048,
-  // What identity providers and their administrators send whole; the limit on bodies is theirs.
+  // Identity providers and their administrators send these whole; only the limit on the body holds for them.
   SAMLResponse: Number.POSITIVE_INFINITY,
   SAMLRequest: Number.POSITIVE_INFINITY,
   metadata: Number.POSITIVE_INFINITY
 }
-const passwords = new Set(['password', 'newPassword', 'currentPassword'])
-// An id token with all its claims is the longest of what is left.
-const mostElsewhere = 16_384
-const mostOfAName = 256
-const usualPassword = 128
-// NUL is what Postgres takes in no text; half a character is no UTF-8, and would be stored as something else.
-const badInQuery = /%00|%ed%[ab][\da-f]%/i
+const maxLengthByField: ReadonlyMap<string, number> = new Map(Object.entries(maxLengths))
+const passwordFields = new Set(['password', 'newPassword', 'currentPassword'])
+const defaultPasswordLength = 128
+// An id token with all its claims is the longest of the other texts.
+const maxLengthOfOthers = 16_384
+const maxLengthOfFieldNames = 256
+// Postgres stores no NUL in a text. An unpaired surrogate is no UTF-8, and would be stored as another character.
+const malformedInQuery = /%00|%ed%[ab][\da-f]%/i
 
-/** Throws REQUEST_INVALID for a query with a NUL or with half a character in it. */
+/** Throws REQUEST_INVALID for a query with a NUL or an unpaired surrogate in it. */
 export function requireSaneQuery(url: string): void {
   const query = url.indexOf('?')
-  if (query !== -1 && badInQuery.test(url.slice(query))) throw inputRefused()
+  if (query !== -1 && malformedInQuery.test(url.slice(query))) throw inputRefused()
 }
 
 /**
- * Throws REQUEST_INVALID when a text in a parsed body or query is too long for its name, or holds a NUL or half a
- * character, names included; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, of any depth.
+ * Throws REQUEST_INVALID when a text in a parsed body or query is too long for its field, or holds a NUL or an unpaired
+ * surrogate, field names included; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, at any
+ * depth.
  */
-export function requireSaneInput(input: unknown, mostOfPassword = usualPassword): void {
-  const waiting: { name: string; value: unknown }[] = [{ name: '', value: input }]
+export function requireSaneInput(input: unknown, maxPasswordLength = defaultPasswordLength): void {
+  const waiting: { field: string; value: unknown }[] = [{ field: '', value: input }]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { name, value } = next
-    if (typeof value === 'string') requireSaneText(value, name, mostOfPassword)
-    else if (Array.isArray(value)) for (const item of value) waiting.push({ name, value: item })
-    else if (isPlain(value)) {
-      for (const [key, inner] of Object.entries(value)) {
-        if (key.length > mostOfAName || isBroken(key)) throw inputRefused()
-        waiting.push({ name: key, value: inner })
+    const { field, value } = next
+    if (typeof value === 'string') requireSaneText(value, field, maxPasswordLength)
+    else if (Array.isArray(value)) for (const item of value) waiting.push({ field, value: item })
+    else if (isPlainObject(value)) {
+      for (const [name, inner] of Object.entries(value)) {
+        if (name.length > maxLengthOfFieldNames || isMalformed(name)) throw inputRefused()
+        waiting.push({ field: name, value: inner })
       }
     }
   }
 }
 
-function requireSaneText(text: string, name: string, mostOfPassword: number): void {
-  if (passwords.has(name) && text.length > mostOfPassword)
+function requireSaneText(text: string, field: string, maxPasswordLength: number): void {
+  if (passwordFields.has(field) && text.length > maxPasswordLength)
     throw new APIError('BAD_REQUEST', { code: 'PASSWORD_TOO_LONG', message: 'Password too long' })
-  const most = Object.hasOwn(mostByName, name) ? mostByName[name] : mostElsewhere
-  if (text.length > (most ?? mostElsewhere) || isBroken(text)) throw inputRefused(name)
+  const maxLength = maxLengthByField.get(field) ?? maxLengthOfOthers
+  if (text.length > maxLength || isMalformed(text)) throw inputRefused(field)
 }
 
-function isBroken(text: string): boolean {
+function isMalformed(text: string): boolean {
   return text.includes('\0') || !text.isWellFormed()
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
+function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype
 }
 
 /**
- * Looks at what a request says before anything is done with it, right behind the counting of attempts; and keeps what is
- * stored about a user within the same limits, wherever it comes from, providers' profiles above all: a name is cut, an
- * image that is too long is left out, an address that is too long is refused.
+ * Checks what a request says right after its attempts were counted and before anything is done with it; and keeps what is
+ * stored about a user within the same limits, wherever it comes from, identity providers' profiles above all: a name is
+ * cut, an image address that is too long is left out, an email address that is too long is refused.
  */
-export function limitInput(mostOfPassword: number | undefined): Plugin {
-  const judge = createAuthMiddleware(async ({ body, query, params }) => {
-    for (const input of [body, query, params]) requireSaneInput(input, mostOfPassword)
+export function limitInput(maxPasswordLength: number | undefined): BetterAuthPlugin {
+  const check = createAuthMiddleware(async ({ body, query, params }) => {
+    for (const input of [body, query, params]) requireSaneInput(input, maxPasswordLength)
   })
   const before = async (user: Readonly<Record<string, unknown>>) => ({ data: storable(user) })
   return {
     id: 'gatehouse-input',
-    hooks: { before: [{ matcher: () => true, handler: judge }] },
+    hooks: { before: [{ matcher: () => true, handler: check }] },
     init: () => ({ options: { databaseHooks: { user: { create: { before }, update: { before } } } } })
   }
 }
 
 function storable({ email, name, image }: Readonly<Record<string, unknown>>): Record<string, string | null> {
-  if (typeof email === 'string' && (email.length > 254 || isBroken(email)))
+  const isUnfit = (text: string, maxLength: number) => text.length > maxLength || isMalformed(text)
+  if (typeof email === 'string' && isUnfit(email, maxLengths.email))
     throw new APIError('BAD_REQUEST', { code: 'INVALID_EMAIL', message: 'Invalid email' })
-  const data: Record<string, string | null> = {}
-  if (typeof name === 'string') data['name'] = shortName(name)
-  if (typeof image === 'string' && (image.length > 2_048 || isBroken(image))) data['image'] = null
-  return data
+  return {
+    ...(typeof name === 'string' && { name: shortName(name) }),
+    ...(typeof image === 'string' && isUnfit(image, maxLengths.image) && { image: null })
+  }
 }
 
-/** The beginning of a name, as much as may be stored, without NULs and halves of characters. */
+/** The beginning of a name, as much as may be stored, without NULs and unpaired surrogates. */
 export function shortName(name: string): string {
-  const start = name.slice(0, 200)
-  // The cut may have gone through a character.
+  const start = name.slice(0, maxLengths.name)
+  // The cut may have gone through a surrogate pair.
   const whole = start.length < name.length && !start.isWellFormed() ? start.slice(0, -1) : start
   return whole.replaceAll('\0', '').toWellFormed()
 }
 
-/** Characters: a host has 253 at most (RFC 1035, section 2.3.4), a user and a port stand beside it. */
+/** Characters: a host has 253 at most (RFC 1035, section 2.3.4), and user and port may stand beside it. */
 const longestAuthority = 320
 
-// What the URL parser takes out of an address before it reads it (URL standard, basic URL parser, steps 1 and 3).
-const unread = /[\t\n\r]/g
+// What the URL parser removes from an address before it reads it (URL standard, basic URL parser, steps 1 and 3).
+const removedByParser = /[\t\n\r]/g
 const authority = /^[\u0000-\u0020]*[a-z][a-z0-9+.-]*:[/\\]*([^/\\?#]*)/i
 
 /**
  * Whether an address names a host at a length that no host has. Node's URL parser takes time that grows with the square
- * of a host that is not ASCII, 0.1 s for one of 5,000 characters, so such an address must not get to it.
+ * of the length of a host that is not ASCII, 0.1 s for 5,000 characters, so such an address must not be parsed.
  */
 export function isOverlong(address: string): boolean {
   if (address.length <= longestAuthority) return false
-  const [, named = ''] = authority.exec(address.replaceAll(unread, '')) ?? []
+  const [, named = ''] = authority.exec(address.replaceAll(removedByParser, '')) ?? []
   return named.length > longestAuthority
 }
 
 /** The origin of an address that a client named; undefined where it has none, or is overlong. */
 export function originOf(address: string): string | undefined {
-  return isOverlong(address) || !URL.canParse(address) ? undefined : new URL(address).origin
+  return isOverlong(address) ? undefined : URL.parse(address)?.origin
 }
 
-/** Has BetterAuth trust no address that is overlong, without reading it. */
-export function distrustOverlong(): Plugin {
+/** Has BetterAuth trust no address that is overlong, without parsing it. */
+export function distrustOverlong(): BetterAuthPlugin {
   return {
     id: 'gatehouse-authorities',
     init({ isTrustedOrigin }) {

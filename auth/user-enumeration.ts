@@ -34,8 +34,6 @@ const looksUpPassword = new Set(['/sign-in/phone-number', '/sign-in/username'])
 
 const scope = new AsyncLocalStorage<CallState>()
 
-type Auth = { readonly $context: Promise<AuthContext> }
-
 /** A response that could be given before the work ended, if there is one, and the work. */
 export interface UniformAnswer<T> {
   readonly early: Response | undefined
@@ -50,7 +48,7 @@ export interface UniformAnswer<T> {
 export async function answerUniformly<T>(
   work: () => Promise<T>,
   refused: (result: T) => boolean,
-  auth: Auth
+  { $context }: { readonly $context: Promise<AuthContext> }
 ): Promise<UniformAnswer<T>> {
   const { promise, resolve } = Promise.withResolvers<Response | undefined>()
   const call: CallState = {
@@ -64,7 +62,7 @@ export async function answerUniformly<T>(
   const rest = scope.run(call, async () => {
     const result = await work()
     if (call.password !== undefined && refused(result)) {
-      const { internalAdapter, password } = await auth.$context
+      const { internalAdapter, password } = await $context
       if (!call.lookedUp) await internalAdapter.findCredentialAccount('nobody')
       if (!call.hashed) await password.hash(call.password)
     }
@@ -88,48 +86,42 @@ export function noteEndpoint(path: string, body: unknown): void {
  * Where everybody is answered the same, has BetterAuth look for the account only once that answer is on its way, so that
  * its duration does not tell whether the account exists. Elsewhere it notes which work was done.
  */
-export function hideAccountLookUps(auth: Auth): void {
-  auth.$context.then(
-    ({ internalAdapter, password }) => {
-      const { hash, verify } = password
-      password.hash = (given) => {
-        note('hashed')
-        return hash(given)
-      }
-      password.verify = (given) => {
-        note('hashed')
-        return verify(given)
-      }
-      const findCredentialAccount = internalAdapter.findCredentialAccount.bind(internalAdapter)
-      internalAdapter.findCredentialAccount = (userId) => {
-        note('lookedUp')
-        return findCredentialAccount(userId)
-      }
-      const deleteByIdentifier = internalAdapter.deleteVerificationByIdentifier.bind(internalAdapter)
-      internalAdapter.deleteVerificationByIdentifier = async (identifier) => {
-        // BetterAuth deletes here the code that it made for an account that does not exist and mailed to nobody. Without
-        // it, a guess at the code would be answered otherwise than a guess at one that was mailed.
-        if (scope.getStore()?.responded !== true) await deleteByIdentifier(identifier)
-      }
-      const findUserByEmail = internalAdapter.findUserByEmail.bind(internalAdapter)
-      internalAdapter.findUserByEmail = async (...given) => {
-        const call = scope.getStore()
-        if (call?.uniformBody !== undefined) {
-          const { uniformBody } = call
-          call.uniformBody = undefined
-          // A query that is the same for everybody: while the database is unreachable people are told so, and not to wait
-          // for a mail.
-          await internalAdapter.findVerificationValue('is anybody there')
-          call.responded = true
-          call.respond(new Response(uniformBody, { headers: { 'content-type': 'application/json' } }))
-          await setImmediate()
-        }
-        return findUserByEmail(...given)
-      }
-    },
-    // Whoever awaits the context is told of its failure.
-    () => {}
-  )
+export function hideAccountLookUps({ internalAdapter, password }: AuthContext): void {
+  const { hash, verify } = password
+  password.hash = (given) => {
+    note('hashed')
+    return hash(given)
+  }
+  password.verify = (given) => {
+    note('hashed')
+    return verify(given)
+  }
+  const findCredentialAccount = internalAdapter.findCredentialAccount.bind(internalAdapter)
+  internalAdapter.findCredentialAccount = (userId) => {
+    note('lookedUp')
+    return findCredentialAccount(userId)
+  }
+  const deleteByIdentifier = internalAdapter.deleteVerificationByIdentifier.bind(internalAdapter)
+  internalAdapter.deleteVerificationByIdentifier = async (identifier) => {
+    // BetterAuth deletes here the code that it made for an account that does not exist and mailed to nobody. Without it,
+    // a guess at the code would be answered otherwise than a guess at one that was mailed.
+    if (scope.getStore()?.responded !== true) await deleteByIdentifier(identifier)
+  }
+  const findUserByEmail = internalAdapter.findUserByEmail.bind(internalAdapter)
+  internalAdapter.findUserByEmail = async (...given) => {
+    const call = scope.getStore()
+    if (call?.uniformBody !== undefined) {
+      const response = new Response(call.uniformBody, { headers: { 'content-type': 'application/json' } })
+      call.uniformBody = undefined
+      // A query that is the same for everybody: while the database is unreachable people are told so, and not to wait
+      // for a mail.
+      await internalAdapter.findVerificationValue('is anybody there')
+      call.responded = true
+      call.respond(response)
+      await setImmediate()
+    }
+    return findUserByEmail(...given)
+  }
 }
 
 function note(work: 'hashed' | 'lookedUp'): void {
