@@ -14,16 +14,17 @@ export interface AuthRoutesOptions {
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
   readonly limits: Pick<RateLimits, 'admit'>
-  /** Bytes of a body; 413 past them. Default 64 KiB. */
+  /** The most bytes of a body; 413 past them. Default 64 KiB. */
   readonly maxBodyBytes?: number | undefined
-  /** `bodies` of the policy file: paths whose bodies may have another size. */
+  /** `bodies` of the policy file: paths with limits of their own. */
   readonly bodies?: BodyLimitsByPath | undefined
 }
 
-// What BetterAuth and its plugins take is two or three deep. Parsing and checking what is deeper costs more than its length.
-const deepestJson = 64
+// The JSON that BetterAuth and its plugins expect is two or three levels deep. Parsing and checking deeper JSON takes more
+// than linear time.
+const maxJsonDepth = 64
 
-/** `/api/auth/*`: BetterAuth, given the raw body and the public origin. Refusals of ours are thrown as coded errors. */
+/** `/api/auth/*`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
   const { callAuth, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
 
@@ -32,7 +33,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, function keepBytes(request, body, parsed) {
     const json = request.headers['content-type']?.toLowerCase().includes('json') === true
-    if (json && Buffer.isBuffer(body) && nestsDeeper(body, deepestJson)) parsed(new Refusal('REQUEST_INVALID'))
+    if (json && Buffer.isBuffer(body) && nestsDeeper(body, maxJsonDepth)) parsed(new Refusal('REQUEST_INVALID'))
     else parsed(null, body)
   })
 
@@ -48,18 +49,14 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
     throw codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE' ? new Refusal('BODY_TOO_LARGE') : error
   })
 
-  const sizes = Object.entries({
-    '/api/auth': maxBodyBytes,
-    '/api/auth/*': maxBodyBytes,
-    ...bodyLimitsByPath(maxBodyBytes, bodies)
-  })
-  for (const [url, bodyLimit] of sizes) {
+  const general = { '/api/auth': maxBodyBytes, '/api/auth/*': maxBodyBytes }
+  for (const [url, bodyLimit] of Object.entries({ ...general, ...bodyLimitsByPath(maxBodyBytes, bodies) })) {
     app.route({
       method: [...methods],
       url,
       bodyLimit,
       exposeHeadRoute: false,
-      handler: async function answer(request, reply) {
+      async handler(request, reply) {
         return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
       }
     })

@@ -6,33 +6,34 @@ import { connectionHeaders, foldHeaderName, kindOfHeader } from './header-kinds.
 import { isRead } from './http-methods.ts'
 import { isOverlong } from './input-limits.ts'
 
-/** How `@fastify/cookie` has to read for `toFetchRequest`: values as they were sent, for BetterAuth to decode and verify. */
+/** Options of `@fastify/cookie` under which values stay as they were sent, for BetterAuth to decode and verify. */
 export const cookieReading: FastifyCookieOptions = {
-  // Its types allow here only what serialising takes.
+  // The plugin's types allow here only the options of serialising.
   parseOptions: { decode: (value: string) => value } as NonNullable<FastifyCookieOptions['parseOptions']>
 }
 
-// BetterAuth takes their origins, again and again. What is no origin it refuses as one that it does not know.
-const addresses = new Set(['origin', 'referer'])
-const nobodysOrigin = 'https://overlong.invalid'
+// BetterAuth parses the addresses in these headers several times. One that is overlong must not be parsed at all: it is
+// replaced by an origin that BetterAuth refuses.
+const addressHeaders = new Set(['origin', 'referer'])
+const refusedOrigin = 'https://overlong.invalid'
 
 /**
- * The request as BetterAuth sees it: method, canonical path and query under the public origin, whatever the client
- * said about hosts, addresses, paths, users and traces, and the body's bytes as they came. The policy's `headers` change
- * nothing here: they are about upstreams.
+ * The request as BetterAuth sees it: method, canonical path and query under the public origin, the body's bytes as they
+ * came, and only those headers of the client's that say nothing about hosts, addresses, paths, users and traces. The
+ * policy's `headers` do not apply here: they are for upstreams.
  */
 export function toFetchRequest(request: FastifyRequest, publicUrl: string): Request {
   const headers = new Headers()
   for (const [name, value] of Object.entries(request.headers)) {
     if (value === undefined || name === 'cookie' || kindOfHeader(foldHeaderName(name)) !== 'application') continue
     const text = Array.isArray(value) ? value.join(', ') : value
-    headers.set(name, addresses.has(name) && isOverlong(text) ? nobodysOrigin : text)
+    headers.set(name, addressHeaders.has(name) && isOverlong(text) ? refusedOrigin : text)
   }
   const cookies = cookiesFor(request)
   if (cookies !== '') headers.set('cookie', cookies)
   headers.set(clientAddressHeader, clientAddress(request))
   const { method, body } = request
-  // Fetch refuses a body on GET and HEAD, where HTTP gives it no meaning.
+  // `Request` refuses a body on GET and HEAD, where HTTP gives it no meaning.
   const carriesBody = !isRead(method) && Buffer.isBuffer(body) && body.length > 0
   return new Request(publicUrl + request.url, {
     method,
@@ -42,32 +43,25 @@ export function toFetchRequest(request: FastifyRequest, publicUrl: string): Requ
   })
 }
 
-/** The `Cookie` header as BetterAuth sees it: of two cookies with one name the first counts, for whatever runs inside. */
+/** The `Cookie` header as BetterAuth sees it: of two cookies with one name only the first, so that all of its code reads the same. */
 export function cookiesFor({ cookies }: FastifyRequest): string {
   const pairs = Object.entries(cookies).map(([name, value]) => `${name}=${value}`)
   return withTokenNames(pairs.join('; '))
 }
 
-// Fastify writes the length of what it sends, and cookies go one by one.
-const ownOfResponses = new Set(['content-length', 'trailer', 'set-cookie'])
+// Fastify writes the length itself, and each cookie needs a header of its own.
+const notCopied = new Set(['content-length', 'trailer', 'set-cookie'])
 
-/** Answers with BetterAuth's response: every `Set-Cookie` on its own, the body streamed, `Location` as it is. Never cached. */
+/** Sends BetterAuth's response: each `Set-Cookie` in a header of its own, the body streamed, `Location` unchanged. Never cached. */
 export function sendFetchResponse(response: Response, reply: FastifyReply): FastifyReply {
   reply.code(response.status)
   for (const [name, value] of response.headers) {
-    if (!connectionHeaders.has(name) && !ownOfResponses.has(name)) reply.header(name, value)
+    if (!connectionHeaders.has(name) && !notCopied.has(name)) reply.header(name, value)
   }
   for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
   reply.header('cache-control', 'no-store')
-  if (response.body === null || isBodyless(reply.request.method, response.status)) {
-    response.body?.cancel().catch(ignore)
-    return reply.send()
-  }
-  return reply.send(response.body)
+  if (reply.request.method !== 'HEAD' && response.status !== 204 && response.status !== 304)
+    return reply.send(response.body ?? undefined)
+  response.body?.cancel().catch(() => {})
+  return reply.send()
 }
-
-function isBodyless(method: string, status: number): boolean {
-  return method === 'HEAD' || status === 204 || status === 304
-}
-
-function ignore(): void {}

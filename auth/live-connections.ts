@@ -1,61 +1,59 @@
 import { networkOf } from './client-address.ts'
 
-/** Why a connection that lasts was ended. */
+/** Why a live connection was ended. */
 export type EndReason = 'session ended' | 'going away'
 
-/** How an exchange came to its end, for its one log line. */
+/** How a request and its response ended, for their one log line. */
 export type Outcome = 'finished' | 'client left' | 'upstream broke off' | 'timed out' | EndReason
 
 /**
- * A connection that lasts: a WebSocket, an event stream of an upstream, the account page's own stream (`page`), a
- * response or a request body that goes on.
+ * A connection that lasts: a WebSocket, an event stream of an upstream, the account page's own stream (`page`), or a
+ * response or request body that goes on for five seconds.
  */
 export interface LiveConnection {
   readonly kind: 'websocket' | 'event-stream' | 'page' | 'response'
-  /** Ends it, once; the second time nothing happens. */
+  /** Ends the connection; a second call does nothing. */
   end(reason: EndReason): void
 }
-/** Who holds a connection that lasts. */
+
+/** Whose connection it is. */
 export interface Holder {
-  /** The session's id, or a stranger's address. */
+  /** The session's id, or the address of a client without a session. */
   readonly name: string
   readonly isSession: boolean
 }
 
-/** What a holder is counted under: the session, the address or, of IPv6, its network. */
-export function nameOf({ name, isSession }: Holder): string {
+/** The key that a holder's connections are counted under: the session, the IPv4 address or the IPv6 network. */
+export function holderKey({ name, isSession }: Holder): string {
   return isSession ? name : networkOf(name)
 }
 
-/** What may turn out to last: an exchange whose response or request body goes on. */
-export interface Exchange {
-  /** Called once, when the exchange has gone on for five seconds. */
-  onLasting(): void
+/** A request and its response, which become a live connection if they go on for five seconds. */
+export interface LiveCandidate {
+  /** Called once, when five seconds have passed. */
+  onLongRunning(): void
 }
 
 export interface LiveConnectionLimits {
-  /** All together, in this process. */
+  /** Of this process. */
   readonly most: number
-  /** Of one address that has not signed in (IPv6: of one /64). */
+  /** Of one address without a session (IPv6: of one /64). */
   readonly mostPerAddress: number
   readonly mostPerSession: number
 }
 
-/** Milliseconds after which a response or a request body that still goes on belongs to its session. */
-export const lastingAfterMs = 5_000
-const lookEveryMs = 250
+/** Milliseconds after which a response or a request body that still goes on is a live connection. */
+export const longRunningAfterMs = 5_000
+const checkEveryMs = 250
 
-/**
- * The connections of this process that last: WebSockets, event streams, responses and request bodies that have gone on
- * for five seconds. They are limited in all and for each holder, apart from the connections for requests.
- */
+/** The live connections of this process. They are limited in all and for each holder, apart from the connections for requests. */
 export class LiveConnections {
   readonly #limits: LiveConnectionLimits
   readonly #now: () => number
-  readonly #open = new Map<LiveConnection, string>()
-  readonly #held = new Map<string, number>()
-  /** Exchanges that are younger than five seconds, the oldest first, with when they began. */
-  readonly #young = new Map<Exchange, number>()
+  readonly #keys = new Map<LiveConnection, string>()
+  readonly #counts = new Map<string, number>()
+  /** Candidates with when they began, the oldest first. */
+  readonly #candidates = new Map<LiveCandidate, number>()
   #timer: NodeJS.Timeout | undefined
 
   /** `now`: milliseconds on a monotonic clock. */
@@ -64,61 +62,59 @@ export class LiveConnections {
     this.#now = now
   }
 
-  /** All that are open. */
   [Symbol.iterator](): IterableIterator<LiveConnection> {
-    return this.#open.keys()
+    return this.#keys.keys()
   }
 
-  /** How many are open. */
   get size(): number {
-    return this.#open.size
+    return this.#keys.size
   }
 
   /**
-   * Takes a connection in, to be let out again with `delete`. It is not taken in where too many are open already
-   * ('busy'), or too many of this holder's ('share').
+   * Counts a connection until `delete`. It is not admitted where too many are open already ('busy'), or too many of this
+   * holder's ('share').
    */
   admit(connection: LiveConnection, holder: Holder): 'admitted' | 'busy' | 'share' {
-    if (this.#open.has(connection)) return 'admitted'
+    if (this.#keys.has(connection)) return 'admitted'
     const { most, mostPerAddress, mostPerSession } = this.#limits
-    const name = nameOf(holder)
-    const held = this.#held.get(name) ?? 0
-    if (held >= (holder.isSession ? mostPerSession : mostPerAddress)) return 'share'
-    if (this.#open.size >= most) return 'busy'
-    this.#held.set(name, held + 1)
-    this.#open.set(connection, name)
+    const key = holderKey(holder)
+    const count = this.#counts.get(key) ?? 0
+    if (count >= (holder.isSession ? mostPerSession : mostPerAddress)) return 'share'
+    if (this.#keys.size >= most) return 'busy'
+    this.#counts.set(key, count + 1)
+    this.#keys.set(connection, key)
     return 'admitted'
   }
 
-  /** Lets a connection out; one that was never taken in is no mistake. */
+  /** Counts a connection no longer; one that was not admitted is ignored. */
   delete(connection: LiveConnection): void {
-    const name = this.#open.get(connection)
-    if (name === undefined) return
-    this.#open.delete(connection)
-    const held = (this.#held.get(name) ?? 1) - 1
-    if (held === 0) this.#held.delete(name)
-    else this.#held.set(name, held)
+    const key = this.#keys.get(connection)
+    if (key === undefined) return
+    this.#keys.delete(connection)
+    const count = (this.#counts.get(key) ?? 1) - 1
+    if (count === 0) this.#counts.delete(key)
+    else this.#counts.set(key, count)
   }
 
-  /** Watches an exchange from now on, and tells it once it has gone on for five seconds. */
-  watch(exchange: Exchange): void {
-    if (this.#young.has(exchange)) return
-    this.#young.set(exchange, this.#now())
-    this.#timer ??= setInterval(() => this.look(), lookEveryMs).unref()
+  /** Calls the candidate once five seconds have passed, unless it is unwatched before. */
+  watch(candidate: LiveCandidate): void {
+    if (this.#candidates.has(candidate)) return
+    this.#candidates.set(candidate, this.#now())
+    this.#timer ??= setInterval(() => this.#check(), checkEveryMs).unref()
   }
 
-  /** Stops watching an exchange; one that is not watched is no mistake. */
-  unwatch(exchange: Exchange): void {
-    this.#young.delete(exchange)
+  /** Stops watching a candidate; one that is not watched is ignored. */
+  unwatch(candidate: LiveCandidate): void {
+    this.#candidates.delete(candidate)
   }
 
-  /** Tells the exchanges that have become five seconds old. Costs what those cost, however many are younger. */
-  look(): void {
-    const bornBefore = this.#now() - lastingAfterMs
-    for (const [exchange, since] of this.#young) {
-      if (since > bornBefore) return
-      this.#young.delete(exchange)
-      exchange.onLasting()
+  // Visits the candidates whose time has come and one more, however many are younger.
+  #check(): void {
+    const startedBefore = this.#now() - longRunningAfterMs
+    for (const [candidate, startedAt] of this.#candidates) {
+      if (startedAt > startedBefore) return
+      this.#candidates.delete(candidate)
+      candidate.onLongRunning()
     }
     clearInterval(this.#timer)
     this.#timer = undefined

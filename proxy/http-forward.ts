@@ -5,10 +5,10 @@ import type { FastifyReply } from 'fastify'
 import type { Client, Dispatcher } from 'undici'
 import {
   type EndReason,
-  type Exchange,
+  holderKey,
+  type LiveCandidate,
   type LiveConnection,
   type LiveConnections,
-  nameOf,
   type Outcome
 } from '../auth/live-connections.ts'
 import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
@@ -63,7 +63,7 @@ const busyRetryAfterSeconds = 2
  * the socket, and a failure can only break the connection off. A forward that goes on for five seconds, and every event
  * stream, is a live connection: it ends with its session.
  */
-export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, Borrower, Exchange {
+export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, Borrower, LiveCandidate {
   readonly #context: RequestContext
   readonly #request: IncomingMessage
   readonly #reply: FastifyReply
@@ -104,7 +104,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   }
 
   get holder(): string {
-    return nameOf(this.#context.holder)
+    return holderKey(this.#context.holder)
   }
 
   start(): void {
@@ -263,8 +263,8 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
     breakOffOnceWritten(this.#request, this.#response, this.#length)
   }
 
-  /** {@link Exchange} */
-  onLasting(): void {
+  /** {@link LiveCandidate} */
+  onLongRunning(): void {
     if (!this.#goesOn()) return
     this.#tie()
     // Where too many connections are live already, the forward keeps its place among the connections for requests: a

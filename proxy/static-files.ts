@@ -6,7 +6,7 @@ import { send } from '@fastify/send'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Logger } from 'pino'
 import { isRead, readMethods } from '../auth/http-methods.ts'
-import type { EndReason, Exchange, LiveConnection } from '../auth/live-connections.ts'
+import type { EndReason, LiveCandidate, LiveConnection } from '../auth/live-connections.ts'
 import { Refusal } from '../auth/refusals.ts'
 import { codeOf } from '../db/narrowing.ts'
 import type { ForwardServices } from './http-forward.ts'
@@ -100,7 +100,7 @@ export function createFileHandler({ directory }: FolderUpstream, services: FileS
 }
 
 /** A file that is being sent. After five seconds it is a live connection, which ends with its session. */
-class FileResponse implements Exchange, LiveConnection {
+class FileResponse implements LiveCandidate, LiveConnection {
   readonly kind = 'response'
   readonly #context: RequestContext
   readonly #response: ServerResponse
@@ -113,7 +113,7 @@ class FileResponse implements Exchange, LiveConnection {
     this.#services = services
   }
 
-  onLasting(): void {
+  onLongRunning(): void {
     const { identity, holder, rule } = this.#context
     const { live, tie } = this.#services
     live.admit(this, holder)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import t from 'tap'
-import { lastingAfterMs } from '../../auth/live-connections.ts'
+import { longRunningAfterMs } from '../../auth/live-connections.ts'
 import { Browser } from '../support/browser.ts'
 import { startGatewayWithApp } from '../support/streaming-app.ts'
 import { until } from '../support/until.ts'
@@ -57,7 +57,7 @@ t.test('whatever still goes on when its session ends is ended, and never looks w
     )
 
   // Until then they may still be short requests, which nobody would cut in two.
-  await until(() => performance.now() - began > lastingAfterMs + 1_000)
+  await until(() => performance.now() - began > longRunningAfterMs + 1_000)
   t.equal(closed.size, 0)
   t.equal((await ada.signOut()).status, 200)
 
