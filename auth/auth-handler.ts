@@ -10,10 +10,10 @@ import { answerUniformly } from './user-enumeration.ts'
 export interface AuthCallerOptions {
   readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly limits: RateLimits
-  /** The turns of everything that hashes a password. */
-  readonly passwordTurns: ConcurrencyLimit
+  /** The semaphore of everything that hashes a password. */
+  readonly passwordHashLimit: ConcurrencyLimit
   readonly log: Pick<Logger, 'error'>
-  /** Is handed what goes on after an answer; it never rejects. By default it is left to itself. */
+  /** Is handed work that goes on after the response; it never rejects. Without it nobody waits for that work. */
   readonly background?: ((task: Promise<void>) => void) | undefined
 }
 
@@ -24,14 +24,14 @@ export interface AuthCallerOptions {
  */
 export type CallAuth = (request: Request, requestId: string) => Promise<Response>
 
-/** The one way to BetterAuth, shared by all callers, so that limits and turns count for all of them together. */
-export function createAuthCaller({ auth, limits, passwordTurns, log, background }: AuthCallerOptions): CallAuth {
+/** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
+export function createAuthCaller({ auth, limits, passwordHashLimit, log, background }: AuthCallerOptions): CallAuth {
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
-    return new URL(request.url).pathname.startsWith('/api/auth/sign-up') ? passwordTurns(limited) : limited()
+    return new URL(request.url).pathname.startsWith('/api/auth/sign-up') ? passwordHashLimit(limited) : limited()
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(

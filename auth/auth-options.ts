@@ -1,7 +1,7 @@
 import type { BetterAuthOptions } from 'better-auth'
 import { isRecord } from '../db/narrowing.ts'
 
-/** What of BetterAuth's options belongs to Gatehouse, and what to do instead. The types and the run-time check below are both made of this table. */
+/** The options of BetterAuth that the gateway sets itself, with the reason. The types and the checks below are derived from it. */
 const owned = {
   baseURL: 'comes from BETTER_AUTH_URL',
   basePath: 'is /api/auth, which the gateway routes by',
@@ -19,6 +19,7 @@ const owned = {
 const tableReason = "cannot be changed: the four tables are the gateway's"
 const ownTable = { modelName: tableReason, fields: tableReason, additionalFields: tableReason } as const
 
+/** The same for the options inside a group. */
 const ownedIn = {
   user: ownTable,
   session: {
@@ -60,7 +61,7 @@ type Group = keyof typeof ownedIn
 type OwnedKeyOf<G> = G extends Group ? keyof (typeof ownedIn)[G] : never
 type Part<G extends keyof BetterAuthOptions> = Partial<Omit<NonNullable<BetterAuthOptions[G]>, OwnedKeyOf<G>>>
 
-/** What `auth` in the policy file may say: BetterAuth's options without those that are Gatehouse's own. */
+/** What `auth` in the policy file may say: BetterAuth's options without those that the gateway sets itself. */
 export type AuthExtension = Omit<BetterAuthOptions, keyof typeof owned | Group> & {
   [G in Group]?: Part<G> | undefined
 } & {
@@ -104,7 +105,7 @@ export function hasAdminPlugin({ plugins }: Pick<AuthExtension, 'plugins'>): boo
   return plugins?.some(({ id }) => id === 'admin') === true
 }
 
-/** Everything that `auth` of the policy file must not or cannot say, one sentence each; none when it is an {@link AuthExtension}. */
+/** What is wrong with `auth` of the policy file, one sentence each; nothing when it is an {@link AuthExtension}. */
 export function extensionProblems(auth: unknown): string[] {
   if (!isRecord(auth)) return ['auth: must be an object']
   return Object.entries(auth).flatMap(([key, value]) => {

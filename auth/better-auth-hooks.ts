@@ -9,14 +9,6 @@ export interface SessionChanges {
   userChanged(userId: string): void
 }
 
-/** The policy file's own `hooks.before`, run right after the gateway's. */
-export function policyHooks(before: NonNullable<BetterAuthOptions['hooks']>['before']): BetterAuthPlugin {
-  return {
-    id: 'gatehouse-policy',
-    hooks: before === undefined ? {} : { before: [{ matcher: () => true, handler: before }] }
-  }
-}
-
 // Of sessions that BetterAuth deletes together it reports the first thousand (`mostRows`) and no more: wherever there may
 // be several, all sessions of the user are read again.
 const endsOneSession = new Set(['/sign-out', '/revoke-session', '/get-session', '/admin/revoke-user-session'])

@@ -4,11 +4,11 @@ import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { refuseBanned } from './admin-plugin.ts'
 import { type AuthExtension, hasAdminPlugin } from './auth-options.ts'
-import { mostRows, policyHooks, reportChanges, revokeAllOthers, type SessionChanges } from './better-auth-hooks.ts'
+import { mostRows, reportChanges, revokeAllOthers, type SessionChanges } from './better-auth-hooks.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
 import { distrustOverlong, limitInput } from './input-limits.ts'
-import { hashInTurn } from './password-hash-limit.ts'
+import { limitHashing } from './password-hash-limit.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { countSecretAttempts } from './secret-endpoints.ts'
 import { hideAccountLookUps } from './user-enumeration.ts'
@@ -27,9 +27,9 @@ export interface AuthOptions {
   /** The page that shows failures of which the application has no page of its own. Default: BetterAuth's. */
   readonly errorUrl?: string | undefined
   readonly limits: RateLimits
-  /** The turns of everything that hashes a password. */
-  readonly passwordTurns: ConcurrencyLimit
-  /** Gets what BetterAuth has to say, clients' text and queries' parameters included: it has to redact them. */
+  /** The semaphore of everything that hashes a password. */
+  readonly passwordHashLimit: ConcurrencyLimit
+  /** Receives what BetterAuth logs, clients' text and queries' parameters included, and has to redact it. */
   readonly logger: NonNullable<BetterAuthOptions['logger']>
   readonly changes: SessionChanges
   /** Is handed work that goes on after the response, mails above all; it never rejects. Without it nobody waits for that work. */
@@ -45,6 +45,8 @@ export function createAuth(options: AuthOptions) {
   // Awaited, a mail would hold a sign-up's database connection until it is sent, and its delay would tell whether an
   // address has an account.
   const inBackground = (task: Promise<unknown>) => background(task.then(ignore, ignore))
+  // The policy file's own hook runs right after the gateway's.
+  const policyHook = extension.hooks?.before && { matcher: () => true, handler: extension.hooks.before }
   const auth = betterAuth<BetterAuthOptions>({
     appName: extension.appName,
     disabledPaths: extension.disabledPaths,
@@ -71,7 +73,7 @@ export function createAuth(options: AuthOptions) {
       limitInput(extension.emailAndPassword?.maxPasswordLength),
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
-      policyHooks(extension.hooks?.before),
+      ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
       ...(extension.plugins ?? [])
     ],
     rateLimit: {
@@ -98,7 +100,7 @@ export function createAuth(options: AuthOptions) {
   return auth
 }
 
-function accountOptions({ publicSignUp, extension, passwordTurns }: AuthOptions): Partial<BetterAuthOptions> {
+function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOptions): Partial<BetterAuthOptions> {
   const { sendResetPassword, sendVerificationEmail } = extension
   return {
     emailAndPassword: {
@@ -107,7 +109,7 @@ function accountOptions({ publicSignUp, extension, passwordTurns }: AuthOptions)
       minPasswordLength: 8,
       ...(sendResetPassword && { sendResetPassword }),
       ...extension.emailAndPassword,
-      password: hashInTurn(passwordTurns, extension.emailAndPassword?.password),
+      password: limitHashing(passwordHashLimit, extension.emailAndPassword?.password),
       revokeSessionsOnPasswordReset: true,
       disableSignUp: !publicSignUp
     },

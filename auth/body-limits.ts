@@ -11,7 +11,7 @@ const largestLimit = 104_857_600
 const samlPaths = ['/api/auth/sso/saml2/callback/*', '/api/auth/sso/saml2/sp/acs/*']
 const samlResponseBytes = 262_144
 
-/** Everything that `bodies` of the policy file must not say, one sentence each; none when it is a {@link BodyLimitsByPath}. */
+/** What is wrong with `bodies` of the policy file, one sentence each; nothing when it is a {@link BodyLimitsByPath}. */
 export function bodyLimitProblems(bodies: unknown): string[] {
   if (!isRecord(bodies)) return ['bodies: must be an object of paths below /api/auth and bytes']
   return Object.entries(bodies).flatMap(([path, bytes]) => {

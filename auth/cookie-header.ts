@@ -1,4 +1,4 @@
-/** What the name of every cookie of BetterAuth's begins with, up to the dot: `__Host-` on https. */
+/** The prefix of all names of BetterAuth's cookies, up to the dot. On https it begins with `__Host-`. */
 export function cookiePrefix(publicUrl: string | undefined): string {
   return publicUrl?.startsWith('https:') === true ? '__Host-better-auth' : 'better-auth'
 }
@@ -58,8 +58,8 @@ export function readCookieHeader(header: string | undefined, sessionName: string
   return { session, others: rest === '' ? null : rest }
 }
 
-// Spaces and tabs (RFC 6265, section 5.2). `trim` would take a no-break space for one too, which to a browser is a part of
-// the name: a sibling domain, which cannot plant a `__Host-` cookie, can plant one with a no-break space before that.
+// Removes spaces and tabs (RFC 6265, section 5.2) and nothing else. `trim` would also remove a no-break space, which browsers
+// count as a part of the name: a sibling domain can set no `__Host-` cookie, but one with a no-break space in front.
 function withoutSpace(text: string): string {
   let start = 0
   let end = text.length
@@ -75,8 +75,8 @@ function isSpace(code: number): boolean {
 const tokenName = /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=/
 
 /**
- * A `Cookie` header for BetterAuth, which trims names as `readCookie` does not: without the cookies whose names are no
- * tokens (RFC 6265, section 4.1.1), as all of its own are.
+ * The `Cookie` header without those cookies whose names are no tokens (RFC 6265, section 4.1.1). BetterAuth would trim such
+ * a name to that of a cookie of its own.
  */
 export function withTokenNames(header: string): string {
   return header
@@ -86,9 +86,9 @@ export function withTokenNames(header: string): string {
     .trimStart()
 }
 
-// Every cookie of BetterAuth's, its plugins' included, carries this prefix; on https `__Host-` stands before it. Browsers
-// keep `=name=value` as a cookie without a name, and send it as `name=value`; and servers trim more than browsers do, as
-// Python's `strip` does with U+0085 and U+00A0.
+// All cookies of BetterAuth and of its plugins have this prefix, on https after `__Host-`. Browsers keep `=name=value` as a
+// cookie without a name and send it as `name=value`. Servers trim more characters than browsers: Python's `strip` removes
+// U+0085 and U+00A0.
 const betterAuthCookie = /^[\s=\u0085]*(?:__host-|__secure-)?better-auth\./i
 
 /** Whether a `Cookie` pair or a `Set-Cookie` value names one of BetterAuth's cookies. */

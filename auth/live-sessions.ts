@@ -1,4 +1,4 @@
-/** The session behind a connection that stays open. */
+/** The session that a connection is tied to. */
 export interface SessionReference {
   readonly token: string
   readonly userId: string

@@ -6,15 +6,14 @@ import { rateLimited } from './refusals.ts'
 
 type PasswordOptions = NonNullable<NonNullable<BetterAuthOptions['emailAndPassword']>['password']>
 
-/** A hash takes about 55 ms of a core and 32 MiB, so this many that wait are a second or two. */
+/** A hash takes about 55 ms of a core and 32 MiB, so that this many take one or two seconds. */
 const maxWaitingPerPermit = 32
 
 /**
- * The turns of everything that hashes a password: as many at once as leave the requests that are merely passing through
- * a core, and one of libuv's four threads, to themselves. Too many that wait: `RATE_LIMITED`. `processes` share
- * this machine's cores.
+ * The semaphore of everything that hashes a password. It leaves one core and one of libuv's four threads to requests that
+ * hash none. Where too many wait it rejects with `RATE_LIMITED`. `processes` is how many processes share the cores.
  */
-export function createPasswordTurns(processes = 1): ConcurrencyLimit {
+export function createPasswordHashLimit(processes = 1): ConcurrencyLimit {
   const permits = Math.max(1, Math.floor(Math.min(3, availableParallelism() - 1) / processes))
   return createConcurrencyLimit({
     permits,
@@ -23,8 +22,8 @@ export function createPasswordTurns(processes = 1): ConcurrencyLimit {
   })
 }
 
-/** BetterAuth's `emailAndPassword.password` with every hash in its turn; `own` is what the policy file says instead. */
-export function hashInTurn(turns: ConcurrencyLimit, own: PasswordOptions = {}): PasswordOptions {
+/** BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under the limit. */
+export function limitHashing(limit: ConcurrencyLimit, own: PasswordOptions = {}): PasswordOptions {
   const { hash = hashPassword, verify = verifyPassword } = own
-  return { hash: (password) => turns(() => hash(password)), verify: (given) => turns(() => verify(given)) }
+  return { hash: (password) => limit(() => hash(password)), verify: (given) => limit(() => verify(given)) }
 }

@@ -26,30 +26,7 @@ export type SecretAttempt = { readonly address: string } & (
 )
 
 /** One gateway's limits. */
-export interface RateLimits {
-  /** BetterAuth's `rateLimit.customStorage`: its own rules (by address and path) counted here. */
-  readonly storage: {
-    consume(
-      key: string,
-      rule: { window: number; max: number }
-    ): Promise<{ allowed: boolean; retryAfter: number | null }>
-  }
-  /**
-   * Counts a request of this address before anything of it is read, in one count for all paths, those that do not exist
-   * included. Throws `RATE_LIMITED`.
-   */
-  admit(address: string): Promise<void>
-  /**
-   * Runs one request. Its attempts stay counted when the response says that the secret was wrong, and are given back when
-   * it says anything else or `work` throws. Rejects with what `work` rejects with.
-   */
-  run(work: () => Promise<Response>): Promise<Response>
-  /**
-   * Counts an attempt before its secret is compared: simultaneous guesses could otherwise all pass before the first has
-   * failed. Outside `run` it does nothing. Throws `RATE_LIMITED`.
-   */
-  countAttempt(attempt: SecretAttempt): Promise<void>
-}
+export type RateLimits = ReturnType<typeof createRateLimits>
 
 interface Count {
   readonly allowance: Allowance
@@ -93,7 +70,7 @@ const harmlessTokenCodes = new Set([
 const quarterOfAnHour = 15 * 60
 
 /** `counters`: where attempts are counted, by default in this process alone. */
-export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()): RateLimits {
+export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()) {
   const {
     failedSignInsPerAddress = { points: 10, seconds: quarterOfAnHour },
     failedSignIns = { points: 100, seconds: quarterOfAnHour },
@@ -119,20 +96,29 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
   }
 
   return {
+    /** BetterAuth's `rateLimit.customStorage`: its own rules (by address and path) counted here. */
     storage: {
-      async consume(key, { max: points, window: seconds }) {
+      async consume(key: string, { max: points, window: seconds }: { readonly max: number; readonly window: number }) {
         // The path is part of the key, and the client chooses up to 16 KiB of it.
         const wait = await counters.take({ points, seconds }, key.length > 100 ? digest(key) : key)
         return { allowed: wait === null, retryAfter: wait }
       }
     },
 
-    async admit(address) {
+    /**
+     * Counts a request of this address before anything of it is read, in one count for all paths, those that do not exist
+     * included. Throws `RATE_LIMITED`.
+     */
+    async admit(address: string): Promise<void> {
       const wait = await counters.take(requestsPerAddress, `all paths|${networkOf(address)}`)
       if (wait !== null) throw rateLimited(wait)
     },
 
-    run(work) {
+    /**
+     * Runs one request. Its attempts stay counted when the response says that the secret was wrong, and are given back
+     * when it says anything else or `work` throws. Rejects with what `work` rejects with.
+     */
+    run(work: () => Promise<Response>): Promise<Response> {
       const request: RequestScope = { counted: [], isToken: false }
       return scope.run(request, async function countFailure() {
         let failed = false
@@ -146,7 +132,11 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
       })
     },
 
-    async countAttempt(attempt) {
+    /**
+     * Counts an attempt before its secret is compared: simultaneous guesses could otherwise all pass before the first has
+     * failed. Outside `run` it does nothing. Throws `RATE_LIMITED`.
+     */
+    async countAttempt(attempt: SecretAttempt): Promise<void> {
       const request = scope.getStore()
       if (request === undefined) return
       request.isToken ||= 'path' in attempt

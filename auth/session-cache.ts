@@ -51,8 +51,6 @@ export class SessionCache {
   readonly #entries: LRUCache<string, Entry>
   readonly #negativeEntries: LRUCache<string, Entry>
   readonly #inFlight = new Map<string, LookUpInFlight>()
-  /** The next look-up of a key, for those who came too late to share the one in flight. */
-  readonly #next = new Map<string, Promise<SessionVerdict>>()
   readonly #keyOfSession = new Map<string, string>()
   readonly #keysOfUser = new Map<string, Set<string>>()
 
@@ -88,13 +86,17 @@ export class SessionCache {
   /**
    * Runs `lookUp` once for all who ask for `key` at the same time. Whoever comes `ttlMs` or longer after the look-up in
    * flight was sent waits for it, but is not answered by it: it may have been read before a session ended that ended
-   * before they came. They share the next one. `remember` caches what was found, unless the session or its user was
+   * before they came. They share the next one, so that one cookie has one look-up in the store at a time. `remember` caches what was found, unless the session or its user was
    * evicted meanwhile; such a look-up is repeated once, and its second result is returned and not cached. Rejects with
    * what `lookUp` rejects with.
    */
   async share(key: string, session: string, lookUp: LookUp<SessionVerdict>): Promise<SessionVerdict> {
     const running = this.#inFlight.get(key)
-    if (running !== undefined && !this.#isRecent(running)) return this.#shareNext(key, session, lookUp, running.promise)
+    if (running !== undefined && !this.#isRecent(running)) {
+      // All who wait here go on in one turn: the first starts the next look-up, and the others share it.
+      await running.promise.catch(() => {})
+      return this.share(key, session, lookUp)
+    }
     const { promise } = running ?? this.#start(key, session, lookUp)
     return (await promise) ?? this.share(key, session, lookUp)
   }
@@ -103,24 +105,12 @@ export class SessionCache {
     return sentAt === undefined || this.#options.elapsed() - sentAt < this.#options.ttlMs
   }
 
-  // One after the other, so that one cookie has at most one look-up in the store, however slow the store is.
-  #shareNext(key: string, session: string, lookUp: LookUp<SessionVerdict>, running: Promise<unknown>) {
-    const waiting = this.#next.get(key)
-    if (waiting !== undefined) return waiting
-    const next = running.then(ignore, ignore).then(() => {
-      this.#next.delete(key)
-      return this.share(key, session, lookUp)
-    })
-    this.#next.set(key, next)
-    return next
-  }
-
   /**
    * Looks a session up before anybody needs it. Where `lookUp` answers undefined nothing is cached, and whoever came to
    * share its result starts a look-up of their own. Never throws.
    */
   readAhead(key: string, session: string, lookUp: LookUp<SessionVerdict | undefined>): void {
-    if (!this.#inFlight.has(key)) this.#start(key, session, lookUp).promise.catch(ignore)
+    if (!this.#inFlight.has(key)) this.#start(key, session, lookUp).promise.catch(() => {})
   }
 
   #start(key: string, session: string, lookUp: LookUp<SessionVerdict | undefined>): LookUpInFlight {
@@ -148,7 +138,7 @@ export class SessionCache {
       if (!flight.cancelled) return result
       // The session may change again during the repetition, so nobody who asks from now on may share it.
       this.#land(key, flight)
-      return await lookUp(ignore)
+      return await lookUp(() => {})
     } finally {
       this.#land(key, flight)
       const known = this.#entries.has(key) || this.#negativeEntries.has(key) || this.#inFlight.has(key)
@@ -212,5 +202,3 @@ export class SessionCache {
     if (keys?.size === 0) this.#keysOfUser.delete(user)
   }
 }
-
-function ignore(): void {}

@@ -9,15 +9,7 @@ export interface SessionEventsOptions {
 }
 
 /** The subscription to the session events that the database's triggers send. */
-export interface SessionEvents {
-  /** Whether events arrive right now. False too where this database's address cannot listen at all. */
-  readonly listening: boolean
-  /** Whether events should arrive and do not. */
-  readonly lost: boolean
-  /** Begins to listen, and hands every event to the resolver. Never throws. */
-  start(sessions: Pick<SessionResolver, 'handleEvent' | 'clear'>): void
-  stop(): Promise<void>
-}
+export type SessionEvents = ReturnType<typeof createSessionEvents>
 
 const channel = 'gatehouse'
 const firstRetryMs = 200
@@ -28,7 +20,7 @@ const slowestRetryMs = 1_500
  * pauses. While it is lost decisions keep their remaining time; once it is open again all are read again, because events
  * may have been missed. Never rejects.
  */
-export function createSessionEvents({ database, log }: SessionEventsOptions): SessionEvents {
+export function createSessionEvents({ database, log }: SessionEventsOptions) {
   let state: 'opening' | 'listening' | 'lost' | 'impossible' | 'stopped' = 'opening'
   let sessions: Pick<SessionResolver, 'handleEvent' | 'clear'> | undefined
   let failures = 0
@@ -64,17 +56,20 @@ export function createSessionEvents({ database, log }: SessionEventsOptions): Se
   }
 
   return {
-    start(resolver) {
+    /** Begins to listen, and hands every event to the resolver. Never throws. */
+    start(resolver: Pick<SessionResolver, 'handleEvent' | 'clear'>): void {
       sessions = resolver
       void open()
     },
-    get listening() {
+    /** Whether events arrive right now. False too where this database's address cannot listen at all. */
+    get listening(): boolean {
       return state === 'listening'
     },
-    get lost() {
+    /** Whether events should arrive and do not. */
+    get lost(): boolean {
       return state === 'lost' || state === 'opening'
     },
-    async stop() {
+    async stop(): Promise<void> {
       state = 'stopped'
       clearTimeout(retry)
       await stopListening?.()

@@ -34,30 +34,10 @@ export interface SessionResolverOptions {
   readonly random?: (() => number) | undefined
 }
 
-/** Finds out who is asking: at once for a cookie whose decision is cached, with one query for any other. */
-export interface SessionResolver {
-  /** `cookieValue` is the session cookie's raw value, `cookieHeader` all of the header. Never rejects. */
-  resolve(cookieValue: string, cookieHeader: string): SessionVerdict | Promise<SessionVerdict>
-  /**
-   * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over,
-   * and with `keepOpen` not then, but when the user is banned or deleted. Returns how to untie it.
-   */
-  tie(identity: Identity, end: () => void, options?: TieOptions): () => void
-  /** The session of this token changed or ended: the next request reads it again. Never throws. */
-  sessionChanged(token: string): void
-  /** The user changed or was deleted: all of the user's sessions are read again. Never throws. */
-  userChanged(userId: string): void
-  /**
-   * A session event from the database or another worker: `s` or `u` and the SHA-256, in hex, of the token or user id
-   * that changed, or `*` for anything. It makes decisions be read again and nothing else, so a forged one is harmless.
-   * Never throws.
-   */
-  handleEvent(event: string): void
-  /** Every decision is read again. */
-  clear(): void
-}
+export type SessionResolver = ReturnType<typeof createSessionResolver>
 
-export function createSessionResolver(options: SessionResolverOptions): SessionResolver {
+/** Finds out who is asking: at once for a cookie whose decision is cached, with one query for any other. */
+export function createSessionResolver(options: SessionResolverOptions) {
   const { signer, cookieNames, sliding, live, now, elapsed } = options
   const cache = new SessionCache({ ...options.cache, elapsed, random: options.random })
 
@@ -144,7 +124,8 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
   }
 
   return {
-    resolve(cookieValue, cookieHeader) {
+    /** `cookieValue` is the session cookie's raw value, `cookieHeader` all of the header. Never rejects. */
+    resolve(cookieValue: string, cookieHeader: string): SessionVerdict | Promise<SessionVerdict> {
       // A raw value that is a key was verified when it was cached: a hit costs no HMAC.
       const hit = cache.get(cookieValue)
       if (hit !== undefined) return reuse(hit, cookieValue, cookieHeader)
@@ -154,18 +135,30 @@ export function createSessionResolver(options: SessionResolverOptions): SessionR
       const cached = key === cookieValue ? undefined : cache.get(key)
       return cached === undefined ? lookUp(verified, cookieHeader) : reuse(cached, key, cookieHeader)
     },
-    tie(identity, end, options) {
+    /**
+     * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over,
+     * and with `keepOpen` not then, but when the user is banned or deleted. Returns how to untie it.
+     */
+    tie(identity: Identity, end: () => void, options?: TieOptions): () => void {
       const reference = referenceOf(identity)
       return reference === undefined ? () => {} : live.tie(reference, end, options)
     },
-    sessionChanged: (token) => evictSession(subjectOf(token)),
-    userChanged: (userId) => evictUser(subjectOf(userId)),
-    handleEvent(event) {
+    /** The session of this token changed or ended: the next request reads it again. Never throws. */
+    sessionChanged: (token: string): void => evictSession(subjectOf(token)),
+    /** The user changed or was deleted: all of the user's sessions are read again. Never throws. */
+    userChanged: (userId: string): void => evictUser(subjectOf(userId)),
+    /**
+     * A session event from the database or another worker: `s` or `u` and the SHA-256, in hex, of the token or user id
+     * that changed, or `*` for anything. It makes decisions be read again and nothing else, so a forged one is harmless.
+     * Never throws.
+     */
+    handleEvent(event: string): void {
       const [, kind, subject = ''] = wellFormedEvent.exec(event) ?? []
       if (kind === 's') evictSession(subject)
       else if (kind === 'u') evictUser(subject)
       else if (event === '*') clear()
     },
+    /** Every decision is read again. */
     clear
   }
 }

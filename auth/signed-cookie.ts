@@ -13,25 +13,22 @@ const signatureLength = 44
 const forgeriesKept = 1_000
 const longestKept = 256
 
-/** Signs and verifies BetterAuth's cookie values: `encodeURIComponent(token + '.' + base64(HMAC-SHA256(secret, token)))`. */
-export interface CookieSigner {
-  /** The value that BetterAuth would send for this token. */
-  sign(token: string): string
-  /**
-   * The token, when the signature is valid; otherwise null. Takes constant time in the signature and reads no store. A
-   * forged value is remembered, so that repeating it, or a cookie that an earlier secret signed, costs one HMAC in all.
-   */
-  verify(value: string): VerifiedCookie | null
-}
+export type CookieSigner = ReturnType<typeof createCookieSigner>
 
-export function createCookieSigner(secret: string): CookieSigner {
+/** Signs and verifies BetterAuth's cookie values: `encodeURIComponent(token + '.' + base64(HMAC-SHA256(secret, token)))`. */
+export function createCookieSigner(secret: string) {
   const sign = (token: string) => createHmac('sha256', secret).update(token).digest('base64')
   const forgeries = new LRUCache<string, true>({ max: forgeriesKept })
 
   return {
-    sign: (token) => encodeURIComponent(`${token}.${sign(token)}`),
+    /** The value that BetterAuth would send for this token. */
+    sign: (token: string): string => encodeURIComponent(`${token}.${sign(token)}`),
 
-    verify(value) {
+    /**
+     * The token, when the signature is valid; otherwise null. Takes constant time in the signature and reads no store. A
+     * forged value is remembered, so that repeating it, or a cookie that an earlier secret signed, costs one HMAC in all.
+     */
+    verify(value: string): VerifiedCookie | null {
       if (forgeries.get(value) === true) return null
       const decoded = decode(value)
       if (decoded === null) return null

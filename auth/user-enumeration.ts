@@ -87,20 +87,10 @@ export function noteEndpoint(path: string, body: unknown): void {
  * its duration does not tell whether the account exists. Elsewhere it notes which work was done.
  */
 export function hideAccountLookUps({ internalAdapter, password }: AuthContext): void {
-  const { hash, verify } = password
-  password.hash = (given) => {
-    note('hashed')
-    return hash(given)
-  }
-  password.verify = (given) => {
-    note('hashed')
-    return verify(given)
-  }
   const findCredentialAccount = internalAdapter.findCredentialAccount.bind(internalAdapter)
-  internalAdapter.findCredentialAccount = (userId) => {
-    note('lookedUp')
-    return findCredentialAccount(userId)
-  }
+  password.hash = noting('hashed', password.hash)
+  password.verify = noting('hashed', password.verify)
+  internalAdapter.findCredentialAccount = noting('lookedUp', findCredentialAccount)
   const deleteByIdentifier = internalAdapter.deleteVerificationByIdentifier.bind(internalAdapter)
   internalAdapter.deleteVerificationByIdentifier = async (identifier) => {
     // BetterAuth deletes here the code that it made for an account that does not exist and mailed to nobody. Without it,
@@ -124,7 +114,10 @@ export function hideAccountLookUps({ internalAdapter, password }: AuthContext): 
   }
 }
 
-function note(work: 'hashed' | 'lookedUp'): void {
-  const call = scope.getStore()
-  if (call !== undefined) call[work] = true
+function noting<A extends unknown[], R>(work: 'hashed' | 'lookedUp', run: (...given: A) => R): (...given: A) => R {
+  return (...given) => {
+    const call = scope.getStore()
+    if (call !== undefined) call[work] = true
+    return run(...given)
+  }
 }

@@ -26,7 +26,7 @@ export interface AuthServicesOptions {
   readonly secret: string
   readonly database: Database
   readonly limits: RateLimits
-  readonly passwordTurns: ConcurrencyLimit
+  readonly passwordHashLimit: ConcurrencyLimit
   readonly background: BackgroundTasks
   readonly log: Logger
   /** Undefined where events are off: then connections that stay open are found by reading their sessions. */
@@ -62,7 +62,7 @@ export async function createAuthServices(options: AuthServicesOptions): Promise<
     extension: policy.auth,
     errorUrl: config.pages ? `${publicUrl}/auth/sign-in` : undefined,
     limits: options.limits,
-    passwordTurns: options.passwordTurns,
+    passwordHashLimit: options.passwordHashLimit,
     background: (task) => options.background.add(task),
     logger: createBetterAuthLogger(log),
     changes: {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { createAuthCaller } from '../auth/auth-handler.ts'
 import { LiveConnections } from '../auth/live-connections.ts'
 import { createTheme } from '../auth/pages/theme.ts'
-import { createPasswordTurns } from '../auth/password-hash-limit.ts'
+import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { createSessionEvents } from '../auth/session-events.ts'
 import { openDatabase } from '../db/open-database.ts'
@@ -82,7 +82,7 @@ export async function startGateway(
     cleanUp.push(await prepareDatabase(database, readiness, log, onFatal))
 
     const limits = createRateLimits({}, worker?.counters)
-    const passwordTurns = createPasswordTurns(worker?.workers)
+    const passwordHashLimit = createPasswordHashLimit(worker?.workers)
     const background = new BackgroundTasks()
     const { auth, sessions, sessionCookie, live } = await createAuthServices({
       config,
@@ -91,7 +91,7 @@ export async function startGateway(
       secret,
       database,
       limits,
-      passwordTurns,
+      passwordHashLimit,
       background,
       log,
       sessionEvents,
@@ -104,7 +104,13 @@ export async function startGateway(
     cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
 
     const liveConnections = new LiveConnections(config.liveConnections)
-    const callAuth = createAuthCaller({ auth, limits, passwordTurns, log, background: (task) => background.add(task) })
+    const callAuth = createAuthCaller({
+      auth,
+      limits,
+      passwordHashLimit,
+      log,
+      background: (task) => background.add(task)
+    })
     const app = await createApp({
       server,
       log,

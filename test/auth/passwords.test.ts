@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
+import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { rateLimited } from '../../auth/refusals.ts'
 import { createConcurrencyLimit } from '../../db/semaphore.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
@@ -21,7 +21,7 @@ t.test(
       return result
     }
     const target = await startAuthApp(t, {
-      passwordTurns: createConcurrencyLimit({ permits: 2, maxWaiting: 8, refusal: () => rateLimited(2) }),
+      passwordHashLimit: createConcurrencyLimit({ permits: 2, maxWaiting: 8, refusal: () => rateLimited(2) }),
       extension: {
         emailAndPassword: {
           password: { verify: () => hashSlowly(true), hash: (password) => hashSlowly(password) }
@@ -62,6 +62,6 @@ t.test(
 )
 
 t.test('processes that share a machine leave each other a turn', async (t) => {
-  const takeTurn = createPasswordTurns(1_000)
+  const takeTurn = createPasswordHashLimit(1_000)
   t.equal(await takeTurn(async () => 'done'), 'done')
 })

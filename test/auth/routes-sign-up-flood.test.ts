@@ -15,7 +15,7 @@ await eachDatabase(
       })
       const target = await startAuthApp(t, {
         database: { ...options, poolSize: 3 },
-        passwordTurns: createConcurrencyLimit({ permits: 2 }),
+        passwordHashLimit: createConcurrencyLimit({ permits: 2 }),
         extension: {
           emailAndPassword: {
             password: {

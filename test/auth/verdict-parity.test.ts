@@ -3,7 +3,7 @@ import t from 'tap'
 import { adminColumns } from '../../auth/admin-plugin.ts'
 import { createAuth } from '../../auth/better-auth.ts'
 import { LiveSessions } from '../../auth/live-sessions.ts'
-import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
+import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits } from '../../auth/rate-limit.ts'
 import { createSessionResolver } from '../../auth/session-resolver.ts'
@@ -34,7 +34,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
     publicSignUp: true,
     extension,
     limits: createRateLimits(),
-    passwordTurns: createPasswordTurns(),
+    passwordHashLimit: createPasswordHashLimit(),
     logger: { disabled: true },
     changes: { sessionChanged() {}, userChanged() {} }
   })

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
+import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits } from '../../auth/rate-limit.ts'
 import { createSessionEvents } from '../../auth/session-events.ts'
@@ -35,7 +35,7 @@ async function startReplica(t: Test, { env, options }: TestDatabase, hears: bool
     secret,
     database,
     limits: createRateLimits(),
-    passwordTurns: createPasswordTurns(),
+    passwordHashLimit: createPasswordHashLimit(),
     background: new BackgroundTasks(),
     log,
     sessionEvents

@@ -7,7 +7,7 @@ import { authRoutes } from '../../auth/auth-routes.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { SessionChanges } from '../../auth/better-auth-hooks.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
-import { createPasswordTurns } from '../../auth/password-hash-limit.ts'
+import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import type { Database, DatabaseOptions } from '../../db/database.ts'
@@ -26,7 +26,7 @@ export interface AuthAppOptions {
   limits?: RateLimitOptions
   maxBodyBytes?: number
   bodies?: BodyLimitsByPath
-  passwordTurns?: ConcurrencyLimit
+  passwordHashLimit?: ConcurrencyLimit
   /** Who is told of what ends; by default it is noted. */
   changes?: SessionChanges
   /** A migrated one; by default an embedded one of its own. */
@@ -67,7 +67,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const usersChanged: string[] = []
   const background: Promise<void>[] = []
   const limits = createRateLimits(options.limits)
-  const passwordTurns = options.passwordTurns ?? createPasswordTurns()
+  const passwordHashLimit = options.passwordHashLimit ?? createPasswordHashLimit()
   const auth = createAuth({
     database,
     publicUrl,
@@ -76,7 +76,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     publicSignUp: options.publicSignUp ?? true,
     extension: options.extension ?? {},
     limits,
-    passwordTurns,
+    passwordHashLimit,
     logger: createBetterAuthLogger(log),
     changes: options.changes ?? {
       sessionChanged: (token) => sessionsChanged.push(token),
@@ -86,7 +86,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   })
   app.setErrorHandler(createErrorHandler(log))
   await app.register(authRoutes, {
-    callAuth: createAuthCaller({ auth, limits, passwordTurns, log, background: (task) => background.push(task) }),
+    callAuth: createAuthCaller({ auth, limits, passwordHashLimit, log, background: (task) => background.push(task) }),
     publicUrl,
     limits,
     maxBodyBytes: options.maxBodyBytes,
