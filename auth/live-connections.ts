@@ -44,22 +44,16 @@ export interface LiveConnectionLimits {
 
 /** Milliseconds after which a response or a request body that still goes on is a live connection. */
 export const longRunningAfterMs = 5_000
-const checkEveryMs = 250
 
 /** The live connections of this process. They are limited in all and for each holder, apart from the connections for requests. */
 export class LiveConnections {
   readonly #limits: LiveConnectionLimits
-  readonly #now: () => number
   readonly #keys = new Map<LiveConnection, string>()
   readonly #counts = new Map<string, number>()
-  /** Candidates with when they began, the oldest first. */
-  readonly #candidates = new Map<LiveCandidate, number>()
-  #timer: NodeJS.Timeout | undefined
+  readonly #timers = new Map<LiveCandidate, NodeJS.Timeout>()
 
-  /** `now`: milliseconds on a monotonic clock. */
-  constructor(limits: LiveConnectionLimits, now: () => number = () => performance.now()) {
+  constructor(limits: LiveConnectionLimits) {
     this.#limits = limits
-    this.#now = now
   }
 
   [Symbol.iterator](): IterableIterator<LiveConnection> {
@@ -98,25 +92,17 @@ export class LiveConnections {
 
   /** Calls the candidate once five seconds have passed, unless it is unwatched before. */
   watch(candidate: LiveCandidate): void {
-    if (this.#candidates.has(candidate)) return
-    this.#candidates.set(candidate, this.#now())
-    this.#timer ??= setInterval(() => this.#check(), checkEveryMs).unref()
+    if (this.#timers.has(candidate)) return
+    const call = () => {
+      this.#timers.delete(candidate)
+      candidate.onLongRunning()
+    }
+    this.#timers.set(candidate, setTimeout(call, longRunningAfterMs).unref())
   }
 
   /** Stops watching a candidate; one that is not watched is ignored. */
   unwatch(candidate: LiveCandidate): void {
-    this.#candidates.delete(candidate)
-  }
-
-  // Visits the candidates whose time has come and one more, however many are younger.
-  #check(): void {
-    const startedBefore = this.#now() - longRunningAfterMs
-    for (const [candidate, startedAt] of this.#candidates) {
-      if (startedAt > startedBefore) return
-      this.#candidates.delete(candidate)
-      candidate.onLongRunning()
-    }
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    clearTimeout(this.#timers.get(candidate))
+    this.#timers.delete(candidate)
   }
 }
