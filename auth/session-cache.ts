@@ -37,7 +37,7 @@ export interface SessionCacheOptions {
   /** How much longer a decision is kept for when the store is unreachable, in ms. */
   readonly staleMs: number
   /** Milliseconds on a monotonic clock: one that went back would make decisions last longer. */
-  readonly elapsed: () => number
+  readonly monotonicNow: () => number
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined
 }
@@ -68,7 +68,7 @@ export class SessionCache {
   get(key: string): CachedDecision | undefined {
     const entry = this.#entries.get(key) ?? this.#negativeEntries.get(key)
     if (entry === undefined) return undefined
-    const now = this.#options.elapsed()
+    const now = this.#options.monotonicNow()
     if (now >= entry.freshUntil) return undefined
     entry.readAheadDue = now >= entry.readAheadAt
     if (entry.readAheadDue) entry.readAheadAt = Number.POSITIVE_INFINITY
@@ -79,7 +79,7 @@ export class SessionCache {
   getStale(key: string): Decision | undefined {
     const entry = this.#entries.peek(key)
     if (entry === undefined) return undefined
-    const now = this.#options.elapsed()
+    const now = this.#options.monotonicNow()
     return now < Math.min(entry.freshUntil + this.#options.staleMs, entry.endsAt) ? entry : undefined
   }
 
@@ -102,7 +102,7 @@ export class SessionCache {
   }
 
   #isRecent({ sentAt }: LookUpInFlight): boolean {
-    return sentAt === undefined || this.#options.elapsed() - sentAt < this.#options.ttlMs
+    return sentAt === undefined || this.#options.monotonicNow() - sentAt < this.#options.ttlMs
   }
 
   /**
@@ -132,7 +132,7 @@ export class SessionCache {
       if (user !== null && flight.usersChanged.has(user)) flight.cancelled = true
       if (!flight.cancelled) this.#remember(key, session, decision)
     }
-    flight.sentAt = this.#options.elapsed()
+    flight.sentAt = this.#options.monotonicNow()
     try {
       const result = await lookUp(remember)
       if (!flight.cancelled) return result

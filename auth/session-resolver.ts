@@ -29,7 +29,7 @@ export interface SessionResolverOptions {
   /** Milliseconds since the epoch: what sessions' ends are judged by. */
   readonly now: () => number
   /** Milliseconds on a monotonic clock: what decisions age by. */
-  readonly elapsed: () => number
+  readonly monotonicNow: () => number
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined
 }
@@ -38,11 +38,11 @@ export type SessionResolver = ReturnType<typeof createSessionResolver>
 
 /** Finds out who is asking: at once for a cookie whose decision is cached, with one query for any other. */
 export function createSessionResolver(options: SessionResolverOptions) {
-  const { signer, cookieNames, sliding, live, now, elapsed } = options
-  const cache = new SessionCache({ ...options.cache, elapsed, random: options.random })
+  const { signer, cookieNames, sliding, live, now, monotonicNow } = options
+  const cache = new SessionCache({ ...options.cache, monotonicNow, random: options.random })
 
   async function read(token: string): Promise<Decision> {
-    const readAt = elapsed()
+    const readAt = monotonicNow()
     const askedAt = now()
     const record = await options.readSession(token)
     return decisionOf(record, { readAt, askedAt, now: now() })

@@ -107,7 +107,7 @@ export async function createAuthServices(options: AuthServicesOptions): Promise<
       staleMs: config.session.staleIfErrorMs
     },
     now: Date.now,
-    elapsed: createMonotonicClock()
+    monotonicNow: createMonotonicClock()
   })
   changes.on('session', (token) => {
     sessions.sessionChanged(token)

@@ -13,7 +13,7 @@ function gatewayWithClocks() {
     () => clocks.wall,
     () => clocks.monotonic
   )
-  const set = sessionWorld({ now: () => clocks.wall, elapsed, random: () => 1 })
+  const set = sessionWorld({ now: () => clocks.wall, monotonicNow: elapsed, random: () => 1 })
   const pass = (ms: number) => {
     clocks.wall += ms
     clocks.monotonic += ms
@@ -67,7 +67,7 @@ t.test('a session ends by the clock of the gateway that is asked, five minutes a
     const truth = { now: 1_000_000_000_000 }
     const { ask, world, record } = sessionWorld({
       now: () => truth.now + skew,
-      elapsed: () => truth.now,
+      monotonicNow: () => truth.now,
       sliding: { expiresInMs: 7 * day, updateAgeMs: Number.POSITIVE_INFINITY }
     })
     world.row = record({ expiresAt: truth.now + 60 * minute })
@@ -88,7 +88,7 @@ t.test('replicas five minutes apart refresh a session once a day between them, a
     const now = () => shared.now + skew
     const set = sessionWorld({
       now,
-      elapsed: () => shared.now,
+      monotonicNow: () => shared.now,
       readSession: async () => shared.row,
       // What BetterAuth writes, by the clock of the gateway that it runs in.
       async refresh() {

@@ -62,7 +62,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
       }),
       cache: { ttlMs: 10_000, max: 10, staleMs: 0 },
       now: Date.now,
-      elapsed: Date.now
+      monotonicNow: Date.now
     })
 
   const cookieOf = (headers: Headers) =>

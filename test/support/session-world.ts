@@ -79,7 +79,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     }),
     cache: { ttlMs: 10_000, max: 100, staleMs: 0 },
     now: () => world.now,
-    elapsed: () => world.now,
+    monotonicNow: () => world.now,
     ...options
   })
   return { world, record, sessions, ask: (value = cookie, all = header) => sessions.resolve(value, all) }
