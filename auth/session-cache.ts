@@ -3,14 +3,10 @@ import type { Decision, SessionVerdict } from './session-validation.ts'
 
 /** A decision that may be reused. */
 export interface CachedDecision extends Decision {
-  /** True once, for the first who asks when the decision nears its end: time to read the session ahead. */
-  readonly readAheadDue: boolean
-}
-
-interface Entry extends CachedDecision {
-  readonly freshUntil: number
   readonly session: string
+  readonly freshUntil: number
   readAheadAt: number
+  /** True once, for the first who asks when the decision nears its end: time to read the session ahead. */
   readAheadDue: boolean
 }
 
@@ -48,15 +44,15 @@ export interface SessionCacheOptions {
  */
 export class SessionCache {
   readonly #options: SessionCacheOptions
-  readonly #entries: LRUCache<string, Entry>
-  readonly #negativeEntries: LRUCache<string, Entry>
+  readonly #entries: LRUCache<string, CachedDecision>
+  readonly #negativeEntries: LRUCache<string, CachedDecision>
   readonly #inFlight = new Map<string, LookUpInFlight>()
   readonly #keyOfSession = new Map<string, string>()
   readonly #keysOfUser = new Map<string, Set<string>>()
 
   constructor(options: SessionCacheOptions) {
     this.#options = options
-    const dispose = (entry: Entry, key: string, reason: LRUCache.DisposeReason) => {
+    const dispose = (entry: CachedDecision, key: string, reason: LRUCache.DisposeReason) => {
       if (reason !== 'set') this.#removeFromIndexes(entry, key)
     }
     this.#entries = new LRUCache({ max: options.max, dispose })
@@ -86,14 +82,15 @@ export class SessionCache {
   /**
    * Runs `lookUp` once for all who ask for `key` at the same time. Whoever comes `ttlMs` or longer after the look-up in
    * flight was sent waits for it, but is not answered by it: it may have been read before a session ended that ended
-   * before they came. They share the next one, so that one cookie has one look-up in the store at a time. `remember` caches what was found, unless the session or its user was
-   * evicted meanwhile; such a look-up is repeated once, and its second result is returned and not cached. Rejects with
-   * what `lookUp` rejects with.
+   * before they came. They share the next one, so that one cookie has one look-up in the store at a time.
+   *
+   * `remember` caches what was found, unless the session or its user was evicted meanwhile; such a look-up is repeated
+   * once, and its second result is returned and not cached. Rejects with what `lookUp` rejects with.
    */
   async share(key: string, session: string, lookUp: LookUp<SessionVerdict>): Promise<SessionVerdict> {
     const running = this.#inFlight.get(key)
     if (running !== undefined && !this.#isRecent(running)) {
-      // All who wait here go on in one turn: the first starts the next look-up, and the others share it.
+      // All who wait here continue together: the first starts the next look-up, and the others share it.
       await running.promise.catch(() => {})
       return this.share(key, session, lookUp)
     }
@@ -185,7 +182,16 @@ export class SessionCache {
     const freshUntil = Math.min(readAt + ttlMs, endsAt)
     // Spread at random, so that sessions that were read together are not read again together.
     const readAheadAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
-    const entry: Entry = { identity, user, readAt, endsAt, session, freshUntil, readAheadAt, readAheadDue: false }
+    const entry: CachedDecision = {
+      identity,
+      user,
+      readAt,
+      endsAt,
+      session,
+      freshUntil,
+      readAheadAt,
+      readAheadDue: false
+    }
     const [cache, other] =
       identity === null ? [this.#negativeEntries, this.#entries] : [this.#entries, this.#negativeEntries]
     other.delete(key)
@@ -194,7 +200,7 @@ export class SessionCache {
     this.#keyOfSession.set(session, key)
   }
 
-  #removeFromIndexes({ user, session }: Entry, key: string): void {
+  #removeFromIndexes({ user, session }: CachedDecision, key: string): void {
     if (!this.#inFlight.has(key)) this.#keyOfSession.delete(session)
     if (user === null) return
     const keys = this.#keysOfUser.get(user)
