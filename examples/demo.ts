@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { variableNames } from '../src/config.ts'
+import { meanings } from '../src/config/meanings.ts'
 import { type Child, logEntry, readable, startChild } from './demo/child.ts'
 import { portInUse } from './demo/ports.ts'
 import { ensureVirtualEnvironment, findPython, PythonProblem } from './demo/python.ts'
@@ -130,7 +130,8 @@ async function startGateway(upstream: string, token: string): Promise<string> {
 // The demo must not write to a database, or start with a setting, that happens to be in somebody's shell.
 function plainEnvironment(): Record<string, string | undefined> {
   const harmless = (name: string) =>
-    !variableNames.includes(name) && !/^(BETTER_AUTH_|UVICORN_|WEB_CONCURRENCY$|PYTHON|NODE_ENV$)/.test(name)
+    !Object.hasOwn(meanings, name.replace(/_FILE$/, '')) &&
+    !/^(BETTER_AUTH_|UVICORN_|WEB_CONCURRENCY$|PYTHON|NODE_ENV$)/.test(name)
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => harmless(name)))
 }
 
