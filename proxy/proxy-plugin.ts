@@ -52,14 +52,11 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
 }
 
 function routesByUpstream({ routes, upstreams }: ProxyOptions): Map<ServerUpstream | FolderUpstream, PolicyRoute[]> {
-  const grouped = new Map<ServerUpstream | FolderUpstream, PolicyRoute[]>()
-  for (const route of routes) {
-    const { upstream: name } = route.rule
+  return Map.groupBy(routes, ({ rule: { upstream: name } }) => {
     const upstream = name === undefined ? upstreams.default : upstreams.named.get(name)
     if (upstream === undefined) throw new Error(`a rule names the upstream ${JSON.stringify(name)}, which is not there`)
-    grouped.set(upstream, [...(grouped.get(upstream) ?? []), route])
-  }
-  return grouped
+    return upstream
+  })
 }
 
 // The handler behind the guard, for requests and upgrades alike.
@@ -127,15 +124,11 @@ async function mountServer(
   }
 }
 
-function distinctPatterns(routes: readonly PolicyRoute[]): PolicyRoute[][] {
-  const batches: PolicyRoute[][] = []
+function distinctPatterns(routes: readonly PolicyRoute[]): Iterable<PolicyRoute[]> {
   const seen = new Map<string, number>()
-  for (const route of routes) {
-    const index = seen.get(route.url) ?? 0
-    seen.set(route.url, index + 1)
-    const batch = batches[index] ?? []
-    batches[index] = batch
-    batch.push(route)
-  }
-  return batches
+  return Map.groupBy(routes, ({ url }) => {
+    const index = seen.get(url) ?? 0
+    seen.set(url, index + 1)
+    return index
+  }).values()
 }

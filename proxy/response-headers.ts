@@ -81,10 +81,8 @@ export function clientHead(
   let trailer: string | undefined
   let connection: string | undefined
   for (let i = 0; i < raw.length; i += 2) {
-    const {
-      name,
-      about: { kind, lower }
-    } = names.of(raw[i] ?? '')
+    const { name, about } = names.of(raw[i] ?? '')
+    const { kind, lower } = about
     if (kind === 'drop') {
       if (lower === 'connection') connection = joined(connection, latin1(raw[i + 1]))
       continue
@@ -188,7 +186,8 @@ export function clientTrailers(raw: readonly (Buffer | string)[]): [string, stri
     const name = latin1(raw[i])
     const value = latin1(raw[i + 1])
     const lower = name.toLowerCase()
-    if (isHopByHop(lower) || notInTrailers.has(lower) || lower === 'x-request-id' || !isSendable(name, value)) continue
+    if (isHopByHop(lower) || notInTrailers.has(lower) || lower === 'x-request-id') continue
+    if (name === '' || invalidName.test(name) || invalidValue.test(value)) continue
     if (lower === 'set-cookie' && isBetterAuthCookie(value)) continue
     trailers.push([name, value])
   }
@@ -203,10 +202,6 @@ export function earlyHints(raw: readonly (Buffer | string)[]): string {
     if (latin1(raw[i]).toLowerCase() === 'link' && !invalidValue.test(value)) head += `Link: ${value}\r\n`
   }
   return `${head}\r\n`
-}
-
-function isSendable(name: string, value: string): boolean {
-  return name !== '' && !invalidName.test(name) && !invalidValue.test(value)
 }
 
 function addToList(values: string[], name: string): void {
