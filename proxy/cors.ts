@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { methods } from '../auth/http-methods.ts'
 
-/** Response headers that scripts of a trusted origin may read. */
-const exposed = 'X-Request-Id, Retry-After'
-const allowedMethods = methods.join(', ')
+const exposedHeaders = 'X-Request-Id, Retry-After'
 const preflightSeconds = '600'
 
 /** Cross-origin requests of the trusted origins, with credentials (Fetch standard, CORS protocol). */
@@ -19,39 +17,33 @@ export interface Cors {
 }
 
 export function createCors(trustedOrigins: readonly string[]): Cors {
-  const trusted = new Set(trustedOrigins)
-  const isTrusted = (request: IncomingMessage) =>
-    request.headers.origin !== undefined && trusted.has(request.headers.origin)
-  const headers = (request: IncomingMessage): string[] =>
-    trusted.size > 0 && isTrusted(request)
-      ? [
-          'Access-Control-Allow-Origin',
-          String(request.headers.origin),
-          'Access-Control-Allow-Credentials',
-          'true',
-          'Access-Control-Expose-Headers',
-          exposed
-        ]
-      : []
+  const none: readonly string[] = []
+  // Made once for each origin: scripts of a trusted origin may read these headers of every response.
+  const byOrigin = new Map(
+    trustedOrigins.map((origin) => [
+      origin,
+      [
+        ...['Access-Control-Allow-Origin', origin, 'Access-Control-Allow-Credentials', 'true'],
+        ...['Access-Control-Expose-Headers', exposedHeaders]
+      ]
+    ])
+  )
+  const headers = ({ headers: { origin } }: IncomingMessage) => (origin && byOrigin.get(origin)) || none
 
   return {
-    active: trusted.size > 0,
+    active: byOrigin.size > 0,
     headers,
     isPreflight: (request) =>
       request.method === 'OPTIONS' &&
       request.headers['access-control-request-method'] !== undefined &&
-      isTrusted(request),
+      headers(request) !== none,
     preflightHeaders(request) {
-      const asked = request.headers['access-control-request-headers']
+      const requested = request.headers['access-control-request-headers']
       return [
         ...headers(request),
-        'Access-Control-Allow-Methods',
-        allowedMethods,
-        ...(asked === undefined ? [] : ['Access-Control-Allow-Headers', asked]),
-        'Access-Control-Max-Age',
-        preflightSeconds,
-        'Vary',
-        'Access-Control-Request-Method, Access-Control-Request-Headers'
+        ...['Access-Control-Allow-Methods', methods.join(', '), 'Access-Control-Max-Age', preflightSeconds],
+        ...(requested === undefined ? [] : ['Access-Control-Allow-Headers', requested]),
+        ...['Vary', 'Access-Control-Request-Method, Access-Control-Request-Headers']
       ]
     }
   }
