@@ -10,10 +10,10 @@ import { loadOrCreateSecret } from './config/generated-secret.ts'
 import type { Settings } from './config/settings.ts'
 import { databaseOptions, poolSizeFor, prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
+import { openUpstreams } from './open-upstreams.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
 import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
-import { openUpstreams } from './upstreams.ts'
 import type { PublicAddress, WorkerContext } from './workers/worker-channel.ts'
 
 export interface Gateway extends PublicAddress {

@@ -10,7 +10,7 @@ import { type Settings, warningsOf } from '../config/settings.ts'
 import { isFolder, placeOf } from '../config/upstream-spec.ts'
 import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure, identify } from '../exit-status.ts'
-import { probeServers } from '../upstreams.ts'
+import { probeServers } from '../open-upstreams.ts'
 
 /** What one check found. `warn`: it works, but is rarely what an operator wants. `skip`: it cannot be tried now, which is no failure. */
 export interface CheckResult {

@@ -1,6 +1,6 @@
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import type { Logger } from 'pino'
-import { betterAuthMessages } from './better-auth-messages.ts'
+import betterAuthMessages from './better-auth-messages.json' with { type: 'json' }
 import { framesOf } from './logger.ts'
 
 /**
@@ -37,7 +37,9 @@ const fuller = [
   ...['callbackURL', 'redirectURL', 'errorCallbackURL', 'newUserCallbackURL'].map((name) => `Invalid ${name}: ${hole}`),
   `Provider "${hole}" did not return an email`
 ]
-// A message may match several templates; the one with the longest head says most.
+// better-auth-messages.json holds the warnings and errors that BetterAuth 1.7.7 logs, as its source spells them; "…" stands
+// for what is put in, which may be a client's text. `test/auth/better-auth-messages.test.ts` holds the list against that
+// source. A message may match several templates; the one with the longest head says most.
 const templates: readonly Template[] = [...betterAuthMessages, ...fuller]
   .map((message) => {
     const [head = '', ...rest] = message.split(hole)
