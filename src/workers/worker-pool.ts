@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { BirpcReturn } from 'birpc'
 import type { Logger } from 'pino'
 import { createCounters } from '../../auth/rate-limit-counters.ts'
 import { workerCount } from '../config/config.ts'
@@ -9,7 +10,7 @@ import { WorkerFailedError } from '../exit-status.ts'
 import type { Gateway } from '../gateway.ts'
 import { type ReadinessReport, startAdminServer } from '../server/admin-server.ts'
 import type { DrainOptions } from '../server/drain.ts'
-import { type PrimaryMethods, type PublicAddress, WorkerChannel, type WorkerMethods } from './worker-channel.ts'
+import { openWorkerChannel, type PrimaryMethods, type PublicAddress, type WorkerMethods } from './worker-channel.ts'
 
 /**
  * Starts a gateway of several workers and resolves once all of them serve. This process has the private port and the
@@ -62,7 +63,7 @@ class WorkerPool {
   readonly #size: number
   readonly #log: Logger
   readonly #onFatal: (error: Error) => void
-  readonly #channels = new Map<Worker, WorkerChannel<PrimaryMethods, WorkerMethods>>()
+  readonly #channels = new Map<Worker, BirpcReturn<WorkerMethods, PrimaryMethods>>()
   readonly #counters = createCounters()
   readonly #stop = new AbortController()
   #adminUrl = ''
@@ -101,7 +102,7 @@ class WorkerPool {
   async drain(options: DrainOptions): Promise<void> {
     this.#draining = options
     this.#stop.abort()
-    for (const channel of this.#channels.values()) channel.notify('drain', options)
+    for (const channel of this.#channels.values()) channel.drain.asEvent(options)
     const deadline = Date.now() + options.delayMs + options.timeoutMs + closingMs
     while (this.#channels.size > 0 && Date.now() < deadline) await wait(10)
     await this.#killAll()
@@ -114,7 +115,7 @@ class WorkerPool {
    */
   async report(): Promise<ReadinessReport> {
     const reports = await Promise.all(
-      [...this.#channels.values()].map((channel) => channel.call('readiness').catch(() => undefined))
+      [...this.#channels.values()].map((channel) => channel.readiness().catch(() => undefined))
     )
     const ready = reports.filter((report) => report?.ready === true).length
     const degraded = new Set(reports.flatMap((report) => report?.degraded ?? []))
@@ -149,10 +150,10 @@ class WorkerPool {
         .catch(() => {})
     }
 
-    const channel = new WorkerChannel<PrimaryMethods, WorkerMethods>(worker, replyTimeoutMs, {
+    const channel = openWorkerChannel<WorkerMethods, PrimaryMethods>(worker, replyTimeoutMs, {
       join: () => {
         // Until now the worker did not listen, so that a call to drain was lost.
-        if (this.#draining !== undefined) channel.notify('drain', this.#draining)
+        if (this.#draining !== undefined) channel.drain.asEvent(this.#draining)
         return { workers: this.#size, adminUrl: this.#adminUrl, serving: this.#serving }
       },
       take: (allowance, key) => this.#counters.take(allowance, key),
@@ -163,7 +164,7 @@ class WorkerPool {
         resolve(address)
       },
       sessionEvent: (event) => {
-        for (const other of this.#channels.values()) if (other !== channel) other.notify('sessionEvent', event)
+        for (const other of this.#channels.values()) if (other !== channel) other.sessionEvent.asEvent(event)
       },
       failed: (failure) => {
         const error = new WorkerFailedError(failure)
