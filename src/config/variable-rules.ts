@@ -97,15 +97,11 @@ function* workers({ values, isUnreadable }: Given): Iterable<string> {
 }
 
 /** What works but is rarely meant, in sentences to log once at start. */
-export function warningsOf(values: Values): string[] {
-  const warnings: string[] = []
+export function* warningsOf(values: Values): Iterable<string> {
   if (isOnlyPooled(values))
-    warnings.push(
-      "DATABASE_URL is Neon's pooled address, which can neither migrate nor announce ended sessions: set DATABASE_URL_UNPOOLED to the one without -pooler"
-    )
+    yield "DATABASE_URL is Neon's pooled address, which can neither migrate nor announce ended sessions: set DATABASE_URL_UNPOOLED to the one without -pooler"
   if (values.TRUSTED_PROXIES.some((range) => range.endsWith('/0')))
-    warnings.push('TRUSTED_PROXIES believes every peer: any client can choose the address that it is limited by')
-  return warnings
+    yield 'TRUSTED_PROXIES believes every peer: any client can choose the address that it is limited by'
 }
 
 function isOnlyPooled({ DATABASE_URL, DATABASE_URL_UNPOOLED }: Values): boolean {

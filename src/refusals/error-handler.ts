@@ -24,7 +24,7 @@ export function createErrorHandler(log: Logger): ErrorHandler {
       .headers(problemHeaders(code, error.retryAfter))
       // Without a serializer of its own Fastify would add a charset, which JSON does not have; a buffer would be written
       // apart from the head.
-      .serializer(unchanged)
+      .serializer(String)
       .send(JSON.stringify(problem))
   }
 }
@@ -62,10 +62,6 @@ export function createPageErrorHandler(
       .headers({ ...problemHeaders(code, retryAfter), ...pageHeaders })
       .send(errorPage(theme, { code, requestId, next, retryAfter }))
   }
-}
-
-function unchanged(text: string): string {
-  return text
 }
 
 // The code that an error has, or that it amounts to.
