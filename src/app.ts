@@ -15,7 +15,7 @@ import { createAwaitTurn, createRequestValidation, rewriteUrl } from '../proxy/r
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket-upgrade.ts'
 import type { Config } from './config/config.ts'
-import { createErrorHandler, createPageErrorHandler } from './refusals/error-handler.ts'
+import { createErrorHandler } from './refusals/error-handler.ts'
 import { rawProblemResponse } from './refusals/problem-response.ts'
 import { createAccessLog } from './server/access-log.ts'
 import { type Readiness, withoutSchemas } from './server/admin-server.ts'
@@ -69,7 +69,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     }
   })
   app.decorateRequest('context')
-  app.setErrorHandler(pages === undefined ? createErrorHandler(log) : createPageErrorHandler(pages, log))
+  app.setErrorHandler(createErrorHandler(log, pages))
   app.addHook('onClose', async function stopAccessLog() {
     accessLog.stop()
   })

@@ -13,10 +13,10 @@ import { describeDatabaseFailure, identify } from '../exit-status.ts'
 import { probeServers } from '../open-upstreams.ts'
 
 /** What one check found. `warn`: it works, but is rarely what an operator wants. `skip`: it cannot be tried now, which is no failure. */
-export interface CheckResult {
-  verdict: 'ok' | 'warn' | 'FAIL' | 'skip'
-  subject: string
-  sentence: string
+type CheckResult = ReturnType<typeof result>
+
+function result(verdict: 'ok' | 'warn' | 'FAIL' | 'skip', subject: string, sentence: string) {
+  return { verdict, subject, sentence }
 }
 
 const clockToleranceMs = 3_000
@@ -34,10 +34,6 @@ export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
     ...(await checkUpstreams(settings)),
     ...checkCookies(config)
   ]
-}
-
-function result(verdict: CheckResult['verdict'], subject: string, sentence: string): CheckResult {
-  return { verdict, subject, sentence }
 }
 
 async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
