@@ -19,9 +19,7 @@ import type { Settings } from './config/settings.ts'
 import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
 import type { WorkerContext } from './workers/worker-channel.ts'
 
-export interface AuthServicesOptions {
-  readonly config: Settings['config']
-  readonly policy: Settings['policy']
+export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy'> {
   readonly publicUrl: string
   readonly secret: string
   readonly database: Database

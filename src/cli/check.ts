@@ -7,7 +7,7 @@ import { codeOf } from '../../db/narrowing.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import type { Config } from '../config/config.ts'
 import { type Settings, warningsOf } from '../config/settings.ts'
-import { isFolder, placeOf } from '../config/upstream-spec.ts'
+import { isFolder } from '../config/upstream-spec.ts'
 import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure, identify } from '../exit-status.ts'
 import { probeServers } from '../open-upstreams.ts'
@@ -123,7 +123,7 @@ async function checkUpstreams(settings: Settings): Promise<CheckResult[]> {
   })
   // A folder that cannot be read is a problem of the policy file, which has been loaded.
   const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]) =>
-    isFolder(spec) ? [result('ok', placeOf(name), 'is a folder that can be read')] : []
+    isFolder(spec) ? [result('ok', `upstreams.${name}`, 'is a folder that can be read')] : []
   )
   return [...(await Promise.all(servers)), ...folders]
 }

@@ -87,12 +87,8 @@ function* upstream({ values: { UPSTREAM_CA_FILE: file, UPSTREAM_URL: url }, isUn
 
 // `auto` is refused on a machine with one core too: how many cores there are must not decide whether a gateway starts.
 function* workers({ values, isUnreadable }: Given): Iterable<string> {
-  if (
-    values.WORKERS !== 1 &&
-    driverOf(values) === 'pglite' &&
-    !isUnreadable('DATABASE_URL') &&
-    !isUnreadable('DATABASE_DRIVER')
-  )
+  const unknownDriver = isUnreadable('DATABASE_URL') || isUnreadable('DATABASE_DRIVER')
+  if (values.WORKERS !== 1 && driverOf(values) === 'pglite' && !unknownDriver)
     yield 'WORKERS: must be 1 with the embedded database, which belongs to one process'
 }
 
