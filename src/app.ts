@@ -15,7 +15,7 @@ import { createAwaitTurn, createRequestValidation, rewriteUrl } from '../proxy/r
 import { routerOptions } from '../proxy/route-policy.ts'
 import { routeUpgrades } from '../proxy/websocket-upgrade.ts'
 import type { Config } from './config/config.ts'
-import { createErrorHandler, createPageErrorHandler } from './refusals/error-handler.ts'
+import { createErrorHandler } from './refusals/error-handler.ts'
 import { rawProblemResponse } from './refusals/problem-response.ts'
 import { createAccessLog } from './server/access-log.ts'
 import { type Readiness, withoutSchemas } from './server/admin-server.ts'
@@ -42,7 +42,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const isTrusted = trustedProxies(config.trustedProxies)
   const cors = createCors(config.trustedOrigins)
   const accessLog = createAccessLog(server, log, isTrusted)
-  const refuseRaw = createRawRefusal(log)
+
+  // Refuses what is no request that Fastify could answer, with the same line in the access log.
+  function refuseRaw(socket: Duplex, code: RefusalCode): void {
+    const requestId = randomUUID()
+    if (!respondAndClose(socket, rawProblemResponse(code, requestId))) return
+    log.info({ requestId, status: refusals[code][0], code, outcome: 'finished' }, 'request')
+  }
 
   const app = fastify({
     serverFactory(handler) {
@@ -63,7 +69,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     }
   })
   app.decorateRequest('context')
-  app.setErrorHandler(pages === undefined ? createErrorHandler(log) : createPageErrorHandler(pages, log))
+  app.setErrorHandler(createErrorHandler(log, pages))
   app.addHook('onClose', async function stopAccessLog() {
     accessLog.stop()
   })
@@ -148,15 +154,6 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   routeUpgrades(server, route, (socket) => refuseRaw(socket, 'UPGRADE_UNSUPPORTED'), accessLog.finished)
   await app.ready()
   return app
-}
-
-/** Refuses what is no request that Fastify could answer, with the same line in the access log. */
-function createRawRefusal(log: Logger): (socket: Duplex, code: RefusalCode) => void {
-  return function refuseRaw(socket, code) {
-    const requestId = randomUUID()
-    if (!respondAndClose(socket, rawProblemResponse(code, requestId))) return
-    log.info({ requestId, status: refusals[code][0], code, outcome: 'finished' }, 'request')
-  }
 }
 
 function codeOfConnectionError({ code }: NodeJS.ErrnoException): RefusalCode {

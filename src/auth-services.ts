@@ -1,5 +1,3 @@
-import { EventEmitter } from 'node:events'
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { adminColumns } from '../auth/admin-plugin.ts'
 import { createAuthCaller } from '../auth/auth-handler.ts'
@@ -9,7 +7,7 @@ import { LiveSessions } from '../auth/live-sessions.ts'
 import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import type { SessionEvents } from '../auth/session-events.ts'
-import { createSessionResolver } from '../auth/session-resolver.ts'
+import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-validation.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
 import type { Database } from '../db/database.ts'
@@ -21,9 +19,7 @@ import type { Settings } from './config/settings.ts'
 import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
 import type { WorkerContext } from './workers/worker-channel.ts'
 
-export interface AuthServicesOptions {
-  readonly config: Settings['config']
-  readonly policy: Settings['policy']
+export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy'> {
   readonly publicUrl: string
   readonly secret: string
   readonly database: Database
@@ -46,9 +42,15 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const { config, policy, publicUrl, secret, database, log, worker } = options
   const limits = createRateLimits({}, worker?.counters)
   const passwordHashLimit = createPasswordHashLimit(worker?.workers)
-  const tasks = new BackgroundTasks()
-  const background = (task: Promise<void>) => tasks.add(task)
-  const changes = new EventEmitter<{ session: [token: string]; user: [userId: string] }>()
+  // Work that goes on after its response, mails above all. A gateway waits for it when it closes.
+  const unfinished = new Set<Promise<void>>()
+  const background = (task: Promise<void>) => {
+    unfinished.add(task)
+    const done = () => unfinished.delete(task)
+    task.then(done, done)
+  }
+  // Undefined while BetterAuth starts, when a plugin may change sessions already.
+  let resolver: SessionResolver | undefined
   const auth = createAuth({
     database,
     publicUrl,
@@ -62,8 +64,14 @@ export async function createAuthServices(options: AuthServicesOptions) {
     background,
     logger: createBetterAuthLogger(log),
     changes: {
-      sessionChanged: (token) => changes.emit('session', token),
-      userChanged: (userId) => changes.emit('user', userId)
+      sessionChanged(token) {
+        resolver?.sessionChanged(token)
+        worker?.publishSessionEvent(`s${subjectOf(token)}`)
+      },
+      userChanged(userId) {
+        resolver?.userChanged(userId)
+        worker?.publishSessionEvent(`u${subjectOf(userId)}`)
+      }
     }
   })
   const context = await auth.$context
@@ -105,33 +113,9 @@ export async function createAuthServices(options: AuthServicesOptions) {
     now: Date.now,
     monotonicNow: createMonotonicClock()
   })
-  changes.on('session', (token) => {
-    sessions.sessionChanged(token)
-    worker?.publishSessionEvent(`s${subjectOf(token)}`)
-  })
-  changes.on('user', (userId) => {
-    sessions.userChanged(userId)
-    worker?.publishSessionEvent(`u${subjectOf(userId)}`)
-  })
+  resolver = sessions
   const callAuth = createAuthCaller({ auth, limits, passwordHashLimit, log, background })
-  return { auth, callAuth, limits, sessions, sessionCookie, live, background: tasks }
-}
-
-/** Work that goes on after its response, mails above all. A gateway waits for it when it closes. */
-class BackgroundTasks {
-  readonly #tasks = new Set<Promise<void>>()
-
-  add(task: Promise<void>): void {
-    this.#tasks.add(task)
-    const done = () => this.#tasks.delete(task)
-    task.then(done, done)
-  }
-
-  /** Resolves when all of it is done, or after so many milliseconds. */
-  async settled(limitMs: number): Promise<void> {
-    if (this.#tasks.size > 0)
-      await Promise.race([Promise.allSettled(this.#tasks), wait(limitMs, undefined, { ref: false })])
-  }
+  return { auth, callAuth, limits, sessions, sessionCookie, live, unfinished }
 }
 
 // BetterAuth itself would check its tables only when a request comes, and fail that one and all that follow.

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Database, DatabaseOptions } from '../db/database.ts'
 import { MigrationsPendingError } from '../db/errors.ts'
 import { migrate, requireMigrated } from '../db/migrate.ts'
+import { runLater } from '../db/timeout.ts'
 import type { Settings } from './config/settings.ts'
 import type { Readiness } from './server/admin-server.ts'
 
@@ -47,13 +48,13 @@ export async function prepareDatabase(
   }
 
   let stopped = false
-  let timer: NodeJS.Timeout | undefined
+  let cancel = () => {}
   const attempt = async () => {
     await requireMigrated(database)
     readiness.databaseAnswered()
   }
   const again = () => {
-    timer = setTimeout(() => {
+    cancel = runLater(retryEveryMs, () => {
       attempt().then(
         () => log.info('the database answers'),
         (error: unknown) => {
@@ -62,8 +63,7 @@ export async function prepareDatabase(
           else again()
         }
       )
-    }, retryEveryMs)
-    timer.unref()
+    })
   }
 
   try {
@@ -75,6 +75,6 @@ export async function prepareDatabase(
   }
   return () => {
     stopped = true
-    clearTimeout(timer)
+    cancel()
   }
 }

@@ -55,17 +55,14 @@ export function describeFailure(error: unknown): Failure {
   const exitCode = exitCodes[code]
   if (error instanceof Error && exitCode !== undefined) return { lines: [error.message], exitCode }
   const problem = listenProblems[code]
-  if (problem !== undefined && error instanceof Error && 'syscall' in error && isBinding(error.syscall)) {
+  // The primary binds for its workers, and calls that `bind`.
+  const binding = error instanceof Error && 'syscall' in error && ['listen', 'bind'].includes(String(error.syscall))
+  if (problem !== undefined && binding) {
     const address = 'address' in error ? String(error.address) : 'the address'
     const place = 'port' in error ? `${address}, port ${String(error.port)},` : address
     return { lines: [`${place} ${problem}`], exitCode: 1 }
   }
   return { lines: [`failed: ${identify(error)}`], exitCode: 1 }
-}
-
-// The primary binds for its workers, and calls that `bind`.
-function isBinding(syscall: unknown): boolean {
-  return syscall === 'listen' || syscall === 'bind'
 }
 
 /** Words an error of work that needed only the database. */

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { LiveConnections } from '../auth/live-connections.ts'
 import { createTheme } from '../auth/pages/theme.ts'
@@ -10,10 +11,10 @@ import { loadOrCreateSecret } from './config/generated-secret.ts'
 import type { Settings } from './config/settings.ts'
 import { databaseOptions, poolSizeFor, prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
+import { openUpstreams } from './open-upstreams.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
 import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
-import { openUpstreams } from './upstreams.ts'
 import type { PublicAddress, WorkerContext } from './workers/worker-channel.ts'
 
 export interface Gateway extends PublicAddress {
@@ -87,7 +88,7 @@ export async function startGateway(
       sessionEvents,
       worker
     })
-    const { callAuth, limits, sessions, sessionCookie, background } = services
+    const { callAuth, limits, sessions, sessionCookie, unfinished } = services
     cleanUp.push(() => services.live.stop())
     worker?.onSessionEvent((event) => sessions.handleEvent(event))
     sessionEvents?.start(sessions)
@@ -144,7 +145,8 @@ export async function startGateway(
       async close(options) {
         readiness.draining = true
         await drain({ server, connections, live: liveConnections }, options)
-        await background.settled(Math.min(options.timeoutMs, mailsMs))
+        const limitMs = Math.min(options.timeoutMs, mailsMs)
+        await Promise.race([Promise.allSettled(unfinished), wait(limitMs, undefined, { ref: false })])
         await closeAll()
       }
     }

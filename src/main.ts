@@ -10,7 +10,7 @@ import { loadSettings, type Settings, warningsOf } from './config/settings.ts'
 import { describeFailure, type Failure } from './exit-status.ts'
 import type { Gateway } from './gateway.ts'
 import { createLogDestination, createLogger } from './logging/logger.ts'
-import { probeServers } from './upstreams.ts'
+import { probeServers } from './open-upstreams.ts'
 import { groupSignals, runWorker } from './workers/worker-process.ts'
 
 /**

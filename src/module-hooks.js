@@ -24,8 +24,8 @@ export function withinDrizzle(specifier, parentUrl) {
 const root = new URL('..', import.meta.url).href
 const rooms = ['src/', 'proxy/', 'auth/', 'db/'].map((room) => root + room)
 const lean = new Map([
-  ['node:http', new URL('http.cjs', import.meta.url).href],
-  ['undici', new URL('undici.cjs', import.meta.url).href]
+  ['node:http', new URL('node-http-subset.cjs', import.meta.url).href],
+  ['undici', new URL('undici-subset.cjs', import.meta.url).href]
 ])
 
 /**

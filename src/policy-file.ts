@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
@@ -51,10 +51,7 @@ export async function loadPolicy(
   { path, named }: { path: string; named: boolean },
   problemsOfRules: (rules: readonly RouteRule[]) => string[] = () => []
 ): Promise<PolicyConfig> {
-  const exists = await access(path).then(
-    () => true,
-    () => false
-  )
+  const exists = existsSync(path)
   if (!exists && named)
     throw new ConfigError(['GATEHOUSE_CONFIG: the policy file that it names does not exist or cannot be read'])
   const exported = exists ? await importDefault(path) : {}

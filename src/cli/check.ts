@@ -7,16 +7,16 @@ import { codeOf } from '../../db/narrowing.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import type { Config } from '../config/config.ts'
 import { type Settings, warningsOf } from '../config/settings.ts'
-import { isFolder, placeOf } from '../config/upstream-spec.ts'
+import { isFolder } from '../config/upstream-spec.ts'
 import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure, identify } from '../exit-status.ts'
-import { probeServers } from '../upstreams.ts'
+import { probeServers } from '../open-upstreams.ts'
 
 /** What one check found. `warn`: it works, but is rarely what an operator wants. `skip`: it cannot be tried now, which is no failure. */
-export interface CheckResult {
-  verdict: 'ok' | 'warn' | 'FAIL' | 'skip'
-  subject: string
-  sentence: string
+type CheckResult = ReturnType<typeof result>
+
+function result(verdict: 'ok' | 'warn' | 'FAIL' | 'skip', subject: string, sentence: string) {
+  return { verdict, subject, sentence }
 }
 
 const clockToleranceMs = 3_000
@@ -34,10 +34,6 @@ export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
     ...(await checkUpstreams(settings)),
     ...checkCookies(config)
   ]
-}
-
-function result(verdict: CheckResult['verdict'], subject: string, sentence: string): CheckResult {
-  return { verdict, subject, sentence }
 }
 
 async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
@@ -127,7 +123,7 @@ async function checkUpstreams(settings: Settings): Promise<CheckResult[]> {
   })
   // A folder that cannot be read is a problem of the policy file, which has been loaded.
   const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]) =>
-    isFolder(spec) ? [result('ok', placeOf(name), 'is a folder that can be read')] : []
+    isFolder(spec) ? [result('ok', `upstreams.${name}`, 'is a folder that can be read')] : []
   )
   return [...(await Promise.all(servers)), ...folders]
 }

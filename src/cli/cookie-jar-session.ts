@@ -22,10 +22,8 @@ export interface JarVerdict {
 export function cookieHeaderOf(jar: string): string {
   return jar
     .split(/\r?\n/)
-    .map((line) => line.replace(/^#HttpOnly_/, ''))
-    .filter((line) => !line.startsWith('#'))
-    .map((line) => line.split('\t'))
-    .filter((fields) => fields.length >= 7)
+    .map((line) => line.replace(/^#HttpOnly_/, '').split('\t'))
+    .filter((fields) => fields.length >= 7 && fields[0]?.startsWith('#') === false)
     .map((fields) => `${fields[5]}=${fields[6]}`)
     .join('; ')
 }

@@ -45,14 +45,17 @@ const document = z.object({
   security,
   paths: z.record(z.string().startsWith('/'), pathItem)
 })
-type Servers = z.infer<typeof servers>
 
 /**
  * Reads every operation of an OpenAPI 3 document, in its order, from an address or a file. Throws a ConfigError with one
  * sentence that does not repeat the address, which may hold a password.
  */
 export async function readOperations(source: string): Promise<Operation[]> {
-  const text = /^https?:\/\//i.test(source) ? await download(source) : await readLocal(source)
+  const text = /^https?:\/\//i.test(source)
+    ? await download(source)
+    : await readFile(source, 'utf8').catch((error: unknown) => {
+        throw unusable(`cannot be read (${codeOf(error) ?? 'unknown error'})`)
+      })
   const parsed = document.safeParse(parseJson(text))
   if (!parsed.success) {
     const [issue] = parsed.error.issues
@@ -81,7 +84,7 @@ function isSecured(requirements: readonly object[]): boolean {
 }
 
 /** The paths of the servers, each once: FastAPI's `root_path` is one. */
-function prefixesOf(list: Servers): string[] {
+function prefixesOf(list: z.infer<typeof servers>): string[] {
   if (list === undefined || list.length === 0) return ['']
   return [
     ...new Set(
@@ -107,12 +110,6 @@ async function download(address: string): Promise<string> {
   if (!answer.ok) throw unusable(`was answered with status ${answer.status}: FastAPI's own address is needed here`)
   return await answer.text().catch(() => {
     throw unusable('was cut off')
-  })
-}
-
-async function readLocal(path: string): Promise<string> {
-  return await readFile(path, 'utf8').catch((error: unknown) => {
-    throw unusable(`cannot be read (${codeOf(error) ?? 'unknown error'})`)
   })
 }
 

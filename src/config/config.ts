@@ -69,7 +69,7 @@ function configOf(values: Values, production: boolean, policyFile: ReturnType<ty
     policyFile,
     production,
     /** Sentences to log once at start. */
-    warnings: warningsOf(values)
+    warnings: [...warningsOf(values)]
   }
 }
 
@@ -100,7 +100,12 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
   for (const [name, value] of Object.entries(env)) if (value !== undefined && value !== '') environment.set(name, value)
   const { problems, unreadable } = addSecretsFromFiles(environment, cwd)
   const names = [...environment.keys(), ...unreadable]
-  problems.unshift(...unknownVariables(names))
+  // BetterAuth reads BETTER_AUTH_TRUSTED_ORIGINS and others on its own: one that Gatehouse does not know would change its
+  // rules unseen.
+  const unknown = names.filter((name) => name.startsWith('BETTER_AUTH_') && !variableNames.includes(name))
+  problems.unshift(
+    ...unknown.map((name) => `${name}: is not a variable of Gatehouse, but BetterAuth would read it; remove it`)
+  )
 
   const schema = variables(cwd)
   for (const { path, message } of schema.safeParse(Object.fromEntries(environment)).error?.issues ?? []) {
@@ -154,13 +159,6 @@ function readSecret(path: string): { secret: string } | { problem: string } {
   } catch (error) {
     return { problem: `the file cannot be read (${codeOf(error) ?? 'unknown error'})` }
   }
-}
-
-// BetterAuth reads BETTER_AUTH_TRUSTED_ORIGINS and others on its own: one that Gatehouse does not know would change its rules unseen.
-function unknownVariables(names: readonly string[]): string[] {
-  return names
-    .filter((name) => name.startsWith('BETTER_AUTH_') && !variableNames.includes(name))
-    .map((name) => `${name}: is not a variable of Gatehouse, but BetterAuth would read it; remove it`)
 }
 
 function deepFreeze<T extends object>(value: T): T {

@@ -73,8 +73,3 @@ function readableFolder(path: string, context: z.core.$RefinementCtx): string {
     return refuse(context, `the folder cannot be read (${codeOf(error) ?? 'unknown error'})`)
   }
 }
-
-/** What to call an upstream of the policy file where an operator reads of it. */
-export function placeOf(name: string): string {
-  return `upstreams.${name}`
-}

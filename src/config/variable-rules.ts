@@ -87,25 +87,17 @@ function* upstream({ values: { UPSTREAM_CA_FILE: file, UPSTREAM_URL: url }, isUn
 
 // `auto` is refused on a machine with one core too: how many cores there are must not decide whether a gateway starts.
 function* workers({ values, isUnreadable }: Given): Iterable<string> {
-  if (
-    values.WORKERS !== 1 &&
-    driverOf(values) === 'pglite' &&
-    !isUnreadable('DATABASE_URL') &&
-    !isUnreadable('DATABASE_DRIVER')
-  )
+  const unknownDriver = isUnreadable('DATABASE_URL') || isUnreadable('DATABASE_DRIVER')
+  if (values.WORKERS !== 1 && driverOf(values) === 'pglite' && !unknownDriver)
     yield 'WORKERS: must be 1 with the embedded database, which belongs to one process'
 }
 
 /** What works but is rarely meant, in sentences to log once at start. */
-export function warningsOf(values: Values): string[] {
-  const warnings: string[] = []
+export function* warningsOf(values: Values): Iterable<string> {
   if (isOnlyPooled(values))
-    warnings.push(
-      "DATABASE_URL is Neon's pooled address, which can neither migrate nor announce ended sessions: set DATABASE_URL_UNPOOLED to the one without -pooler"
-    )
+    yield "DATABASE_URL is Neon's pooled address, which can neither migrate nor announce ended sessions: set DATABASE_URL_UNPOOLED to the one without -pooler"
   if (values.TRUSTED_PROXIES.some((range) => range.endsWith('/0')))
-    warnings.push('TRUSTED_PROXIES believes every peer: any client can choose the address that it is limited by')
-  return warnings
+    yield 'TRUSTED_PROXIES believes every peer: any client can choose the address that it is limited by'
 }
 
 function isOnlyPooled({ DATABASE_URL, DATABASE_URL_UNPOOLED }: Values): boolean {

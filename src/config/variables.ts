@@ -21,7 +21,6 @@ function numberIn(from: number, to: number, spelling: RegExp, text: string): num
   return spelling.test(text) && number >= from && number <= to ? number : null
 }
 
-/** A whole number between two bounds, both allowed. */
 function wholeNumber(from: number, to: number) {
   return readBy((text) => numberIn(from, to, /^\d{1,16}$/, text), `must be a whole number from ${from} to ${to}`)
 }
@@ -34,7 +33,6 @@ function seconds(from: number, to: number) {
   ).transform((number) => Math.round(number * 1000))
 }
 
-/** Exactly `true` or `false`. */
 const yesOrNo = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true')
 
 /** The address or host name of a listener, as Node's `listen` takes it. */
@@ -44,7 +42,6 @@ const listenHost = readBy((text) => {
   return isName || isIP(bare) !== 0 ? bare : null
 }, 'must be an address or a host name, without a port')
 
-/** Number of worker processes. */
 const workerCount = readBy(
   (text): number | 'auto' | null => (text === 'auto' ? text : numberIn(1, 128, /^\d{1,3}$/, text)),
   'must be a whole number from 1 to 128, or auto'
@@ -61,7 +58,6 @@ const healthPath = z.string().transform((text, context) => {
 /** A header value: visible ASCII, no spaces. */
 export const headerToken = z.string().regex(/^[!-~]{1,4096}$/, 'must be visible ASCII characters without spaces')
 
-/** A path on this machine, made absolute. */
 function pathFrom(cwd: string) {
   return z
     .string()
@@ -97,7 +93,6 @@ function readOrigin(text: string): string | null {
   return url !== null && isBareOrigin(url) ? url.origin : null
 }
 
-/** A public origin. */
 const origin = readBy(
   readOrigin,
   'must be an origin such as https://example.com, without path, query or user information'
@@ -118,7 +113,6 @@ function readHost(text: string): string | null {
   return port === undefined ? url.hostname : `${url.hostname}:${Number(port)}`
 }
 
-/** `host:port`, both required. */
 const hostAndPort = readBy((text) => {
   const host = readHost(text)
   return host !== null && /:\d+$/.test(host) && !host.endsWith(']') ? host : null
@@ -141,7 +135,6 @@ function readProxies(text: string): readonly string[] | null {
   return bits === null ? null : [`${address}/${bits}`]
 }
 
-/** An address of a PostgreSQL server. */
 const databaseUrl = readBy(
   (text) => (['postgres:', 'postgresql:'].includes(parse(text)?.protocol ?? '') ? text : null),
   'must be postgres://user:password@host:port/database, with special characters of the password percent-encoded'
@@ -231,8 +224,5 @@ export function variables(cwd: string) {
   })
 }
 
-/** The value of every variable. */
 export type Values = z.output<ReturnType<typeof variables>>
-
-/** The name of a variable. */
 export type VariableName = keyof Values

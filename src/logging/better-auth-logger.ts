@@ -1,6 +1,6 @@
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import type { Logger } from 'pino'
-import { betterAuthMessages } from './better-auth-messages.ts'
+import betterAuthMessages from './better-auth-messages.json' with { type: 'json' }
 import { framesOf } from './logger.ts'
 
 /**
@@ -22,14 +22,6 @@ export function createBetterAuthLogger(
   }
 }
 
-interface Template {
-  /** The message as it is logged. */
-  readonly text: string
-  /** What the message begins with, and what has to follow, in this order. */
-  readonly head: string
-  readonly rest: readonly string[]
-}
-
 const hole = '…'
 // Two messages that the list has only with less in them: `Invalid …: …` would not say which check failed, and the other
 // is put together outside the call of the logger.
@@ -37,8 +29,10 @@ const fuller = [
   ...['callbackURL', 'redirectURL', 'errorCallbackURL', 'newUserCallbackURL'].map((name) => `Invalid ${name}: ${hole}`),
   `Provider "${hole}" did not return an email`
 ]
-// A message may match several templates; the one with the longest head says most.
-const templates: readonly Template[] = [...betterAuthMessages, ...fuller]
+// better-auth-messages.json holds the warnings and errors that BetterAuth 1.7.7 logs, as its source spells them; "…" stands
+// for what is put in, which may be a client's text. `test/auth/better-auth-messages.test.ts` holds the list against that
+// source. A message may match several templates; the one with the longest head says most.
+const templates = [...betterAuthMessages, ...fuller]
   .map((message) => {
     const [head = '', ...rest] = message.split(hole)
     return { text: message.replaceAll(/[\u0000-\u0020]+/g, ' ').trim(), head, rest }

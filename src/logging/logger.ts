@@ -1,4 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { codeOf } from '../../db/narrowing.ts'
 
 /**
  * JSON lines at this pino level. An error is logged as `err` and comes out redacted; requests and responses do not come
@@ -13,31 +14,20 @@ export function createLogger(level: string, destination: DestinationStream): Log
   return pino(options, destination)
 }
 
-/** What a log may hold of an error. */
-export interface RedactedError {
-  readonly type: string
-  /** The first `code` on the way down the causes: a SQLSTATE, an errno name, a library's code. */
-  readonly code: string | undefined
-  readonly frames: readonly string[]
-}
-
 /**
  * Type, code and stack frames of an error, without its message: those of libraries hold a query's parameters (session
  * tokens among them), connection strings or header values. Never throws.
  */
-export function redactError(error: unknown): RedactedError {
+export function redactError(error: unknown): { type: string; code: string | undefined; frames: string[] } {
   if (!(error instanceof Error)) return { type: typeof error, code: undefined, frames: [] }
-  return { type: error.constructor.name, code: codeOf(error), frames: framesOf(error) }
+  return { type: error.constructor.name, code: firstCode(error), frames: framesOf(error) }
 }
 
-function codeOf(error: Error): string | undefined {
-  let current: unknown = error
-  for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
-    const code: unknown = 'code' in current ? current.code : undefined
-    if (typeof code === 'string' && /^\w{1,64}$/.test(code)) return code
-    current = current.cause
-  }
-  return undefined
+/** The first `code` among an error and its causes, five deep: a SQLSTATE, an errno name, a library's code. */
+function firstCode(error: unknown, depth = 5): string | undefined {
+  if (depth === 0 || !(error instanceof Error)) return undefined
+  const code = codeOf(error)
+  return code !== undefined && /^\w{1,64}$/.test(code) ? code : firstCode(error.cause, depth - 1)
 }
 
 /** The first eight stack frames. */

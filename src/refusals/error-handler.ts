@@ -11,44 +11,35 @@ import { LoggedRequest } from '../server/access-log.ts'
 import { problemHeaders, problemOf } from './problem-response.ts'
 
 type Failure = FastifyError & { retryAfter?: number | undefined }
-type ErrorHandler = (error: Failure, request: FastifyRequest, reply: FastifyReply) => void
-
-/** Fastify's error handler: every failure is answered with a problem, an unforeseen one with INTERNAL_ERROR, logged. */
-export function createErrorHandler(log: Logger): ErrorHandler {
-  return function sendProblem(error, request, reply) {
-    const code = refusalCodeOf(error)
-    const problem = problemOf(code, request.id)
-    logRefusal(code, error, request, log)
-    reply
-      .code(problem.status)
-      .headers(problemHeaders(code, error.retryAfter))
-      // Without a serializer of its own Fastify would add a charset, which JSON does not have; a buffer would be written
-      // apart from the head.
-      .serializer(unchanged)
-      .send(JSON.stringify(problem))
-  }
-}
 
 /**
- * The same where the built-in pages are on: a page load is answered with a page, or sent to sign in; every other request
- * gets the problem. It needs neither the database nor the upstream, which may be what is away.
+ * Fastify's error handler: every failure is answered with a problem, an unforeseen one with INTERNAL_ERROR, logged. Where
+ * the built-in `pages` are on, a page load is answered with a page, or sent to sign in; that needs neither the database
+ * nor the upstream, which may be what is away.
  */
-export function createPageErrorHandler(
-  { publicUrl, theme }: { readonly publicUrl: string; readonly theme: Theme },
-  log: Logger
-): ErrorHandler {
-  const sendProblem = createErrorHandler(log)
-  const pageHeaders = refusalHeaders(publicUrl)
+export function createErrorHandler(
+  log: Logger,
+  pages?: { readonly publicUrl: string; readonly theme: Theme } | undefined
+): (error: Failure, request: FastifyRequest, reply: FastifyReply) => void {
+  const pageHeaders = pages === undefined ? {} : refusalHeaders(pages.publicUrl)
 
-  return function sendPageOrProblem(error, request, reply) {
-    if (!isPageLoad(request.headers)) {
-      sendProblem(error, request, reply)
-      return
-    }
+  return function answerFailure(error, request, reply) {
     const { id: requestId, method } = request
     const { retryAfter } = error
     const code = refusalCodeOf(error)
-    const next = method === 'GET' ? returnAddress(targetOf(request), publicUrl) : undefined
+    const headers = problemHeaders(code, retryAfter)
+    if (pages === undefined || !isPageLoad(request.headers)) {
+      logRefusal(code, error, request, log)
+      reply
+        .code(refusals[code][0])
+        .headers(headers)
+        // Without a serializer of its own Fastify would add a charset, which JSON does not have; a buffer would be written
+        // apart from the head.
+        .serializer(String)
+        .send(JSON.stringify(problemOf(code, requestId)))
+      return
+    }
+    const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl) : undefined
     if (code === 'SESSION_REQUIRED' && method === 'GET') {
       reply
         .code(303)
@@ -59,13 +50,9 @@ export function createPageErrorHandler(
     logRefusal(code, error, request, log)
     reply
       .code(refusals[code][0])
-      .headers({ ...problemHeaders(code, retryAfter), ...pageHeaders })
-      .send(errorPage(theme, { code, requestId, next, retryAfter }))
+      .headers({ ...headers, ...pageHeaders })
+      .send(errorPage(pages.theme, { code, requestId, next, retryAfter }))
   }
-}
-
-function unchanged(text: string): string {
-  return text
 }
 
 // The code that an error has, or that it amounts to.

@@ -1,18 +1,8 @@
 import { methods } from '../../auth/http-methods.ts'
 import { type RefusalCode, refusals } from '../../auth/refusals.ts'
 
-/** A refusal in the form of RFC 9457. FastAPI's clients find their sentence in `detail`. */
-export interface Problem {
-  readonly type: string
-  readonly title: string
-  readonly status: number
-  readonly detail: string
-  readonly code: RefusalCode
-  readonly requestId: string
-}
-
-/** The refusal with this code, for the request with this id. */
-export function problemOf(code: RefusalCode, requestId: string): Problem {
+/** A refusal in the form of RFC 9457, for the request with this id. FastAPI's clients find their sentence in `detail`. */
+export function problemOf(code: RefusalCode, requestId: string) {
   const [status, title, detail] = refusals[code]
   const type = `urn:gatehouse:problem:${code.toLowerCase().replaceAll('_', '-')}`
   return { type, title, status, detail, code, requestId }

@@ -34,30 +34,15 @@ export class LoggedRequest extends IncomingMessage {
   }
 }
 
-/** One line for every exchange, with its outcome. */
-export interface AccessLog {
-  /** Fastify's `genReqId`: the id that a trusted peer gave to a request, or a new one. */
-  requestId(request: IncomingMessage): string
-  /** A response that Node does not report as finished by itself, that of an upgrade, was sent. */
-  finished(request: IncomingMessage, response: ServerResponse): void
-  /** Says how an exchange ends that does not simply finish; the line follows when it is over, which a 101 is by now. */
-  outcome(request: IncomingMessage, outcome: Outcome, status?: number): void
-  stop(): void
-}
-
 const acceptableId = /^[A-Za-z0-9._-]{1,128}$/
 const finishChannel = 'http.server.response.finish'
 
 /**
- * The access log of a server. Exchanges that went well are logged at debug; refusals, and exchanges that a client, a
+ * The access log of a server: one line for every exchange, with its outcome. Exchanges that went well are logged at debug; refusals, and exchanges that a client, a
  * session's end or a drain cut short, at info; failures at warn. Query strings are never logged. `isTrusted` says whose
  * `X-Request-Id` is believed.
  */
-export function createAccessLog(
-  server: Server,
-  log: Logger,
-  isTrusted: (address: string | undefined) => boolean
-): AccessLog {
+export function createAccessLog(server: Server, log: Logger, isTrusted: (address: string | undefined) => boolean) {
   function write(request: LoggedRequest, outcome: Outcome, status: number | undefined): void {
     if (request.logged) return
     request.logged = true
@@ -89,7 +74,8 @@ export function createAccessLog(
   subscribe(finishChannel, onFinish)
 
   return {
-    requestId(request) {
+    /** Fastify's `genReqId`: the id that a trusted peer gave to a request, or a new one. */
+    requestId(request: IncomingMessage): string {
       const given = request.headers['x-request-id']
       const accepted = typeof given === 'string' && acceptableId.test(given) && isTrusted(request.socket.remoteAddress)
       const id = accepted ? given : randomUUID()
@@ -99,8 +85,10 @@ export function createAccessLog(
       }
       return id
     },
+    /** A response that Node does not report as finished by itself, that of an upgrade, was sent. */
     finished,
-    outcome(request, outcome, status) {
+    /** Says how an exchange ends that does not simply finish; the line follows when it is over, which a 101 is by now. */
+    outcome(request: IncomingMessage, outcome: Outcome, status?: number): void {
       if (!(request instanceof LoggedRequest)) return
       request.outcome ??= outcome
       if (status === 101 || request.socket.destroyed) write(request, request.outcome, status)

@@ -79,13 +79,3 @@ export async function drain({ server, connections, live }: Drained, options: Dra
   timeout.abort()
   clearInterval(sweeping)
 }
-
-/** The connections that a server accepts from now on, as long as they are open. */
-export function trackConnections(server: Server): ReadonlySet<Socket> {
-  const connections = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    connections.add(socket)
-    socket.on('close', () => connections.delete(socket))
-  })
-  return connections
-}

@@ -26,14 +26,12 @@ export function createPublicServer(): Server {
   // No limit on the number of headers, only on their size: some versions of Node drop the headers beyond the limit without
   // an error, a `Content-Length` or a second `Host` as well.
   server.maxHeadersCount = 0
-  server.on('connection', readAddress)
+  // A closed socket has a `remoteAddress` only if that was read while it was open. Otherwise a client that leaves early
+  // would have none.
+  server.on('connection', (socket: Socket) => {
+    if (socket.remoteAddress === undefined) socket.destroy()
+  })
   return server
-}
-
-// A closed socket has a `remoteAddress` only if that was read while it was open. Otherwise a client that leaves early
-// would have none.
-function readAddress(socket: Socket): void {
-  if (socket.remoteAddress === undefined) socket.destroy()
 }
 
 /** Binds a server and resolves to its port. Rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */

@@ -1,6 +1,7 @@
 import type { Worker } from 'node:cluster'
-import { z } from 'zod'
+import { type BirpcReturn, createBirpc } from 'birpc'
 import type { Counters } from '../../auth/rate-limit-counters.ts'
+import { isRecord } from '../../db/narrowing.ts'
 import type { Failure } from '../exit-status.ts'
 import type { ReadinessReport } from '../server/admin-server.ts'
 import type { DrainOptions } from '../server/drain.ts'
@@ -51,78 +52,29 @@ export interface WorkerMethods {
   drain(options: DrainOptions): void
 }
 
-type Methods<M> = { readonly [K in keyof M]: (...params: never[]) => unknown }
-
-const messageSchema = z.union([
-  z.object({ method: z.string(), params: z.array(z.unknown()), id: z.number().optional() }),
-  z.object({ reply: z.number(), result: z.unknown().optional() })
-])
-
 /**
- * One end of the IPC channel between a primary and a worker. Each end calls the `Remote` methods of the other and serves
- * the `Local` ones. Both ends run the same code, so the parameters of a message are not checked, only its form: an
- * operator's policy file may send messages of its own.
+ * One end of the IPC channel between a primary and a worker: it calls the `Remote` methods of the other end and serves the
+ * `local` ones. A call rejects when no reply comes within `timeout` milliseconds. A call whose result is not needed is
+ * made `asEvent`, which resolves when it was sent, or could not be. Both ends run the same code, so parameters are not
+ * checked.
  */
-export class WorkerChannel<Local extends Methods<Local>, Remote extends Methods<Remote>> {
-  readonly #worker: Worker
-  readonly #timeoutMs: number
-  readonly #methods: Local
-  readonly #pending = new Map<number, (result: unknown) => void>()
-  #lastId = 0
-
-  constructor(worker: Worker, timeoutMs: number, methods: Local) {
-    this.#worker = worker
-    this.#timeoutMs = timeoutMs
-    this.#methods = methods
-    worker.on('message', (sent: unknown) => {
-      const { data: message } = messageSchema.safeParse(sent)
-      if (message === undefined) return
-      if ('reply' in message) this.#pending.get(message.reply)?.(message.result)
-      // A method that fails sends no reply, so that its caller runs into the timeout.
-      else this.#serve(message.method, message.params, message.id).catch(() => {})
-    })
-  }
-
-  /** Calls a method of the other end and resolves to what it returns. Rejects when no reply comes in time. */
-  call<K extends keyof Remote & string>(
-    method: K,
-    ...params: Parameters<Remote[K]>
-  ): Promise<Awaited<ReturnType<Remote[K]>>> {
-    this.#lastId++
-    const id = this.#lastId
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#pending.delete(id)
-        reject(new Error('another process of this gateway does not answer'))
-      }, this.#timeoutMs)
-      timer.unref()
-      this.#pending.set(id, (result) => {
-        this.#pending.delete(id)
-        clearTimeout(timer)
-        // `Remote` is the `Local` of the other end, so the reply is of this type.
-        resolve(result as Awaited<ReturnType<Remote[K]>>)
-      })
-      this.#send({ method, params, id })
-    })
-  }
-
-  /** Calls a method whose result is not needed. Resolves when the call was sent, or could not be. */
-  notify<K extends keyof Remote & string>(method: K, ...params: Parameters<Remote[K]>): Promise<void> {
-    return this.#send({ method, params })
-  }
-
-  async #serve(name: string, params: readonly unknown[], id: number | undefined): Promise<void> {
-    if (!Object.hasOwn(this.#methods, name)) return
-    const method = this.#methods[name as keyof Local]
-    // The types of `call` and `notify` have held the parameters against this method.
-    const result = await method(...(params as never[]))
-    if (id !== undefined) await this.#send({ reply: id, result })
-  }
-
-  #send(message: z.input<typeof messageSchema>): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#worker.isConnected()) this.#worker.send(message, () => resolve())
-      else resolve()
-    })
-  }
+export function openWorkerChannel<Remote extends object, Local extends object>(
+  worker: Worker,
+  timeout: number,
+  local: Local
+): BirpcReturn<Remote, Local> {
+  return createBirpc<Remote, Local>(local, {
+    timeout,
+    post: (message) =>
+      new Promise<void>((resolve) => {
+        if (worker.isConnected()) worker.send(message, () => resolve())
+        else resolve()
+      }),
+    on(receive) {
+      // An operator's policy file may send messages of its own.
+      worker.on('message', (message: unknown) => isRecord(message) && receive(message))
+    },
+    // A method that fails sends no reply, so that its caller runs into the timeout.
+    onFunctionError: () => true
+  })
 }

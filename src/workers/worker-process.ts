@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.ts'
 import { describeFailure } from '../exit-status.ts'
 import type { Gateway } from '../gateway.ts'
 import { createLogger } from '../logging/logger.ts'
-import { type PrimaryMethods, WorkerChannel, type WorkerMethods } from './worker-channel.ts'
+import { openWorkerChannel, type PrimaryMethods, type WorkerMethods } from './worker-channel.ts'
 
 /** Signals that a terminal and some supervisors send to the whole process group. */
 export const groupSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
@@ -26,7 +26,7 @@ export async function runWorker(
 ): Promise<void> {
   let gateway: Gateway | undefined
   let handleSessionEvent: (event: string) => void = () => {}
-  const primary = new WorkerChannel<WorkerMethods, PrimaryMethods>(worker, replyTimeoutMs, {
+  const primary = openWorkerChannel<PrimaryMethods, WorkerMethods>(worker, replyTimeoutMs, {
     readiness: async () => gateway?.readiness.report() ?? { ready: false, degraded: [] },
     sessionEvent: (event) => handleSessionEvent(event),
     drain(options) {
@@ -44,27 +44,24 @@ export async function runWorker(
       { delay: drainTimeoutMs + closingMs, logger: false, skip: [...groupSignals, 'beforeExit'] },
       async function closeCrashed({ err }) {
         log.fatal({ err }, 'a worker failed')
-        primary.notify('crashed')
+        primary.crashed.asEvent()
         await gateway?.close({ delayMs: 0, timeoutMs: drainTimeoutMs })
       }
     )
     const { startGateway } = await import('../gateway.ts')
-    gateway = await startGateway(settings, log, (error) => void primary.notify('failed', describeFailure(error)), {
-      ...(await primary.call('join')),
-      counters: {
-        take: (allowance, key) => primary.call('take', allowance, key),
-        giveBack: (allowance, key) => primary.call('giveBack', allowance, key)
-      },
-      publishSessionEvent: (event) => void primary.notify('sessionEvent', event),
+    gateway = await startGateway(settings, log, (error) => void primary.failed.asEvent(describeFailure(error)), {
+      ...(await primary.join()),
+      counters: primary,
+      publishSessionEvent: (event) => void primary.sessionEvent.asEvent(event),
       onSessionEvent(listener) {
         handleSessionEvent = listener
       }
     })
     collectEverything()
-    primary.notify('ready', { publicUrl: gateway.publicUrl, port: gateway.port })
+    primary.ready.asEvent({ publicUrl: gateway.publicUrl, port: gateway.port })
   } catch (error) {
     const failure = describeFailure(error)
-    await primary.notify('failed', failure)
+    await primary.failed.asEvent(failure)
     exit(failure.exitCode)
   }
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
-import { betterAuthMessages } from '../../src/logging/better-auth-messages.ts'
+import betterAuthMessages from '../../src/logging/better-auth-messages.json' with { type: 'json' }
 import { createLogger } from '../../src/logging/logger.ts'
 import { hole, loggedMessages, messagesIn } from '../support/log-calls.ts'
 

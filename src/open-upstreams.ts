@@ -1,7 +1,7 @@
 import { probeUpstream, upstreamAddress } from '../proxy/upstream/connector.ts'
 import { type FolderUpstream, openServer, type ServerUpstream, type Upstreams } from '../proxy/upstream/upstream.ts'
 import type { Settings } from './config/settings.ts'
-import { isFolder, placeOf, type ServerSpec, type UpstreamSpec } from './config/upstream-spec.ts'
+import { isFolder, type ServerSpec, type UpstreamSpec } from './config/upstream-spec.ts'
 
 type Described = Pick<Settings, 'config' | 'policy'>
 
@@ -32,7 +32,7 @@ export function openUpstreams({ config, policy }: Described): Upstreams & { clos
 /** Tries to connect to each server; with the place in the configuration that names it. */
 export function probeServers({ config, policy }: Described): [place: string, probe: Promise<void>][] {
   const named = Object.entries(policy.upstreams).flatMap(([name, spec]) =>
-    isFolder(spec) ? [] : [{ place: placeOf(name), ...serverOf(spec) }]
+    isFolder(spec) ? [] : [{ place: `upstreams.${name}`, ...serverOf(spec) }]
   )
   return [{ place: 'UPSTREAM_URL', ...config.upstream }, ...named].map(({ place, url, caFile }) => [
     place,
