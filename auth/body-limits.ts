@@ -1,4 +1,4 @@
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 
 /** Bytes that the bodies of requests may have, by path below `/api/auth`; a final `/*` stands for all paths below one. */
 export type BodyLimitsByPath = Readonly<Record<string, number>>

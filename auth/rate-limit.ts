@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 import { networkOf } from './client-address.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 import { rateLimited } from './refusals.ts'

@@ -1,5 +1,5 @@
 import { createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { noteEndpoint } from './user-enumeration.ts'
 

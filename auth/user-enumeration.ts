@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import type { AuthContext } from 'better-auth'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 
 /** What has happened in one call of BetterAuth, as far as its duration would tell whether an account exists. */
 interface CallState {

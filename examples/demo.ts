@@ -130,8 +130,7 @@ async function startGateway(upstream: string, token: string): Promise<string> {
 // The demo must not write to a database, or start with a setting, that happens to be in somebody's shell.
 function plainEnvironment(): Record<string, string | undefined> {
   const harmless = (name: string) =>
-    !variableNames.includes(name) &&
-    !/^(BETTER_AUTH_|UVICORN_|WEB_CONCURRENCY$|PYTHON|NODE_ENV$)/.test(name)
+    !variableNames.includes(name) && !/^(BETTER_AUTH_|UVICORN_|WEB_CONCURRENCY$|PYTHON|NODE_ENV$)/.test(name)
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => harmless(name)))
 }
 

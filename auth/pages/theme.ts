@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
-import { isRecord } from '../../db/narrowing.ts'
+import { isRecord } from '../../db/type-guards.ts'
 
 /** What the built-in pages take over from a product. */
 export interface Brand {
