@@ -15,7 +15,6 @@ import {
   text
 } from 'drizzle-orm/pg-core'
 import * as schema from './schema.ts'
-import { timestamp } from './timestamp.ts'
 
 /** A column that a plugin of BetterAuth wants, as the plugin describes it. */
 export interface PluginColumn extends Omit<DBFieldAttribute, 'fieldName'> {
@@ -46,7 +45,6 @@ export function snakeCase(name: string): string {
 
 /** The schema with the tables and columns of these plugins. Throws when a plugin refers to a column that does not exist. */
 export function extendSchema(plugins: readonly PluginTable[]): ExtendedSchema {
-  if (plugins.length === 0) return { schema, additions: [] }
   const { user, session, account, verification } = schema
   const tables: Record<string, PgTable> = { user, session, account, verification }
   const make = ({ key, columns }: PluginTable, first: Record<string, PgColumnBuilderBase>) => {
@@ -94,7 +92,7 @@ function typeOf(name: string, { type, bigint: large }: PluginColumn): PgColumnBu
   if (type === 'string[]') return text(name).array()
   if (type === 'boolean') return boolean(name)
   if (type === 'json') return jsonb(name)
-  return type === 'date' ? timestamp(name) : text(name)
+  return type === 'date' ? schema.timestamp(name) : text(name)
 }
 
 // BetterAuth fills in its defaults by itself. These are for rows that exist already, and for rows that SQL inserts.

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { and, count, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { session, user } from './schema.ts'
+import { readTimestamp, session, user } from './schema.ts'
 import { sqlState } from './store-failure-context.ts'
 import { withTimeout } from './timeout.ts'
-import { readTimestamp } from './timestamp.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch. It may have expired. */
 export interface SessionRecord {

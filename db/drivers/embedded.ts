@@ -1,4 +1,5 @@
-import { rename, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
@@ -140,8 +141,8 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
  * only with the thread, and beside the directory, so that an interrupted start leaves no half of a database in it.
  */
 async function makeDatabase(directory: string): Promise<void> {
-  if (await exists(join(directory, 'PG_VERSION'))) return
-  const draft = (await exists(directory)) ? directory : `${directory}.new`
+  if (existsSync(join(directory, 'PG_VERSION'))) return
+  const draft = existsSync(directory) ? directory : `${directory}.new`
   if (draft !== directory) await rm(draft, { recursive: true, force: true })
   const maker = new ThreadStream(draft)
   await new Promise<void>((made, fail) => {
@@ -153,13 +154,6 @@ async function makeDatabase(directory: string): Promise<void> {
   maker.end()
   await maker.gone
   if (draft !== directory) await rename(draft, directory)
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false
-  )
 }
 
 /**
@@ -220,11 +214,6 @@ class ThreadStream extends Duplex {
   // takes along the whole of the memory that its bytes are a part of.
   override _writev(chunks: { chunk: Buffer }[], callback: () => void): void {
     this.#worker?.postMessage(new Uint8Array(Buffer.concat(chunks.map(({ chunk }) => chunk))))
-    callback()
-  }
-
-  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
-    this.#worker?.postMessage(new Uint8Array(chunk))
     callback()
   }
 
