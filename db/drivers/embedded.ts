@@ -5,9 +5,8 @@ import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
-import { extendSchema } from '../plugin-schema.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { defaults, StoreClient, unlimited } from './store-client.ts'
+import { StoreClient, settingsOf, unlimited } from './store-client.ts'
 
 interface Listener {
   readonly channel: string
@@ -26,8 +25,7 @@ const goodbyeMs = 3_000
 export async function openEmbedded(options: DatabaseOptions): Promise<Database> {
   const dataDir = resolve(options.dataDir ?? '.data')
   const directory = join(dataDir, 'postgres')
-  const patienceMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
-  const extended = extendSchema(options.pluginTables ?? [])
+  const settings = settingsOf(options)
   const listeners = new Set<Listener>()
   let last: ThreadStream | undefined
   let client: pg.Client | undefined
@@ -72,13 +70,9 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
   }
 
   const store = new StoreClient<pg.Client>({
+    ...settings,
     pool,
     places: 1,
-    waitingMax: options.waitingMax ?? defaults.waitingMax,
-    patienceMs,
-    statementTimeoutMs: options.statementTimeoutMs ?? defaults.statementTimeoutMs,
-    schema: extended.schema,
-    onAway: options.onAway,
     // A thread that is busy is no reason to give the database up; one that is gone is, until another has started.
     probe: connect,
     cutConnections() {
@@ -113,9 +107,10 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
 
   return {
     driver: 'pglite',
-    ...extended,
+    schema: settings.schema,
+    additions: settings.additions,
     db: store.db,
-    patienceMs,
+    patienceMs: settings.patienceMs,
     awake: () => true,
     ping: () => store.ping(),
     withDirectClient: (work) => store.lend((run) => work({ query: run, db: store.drizzleOn(run) }), unlimited),

@@ -1,24 +1,39 @@
 import { randomBytes } from 'node:crypto'
 import type { Database, DatabaseOptions } from '../database.ts'
-import { NotificationQueueFullError, NotificationsNotHeardError, PooledConnectionError } from '../errors.ts'
-import type { ExtendedSchema } from '../plugin-schema.ts'
+import {
+  DatabaseUrlMissingError,
+  NotificationQueueFullError,
+  NotificationsNotHeardError,
+  PooledConnectionError
+} from '../errors.ts'
 import { failureReporter } from '../store-failure-context.ts'
 import { withTimeout } from '../timeout.ts'
-import { defaults, type RunStatement, StoreClient, type WireClient, type WirePool } from './store-client.ts'
+import { type RunStatement, StoreClient, settingsOf, type WireClient, type WirePool } from './store-client.ts'
 
 /** What a driver over the network brings along. */
-export interface NetworkDriver<C extends WireClient> {
-  readonly driver: 'pg' | 'neon'
-  /** Of one more connection than `poolSize`. */
+interface NetworkDriver<C extends WireClient> {
   readonly pool: WirePool<C>
   /** A client of the direct address, outside the pool. */
   newClient(): C
   /** Cuts the client's connection, at once. */
   cut(client: C): void
-  /** Cuts the connections of the pool, at once. */
-  cutPool(): void
   /** Cuts whatever is left when the database is closed. */
   cutRest?(): void
+}
+
+interface ClientOptions {
+  readonly application_name: string
+  readonly connectionTimeoutMillis: number
+  readonly connectionString: string
+}
+
+/** What a driver makes its pool and its clients with. */
+interface NetworkSettings<C extends WireClient> {
+  readonly pooled: ClientOptions & { readonly max: number }
+  readonly direct: ClientOptions
+  readonly statementTimeoutMs: number
+  /** To be called with each client of the pool when it is made. */
+  track(client: C): void
 }
 
 const goodbyeMs = 1_500
@@ -30,24 +45,42 @@ export function isPooler(url: string): boolean {
   return URL.canParse(url) && new URL(url).hostname.split('.')[0]?.endsWith('-pooler') === true
 }
 
-/** A `Database` over the network. Migrations and events get connections of their own beside the pool's. */
-export function createNetworkedDatabase<C extends WireClient>(
-  wire: NetworkDriver<C>,
-  options: DatabaseOptions & { url: string },
-  extended: ExtendedSchema
+/**
+ * A `Database` over the network. Migrations and events get connections of their own beside the pool's. Throws
+ * `DATABASE_URL_MISSING`.
+ */
+export function openNetworked<C extends WireClient>(
+  driver: 'pg' | 'neon',
+  options: DatabaseOptions,
+  openDriver: (settings: NetworkSettings<C>) => NetworkDriver<C>
 ): Database {
-  const patienceMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
-  const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
-  const store = new StoreClient<C>({
-    pool: wire.pool,
-    places: options.poolSize ?? defaults.poolSize,
-    waitingMax: options.waitingMax ?? defaults.waitingMax,
-    patienceMs,
+  const { url } = options
+  if (url === undefined) throw new DatabaseUrlMissingError(driver)
+  const directUrl = options.unpooledUrl ?? url
+  const settings = settingsOf(options)
+  const { places, patienceMs, statementTimeoutMs, schema, additions } = settings
+  const common = { application_name: 'gatehouse', connectionTimeoutMillis: patienceMs }
+  const pooled = new Set<C>()
+  const wire = openDriver({
+    // The one more is for probes, which find out whether the database is there while all others are busy.
+    pooled: { ...common, connectionString: url, max: places + 1 },
+    direct: { ...common, connectionString: directUrl },
     statementTimeoutMs,
-    schema: extended.schema,
-    onAway: options.onAway,
-    cut: (client) => wire.cut(client),
-    cutConnections: () => wire.cutPool()
+    track(client) {
+      pooled.add(client)
+      client.on('end', () => pooled.delete(client))
+      // The pool listens only while the client is idle; a client in use that breaks rejects its statement.
+      client.on('error', () => {})
+    }
+  })
+  wire.pool.on('error', (error) => options.onPoolError?.(error))
+  const store = new StoreClient<C>({
+    ...settings,
+    pool: wire.pool,
+    cut,
+    cutConnections() {
+      for (const client of pooled) cut(client)
+    }
   })
   const directClients = new Set<C>()
   const stops = new Set<() => Promise<void>>()
@@ -57,7 +90,7 @@ export function createNetworkedDatabase<C extends WireClient>(
 
   async function connectDirectly(onError: (error: Error) => void): Promise<C> {
     if (closing !== undefined) throw new Error('the database was closed')
-    if (isPooler(options.unpooledUrl ?? options.url)) throw new PooledConnectionError()
+    if (isPooler(directUrl)) throw new PooledConnectionError()
     const reportFailure = failureReporter()
     const client = wire.newClient()
     directClients.add(client)
@@ -74,6 +107,7 @@ export function createNetworkedDatabase<C extends WireClient>(
   }
 
   function cut(client: C): void {
+    pooled.delete(client)
     directClients.delete(client)
     wire.cut(client)
   }
@@ -84,8 +118,9 @@ export function createNetworkedDatabase<C extends WireClient>(
   }
 
   return {
-    driver: wire.driver,
-    ...extended,
+    driver,
+    schema,
+    additions,
     db: store.db,
     patienceMs,
     awake: () => store.admission.quietMs < awakeMs,

@@ -1,20 +1,18 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { Client, QueryConfig } from 'pg'
-import type { GatehouseDb } from '../database.ts'
+import type { DatabaseOptions, GatehouseDb } from '../database.ts'
 import { DatabaseAwayError, DatabaseBusyError } from '../errors.ts'
-import type { ExtendedSchema } from '../plugin-schema.ts'
+import { type ExtendedSchema, extendSchema } from '../plugin-schema.ts'
 import { Semaphore } from '../semaphore.ts'
 import { failureReporter, isStoreFailure, sqlState } from '../store-failure-context.ts'
 import { TimeoutError, withTimeout } from '../timeout.ts'
 import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts'
 
-/** The defaults of the options that have one. */
-export const defaults = {
-  poolSize: 10,
-  connectionTimeoutMs: 3_000,
-  statementTimeoutMs: 5_000,
-  waitingMax: 1_000
-} as const
+/** What all drivers make of the options: defaults where nothing is said, and the schema. */
+export function settingsOf({ connectionTimeoutMs: patienceMs = 3_000, ...options }: DatabaseOptions) {
+  const { poolSize: places = 10, waitingMax = 1_000, statementTimeoutMs = 5_000, onAway, pluginTables = [] } = options
+  return { places, waitingMax, patienceMs, statementTimeoutMs, onAway, ...extendSchema(pluginTables) }
+}
 
 /** What a statement was answered with. `command` is the first word of Postgres' tag: `SELECT`, `COMMIT`, … */
 export interface StatementResult {
@@ -40,6 +38,7 @@ export interface WireClient {
 export interface WirePool<C extends WireClient> {
   connect(): Promise<C & { release(discard?: boolean): void }>
   end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
 }
 
 export interface AdmissionOptions extends Omit<CircuitBreakerOptions, 'onChange'> {
