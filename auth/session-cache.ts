@@ -176,22 +176,14 @@ export class SessionCache {
     this.#negativeEntries.delete(key)
   }
 
-  #remember(key: string, session: string, { identity, user, readAt, endsAt }: Decision): void {
+  #remember(key: string, session: string, decision: Decision): void {
+    const { identity, user, readAt, endsAt } = decision
     const { ttlMs, random = Math.random } = this.#options
     if (ttlMs === 0) return
     const freshUntil = Math.min(readAt + ttlMs, endsAt)
     // Spread at random, so that sessions that were read together are not read again together.
     const readAheadAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
-    const entry: CachedDecision = {
-      identity,
-      user,
-      readAt,
-      endsAt,
-      session,
-      freshUntil,
-      readAheadAt,
-      readAheadDue: false
-    }
+    const entry = { ...decision, session, freshUntil, readAheadAt, readAheadDue: false }
     const [cache, other] =
       identity === null ? [this.#negativeEntries, this.#entries] : [this.#entries, this.#negativeEntries]
     other.delete(key)

@@ -17,7 +17,7 @@ export interface SessionRecord {
   expiresAt: number
   /** The user's role, or several with commas between them; null without BetterAuth's admin plugin. */
   role: string | null
-  /** The id of the administrator who acts as this user. */
+  /** The id of the administrator who acts as this user; null usually. */
   impersonatedBy: string | null
   /** Until when the user is banned; Infinity for good, null when not at all. It may have passed. */
   bannedUntil: number | null
