@@ -126,16 +126,14 @@ function relationsOf(tables: Readonly<Record<string, PgTable>>): Record<string, 
     `${key}Relations`,
     relations(table, ({ one, many }) => {
       const named: Record<string, Relation> = {}
-      const add = (name: string, relationName: string, relation: Relation) => {
-        named[name in named ? relationName : name] = relation
-      }
       for (const { from, source, column, to, target, targetColumn, relationName } of references) {
-        if (from === key) {
-          add(to, relationName, one(target, { fields: [column], references: [targetColumn], relationName }))
+        const add = (name: string, relation: Relation) => {
+          named[name in named ? relationName : name] = relation
         }
-        if (to === key && column.isUnique) {
-          add(from, relationName, one(source, { fields: [targetColumn], references: [column], relationName }))
-        } else if (to === key) add(`${from}s`, relationName, many(source, { relationName }))
+        if (from === key) add(to, one(target, { fields: [column], references: [targetColumn], relationName }))
+        if (to !== key) continue
+        if (column.isUnique) add(from, one(source, { fields: [targetColumn], references: [column], relationName }))
+        else add(`${from}s`, many(source, { relationName }))
       }
       return named
     })

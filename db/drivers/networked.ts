@@ -6,7 +6,7 @@ import {
   NotificationsNotHeardError,
   PooledConnectionError
 } from '../errors.ts'
-import { failureReporter } from '../store-failure-context.ts'
+import { reportFailure } from '../store-failure-context.ts'
 import { withTimeout } from '../timeout.ts'
 import { type RunStatement, StoreClient, settingsOf, type WireClient, type WirePool } from './store-client.ts'
 
@@ -91,17 +91,15 @@ export function openNetworked<C extends WireClient>(
   async function connectDirectly(onError: (error: Error) => void): Promise<C> {
     if (closing !== undefined) throw new Error('the database was closed')
     if (isPooler(directUrl)) throw new PooledConnectionError()
-    const reportFailure = failureReporter()
     const client = wire.newClient()
     directClients.add(client)
     client.on('end', () => directClients.delete(client))
     client.on('error', onError)
     try {
-      await withTimeout(patienceMs, client.connect(), 'the connection was not there in time')
+      await reportFailure(() => withTimeout(patienceMs, client.connect(), 'the connection was not there in time'))
       return client
     } catch (error) {
       cut(client)
-      reportFailure(error)
       throw error
     }
   }
@@ -128,15 +126,7 @@ export function openNetworked<C extends WireClient>(
     async withDirectClient(work) {
       // The statement that fails with the connection rejects; without a listener the process would die of it as well.
       const client = await connectDirectly(() => {})
-      const run: RunStatement = async (statement, params) => {
-        const reportFailure = failureReporter()
-        try {
-          return await client.query(statement, params)
-        } catch (error) {
-          reportFailure(error)
-          throw error
-        }
-      }
+      const run: RunStatement = (statement, params) => reportFailure(() => client.query(statement, params))
       try {
         return await work({ query: run, db: store.drizzleOn(run) })
       } finally {
