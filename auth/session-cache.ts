@@ -89,17 +89,14 @@ export class SessionCache {
    */
   async share(key: string, session: string, lookUp: LookUp<SessionVerdict>): Promise<SessionVerdict> {
     const running = this.#inFlight.get(key)
-    if (running !== undefined && !this.#isRecent(running)) {
+    const { ttlMs, monotonicNow } = this.#options
+    if (running?.sentAt !== undefined && monotonicNow() - running.sentAt >= ttlMs) {
       // All who wait here continue together: the first starts the next look-up, and the others share it.
       await running.promise.catch(() => {})
       return this.share(key, session, lookUp)
     }
     const { promise } = running ?? this.#start(key, session, lookUp)
     return (await promise) ?? this.share(key, session, lookUp)
-  }
-
-  #isRecent({ sentAt }: LookUpInFlight): boolean {
-    return sentAt === undefined || this.#options.monotonicNow() - sentAt < this.#options.ttlMs
   }
 
   /**
