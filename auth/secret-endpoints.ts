@@ -109,13 +109,8 @@ async function accountNames(context: HookContext, account: Exclude<Account, 'nob
  */
 async function sessionUser({ context, headers }: HookContext): Promise<string[]> {
   const query = { disableCookieCache: true, disableRefresh: true }
-  const found: unknown = await dispatchAuthEndpoint(readSession, {
-    context,
-    ...(headers !== undefined && { headers }),
-    query,
-    method: 'GET',
-    asResponse: false
-  })
+  const call = { context, ...(headers !== undefined && { headers }), query, method: 'GET', asResponse: false } as const
+  const found: unknown = await dispatchAuthEndpoint(readSession, call)
   return isRecord(found) ? textsIn(found['user'], 'id', 'email') : []
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { ClientConfig } from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
 import {
   DatabaseUrlMissingError,
@@ -21,16 +22,10 @@ interface NetworkDriver<C extends WireClient> {
   cutRest?(): void
 }
 
-interface ClientOptions {
-  readonly application_name: string
-  readonly connectionTimeoutMillis: number
-  readonly connectionString: string
-}
-
 /** What a driver makes its pool and its clients with. */
 interface NetworkSettings<C extends WireClient> {
-  readonly pooled: ClientOptions & { readonly max: number }
-  readonly direct: ClientOptions
+  readonly pooled: ClientConfig & { readonly connectionString: string; readonly max: number }
+  readonly direct: ClientConfig
   readonly statementTimeoutMs: number
   /** To be called with each client of the pool when it is made. */
   track(client: C): void
