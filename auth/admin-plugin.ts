@@ -28,10 +28,9 @@ export function refuseBanned({ internalAdapter }: AuthContext): void {
   const findSession = internalAdapter.findSession.bind(internalAdapter)
   internalAdapter.findSession = async (token) => {
     const found = await findSession(token)
-    return found !== null && isBannedUser(found.user) ? null : found
+    if (found === null) return null
+    const { banned, banExpires }: Readonly<Record<string, unknown>> = found.user
+    const end = endOfBan(banned === true, banExpires instanceof Date ? banExpires : null)
+    return isBanned(end, Date.now()) ? null : found
   }
-}
-
-function isBannedUser({ banned, banExpires }: Readonly<Record<string, unknown>>): boolean {
-  return isBanned(endOfBan(banned === true, banExpires instanceof Date ? banExpires : null), Date.now())
 }

@@ -1,20 +1,13 @@
 import type { Logger } from 'pino'
-import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
-import type { Auth } from './better-auth.ts'
+import type { Auth, AuthOptions } from './better-auth.ts'
 import { requireSaneQuery } from './input-limits.ts'
-import type { RateLimits } from './rate-limit.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusals.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
-export interface AuthCallerOptions {
+export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
-  readonly limits: RateLimits
-  /** The semaphore of everything that hashes a password. */
-  readonly passwordHashLimit: ConcurrencyLimit
   readonly log: Pick<Logger, 'error'>
-  /** Is handed work that goes on after the response; it never rejects. Without it nobody waits for that work. */
-  readonly background?: ((task: Promise<void>) => void) | undefined
 }
 
 /**

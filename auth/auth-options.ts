@@ -1,5 +1,5 @@
 import type { BetterAuthOptions } from 'better-auth'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 
 /** The options of BetterAuth that the gateway sets itself, with the reason. The types and the checks below are derived from it. */
 const owned = {

@@ -1,6 +1,6 @@
 import fastifyCookie from '@fastify/cookie'
 import type { FastifyPluginCallback } from 'fastify'
-import { codeOf } from '../db/narrowing.ts'
+import { codeOf } from '../db/type-guards.ts'
 import type { CallAuth } from './auth-handler.ts'
 import { type BodyLimitsByPath, bodyLimitsByPath, defaultAuthBodyBytes, nestsDeeper } from './body-limits.ts'
 import { clientAddress } from './client-address.ts'

@@ -1,7 +1,7 @@
 import type { BetterAuthPlugin } from 'better-auth'
 import { APIError, createAuthEndpoint, sensitiveSessionMiddleware } from 'better-auth/api'
 import type { BetterAuthOptions } from 'better-auth/minimal'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 
 /** Who is told when a session or a user has changed or is deleted. */
 export interface SessionChanges {

@@ -7,7 +7,7 @@ import { type AuthExtension, hasAdminPlugin } from './auth-options.ts'
 import { mostRows, reportChanges, revokeAllOthers, type SessionChanges } from './better-auth-hooks.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
-import { distrustOverlong, limitInput } from './input-limits.ts'
+import { limitInput } from './input-limits.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { countSecretAttempts } from './secret-endpoints.ts'
@@ -69,7 +69,6 @@ export function createAuth(options: AuthOptions) {
     ...accountOptions(options),
     hooks: { ...extension.hooks, before: countSecretAttempts(limits) },
     plugins: [
-      distrustOverlong(),
       limitInput(extension.emailAndPassword?.maxPasswordLength),
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),

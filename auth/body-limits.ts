@@ -1,4 +1,4 @@
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 
 /** Bytes that the bodies of requests may have, by path below `/api/auth`; a final `/*` stands for all paths below one. */
 export type BodyLimitsByPath = Readonly<Record<string, number>>
@@ -42,12 +42,7 @@ function isPathBelow(path: string): boolean {
   return segments.length > 0 && segments.every(isLiteral)
 }
 
-const quote = 0x22
-const backslash = 0x5c
-const openBracket = 0x5b
-const closeBracket = 0x5d
-const openBrace = 0x7b
-const closeBrace = 0x7d
+const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace] = Buffer.from('"\\[]{}')
 
 /**
  * Whether a JSON text nests arrays and objects more than `levels` deep, in one pass over its bytes that ends where the

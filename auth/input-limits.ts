@@ -68,8 +68,8 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Checks what a request says right after its attempts were counted and before anything is done with it; and keeps what is
- * stored about a user within the same limits, wherever it comes from, identity providers' profiles above all: a name is
+ * Checks what a request says right after its attempts were counted and before anything is done with it, and has BetterAuth
+ * trust no address that is overlong, without parsing it. It keeps what is stored about a user within the same limits, wherever it comes from, identity providers' profiles above all: a name is
  * cut, an image address that is too long is left out, an email address that is too long is refused.
  */
 export function limitInput(maxPasswordLength: number | undefined): BetterAuthPlugin {
@@ -80,7 +80,14 @@ export function limitInput(maxPasswordLength: number | undefined): BetterAuthPlu
   return {
     id: 'gatehouse-input',
     hooks: { before: [{ matcher: () => true, handler: check }] },
-    init: () => ({ options: { databaseHooks: { user: { create: { before }, update: { before } } } } })
+    init: ({ isTrustedOrigin }) => ({
+      options: { databaseHooks: { user: { create: { before }, update: { before } } } },
+      context: {
+        isTrustedOrigin(address, settings) {
+          return !isOverlong(address) && isTrustedOrigin.call(this, address, settings)
+        }
+      }
+    })
   }
 }
 
@@ -122,20 +129,4 @@ export function isOverlong(address: string): boolean {
 /** The origin of an address that a client named; undefined where it has none, or is overlong. */
 export function originOf(address: string): string | undefined {
   return isOverlong(address) ? undefined : URL.parse(address)?.origin
-}
-
-/** Has BetterAuth trust no address that is overlong, without parsing it. */
-export function distrustOverlong(): BetterAuthPlugin {
-  return {
-    id: 'gatehouse-authorities',
-    init({ isTrustedOrigin }) {
-      return {
-        context: {
-          isTrustedOrigin(address, settings) {
-            return !isOverlong(address) && isTrustedOrigin.call(this, address, settings)
-          }
-        }
-      }
-    }
-  }
 }

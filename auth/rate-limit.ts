@@ -1,20 +1,27 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 import { networkOf } from './client-address.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 import { rateLimited } from './refusals.ts'
 
-export interface RateLimitOptions {
-  /** Wrong secrets for one account from one address, failed sign-ins above all. Default 10 in 15 minutes. */
-  readonly failedSignInsPerAddress?: Allowance | undefined
-  /** Wrong secrets for one account from anywhere. Default 100 in 15 minutes. */
-  readonly failedSignIns?: Allowance | undefined
-  /** Wrong tokens of one kind, mailed ones above all, from one address. Default 100 in 15 minutes. */
-  readonly failedTokens?: Allowance | undefined
-  /** Requests of one address to BetterAuth and the built-in pages, whatever their path. Default 1,000 in 10 seconds. */
-  readonly requestsPerAddress?: Allowance | undefined
-}
+const quarterOfAnHour = 15 * 60
+
+const defaultAllowances = {
+  /** Wrong secrets for one account from one address, failed sign-ins above all. */
+  failedSignInsPerAddress: { points: 10, seconds: quarterOfAnHour },
+  /** Wrong secrets for one account from anywhere. */
+  failedSignIns: { points: 100, seconds: quarterOfAnHour },
+  /** Wrong tokens of one kind, mailed ones above all, from one address. */
+  failedTokens: { points: 100, seconds: quarterOfAnHour },
+  /**
+   * Requests of one address to BetterAuth and the built-in pages, whatever their path. BetterAuth counts by path, so that
+   * whoever makes up paths would have no limit. A hundred people behind one address may each load ten pages.
+   */
+  requestsPerAddress: { points: 1_000, seconds: 10 }
+} satisfies Record<string, Allowance>
+
+export type RateLimitOptions = Partial<Readonly<Record<keyof typeof defaultAllowances, Allowance>>>
 
 /**
  * An attempt at a secret from this client address: the names of the account that it belongs to or, for a token that
@@ -67,18 +74,9 @@ const harmlessTokenCodes = new Set([
   'VALIDATION_ERROR'
 ])
 
-const quarterOfAnHour = 15 * 60
-
 /** `counters`: where attempts are counted, by default in this process alone. */
 export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()) {
-  const {
-    failedSignInsPerAddress = { points: 10, seconds: quarterOfAnHour },
-    failedSignIns = { points: 100, seconds: quarterOfAnHour },
-    failedTokens = { points: 100, seconds: quarterOfAnHour },
-    // BetterAuth counts by path, so that whoever makes up paths would have no limit. A hundred people behind one address
-    // may each load ten pages.
-    requestsPerAddress = { points: 1_000, seconds: 10 }
-  } = options
+  const allowances = { ...defaultAllowances, ...options }
   const scope = new AsyncLocalStorage<RequestScope>()
 
   async function giveBack(counts: readonly Count[]): Promise<void> {
@@ -87,11 +85,12 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
 
   function countsOf(attempt: SecretAttempt): Count[] {
     const { address } = attempt
-    if ('path' in attempt) return [{ allowance: failedTokens, key: digest(`token ${address} ${attempt.path}`) }]
+    if ('path' in attempt)
+      return [{ allowance: allowances.failedTokens, key: digest(`token ${address} ${attempt.path}`) }]
     const names = new Set(attempt.names.map((name) => name.trim().toLowerCase()))
     return [...names].flatMap((name) => [
-      { allowance: failedSignInsPerAddress, key: digest(`${address} ${name}`) },
-      { allowance: failedSignIns, key: digest(name) }
+      { allowance: allowances.failedSignInsPerAddress, key: digest(`${address} ${name}`) },
+      { allowance: allowances.failedSignIns, key: digest(name) }
     ])
   }
 
@@ -110,7 +109,7 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
      * included. Throws `RATE_LIMITED`.
      */
     async admit(address: string): Promise<void> {
-      const wait = await counters.take(requestsPerAddress, `all paths|${networkOf(address)}`)
+      const wait = await counters.take(allowances.requestsPerAddress, `all paths|${networkOf(address)}`)
       if (wait !== null) throw rateLimited(wait)
     },
 

@@ -1,5 +1,5 @@
 import { createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { noteEndpoint } from './user-enumeration.ts'
 
@@ -109,13 +109,8 @@ async function accountNames(context: HookContext, account: Exclude<Account, 'nob
  */
 async function sessionUser({ context, headers }: HookContext): Promise<string[]> {
   const query = { disableCookieCache: true, disableRefresh: true }
-  const found: unknown = await dispatchAuthEndpoint(readSession, {
-    context,
-    ...(headers !== undefined && { headers }),
-    query,
-    method: 'GET',
-    asResponse: false
-  })
+  const call = { context, ...(headers !== undefined && { headers }), query, method: 'GET', asResponse: false } as const
+  const found: unknown = await dispatchAuthEndpoint(readSession, call)
   return isRecord(found) ? textsIn(found['user'], 'id', 'email') : []
 }
 

@@ -89,17 +89,14 @@ export class SessionCache {
    */
   async share(key: string, session: string, lookUp: LookUp<SessionVerdict>): Promise<SessionVerdict> {
     const running = this.#inFlight.get(key)
-    if (running !== undefined && !this.#isRecent(running)) {
+    const { ttlMs, monotonicNow } = this.#options
+    if (running?.sentAt !== undefined && monotonicNow() - running.sentAt >= ttlMs) {
       // All who wait here continue together: the first starts the next look-up, and the others share it.
       await running.promise.catch(() => {})
       return this.share(key, session, lookUp)
     }
     const { promise } = running ?? this.#start(key, session, lookUp)
     return (await promise) ?? this.share(key, session, lookUp)
-  }
-
-  #isRecent({ sentAt }: LookUpInFlight): boolean {
-    return sentAt === undefined || this.#options.monotonicNow() - sentAt < this.#options.ttlMs
   }
 
   /**
@@ -176,22 +173,14 @@ export class SessionCache {
     this.#negativeEntries.delete(key)
   }
 
-  #remember(key: string, session: string, { identity, user, readAt, endsAt }: Decision): void {
+  #remember(key: string, session: string, decision: Decision): void {
+    const { identity, user, readAt, endsAt } = decision
     const { ttlMs, random = Math.random } = this.#options
     if (ttlMs === 0) return
     const freshUntil = Math.min(readAt + ttlMs, endsAt)
     // Spread at random, so that sessions that were read together are not read again together.
     const readAheadAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
-    const entry: CachedDecision = {
-      identity,
-      user,
-      readAt,
-      endsAt,
-      session,
-      freshUntil,
-      readAheadAt,
-      readAheadDue: false
-    }
+    const entry = { ...decision, session, freshUntil, readAheadAt, readAheadDue: false }
     const [cache, other] =
       identity === null ? [this.#negativeEntries, this.#entries] : [this.#entries, this.#negativeEntries]
     other.delete(key)

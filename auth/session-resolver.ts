@@ -93,13 +93,9 @@ export function createSessionResolver(options: SessionResolverOptions) {
   function isDue({ identity }: Decision, cookieHeader: string): boolean {
     const expiresAt = identity === null ? undefined : referenceOf(identity)?.expiresAt
     if (expiresAt === undefined || expiresAt - sliding.expiresInMs + sliding.updateAgeMs > now()) return false
-    return !isNotRemembered(cookieHeader)
-  }
-
-  // A session without "remember me" lasts for a day and so always looks due; a refresh would prolong it to a week.
-  function isNotRemembered(cookieHeader: string): boolean {
+    // A session without "remember me" lasts for a day and so always looks due; a refresh would prolong it to a week.
     const mark = readCookie(cookieHeader, cookieNames.dontRemember)
-    return mark.kind === 'ambiguous' || (mark.kind === 'present' && signer.verify(mark.value) !== null)
+    return mark.kind === 'absent' || (mark.kind === 'present' && signer.verify(mark.value) === null)
   }
 
   function reuse({ identity, readAheadDue }: CachedDecision, key: string, cookieHeader: string): SessionVerdict {

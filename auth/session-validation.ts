@@ -3,19 +3,10 @@ import { isBanned, type SessionRecord } from '../db/session-queries.ts'
 import type { SessionReference } from './live-sessions.ts'
 
 /** Who is asking: one user of one live session, as the session store had it when it was read. Never mutated. */
-export interface Identity {
-  readonly userId: string
-  readonly email: string
-  readonly emailVerified: boolean
-  readonly sessionId: string
-  readonly name: string
+export interface Identity extends Readonly<Omit<SessionRecord, 'token' | 'createdAt' | 'expiresAt' | 'bannedUntil'>> {
   /** When the session began, in ms since the epoch; a refresh does not change it. */
   readonly signedInAt: number
-  /** The role as stored, commas included; null without BetterAuth's admin plugin. */
-  readonly role: string | null
   readonly roles: readonly string[]
-  /** The id of the administrator who acts as this user; null usually. */
-  readonly impersonatedBy: string | null
 }
 
 /** The three answers to "who is asking?". `unavailable` is never read as "no", and never as "yes". */

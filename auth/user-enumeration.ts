@@ -1,18 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import type { AuthContext } from 'better-auth'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 
 /** What has happened in one call of BetterAuth, as far as its duration would tell whether an account exists. */
 interface CallState {
   /** The response that everybody gets; undefined where responses differ, and once it was given. */
-  uniformBody: string | undefined
+  uniformBody?: string | undefined
   respond(response: Response): void
-  responded: boolean
+  responded?: true
   /** The password of a sign-in, where its duration would tell whether the account exists. */
-  password: string | undefined
-  hashed: boolean
-  lookedUp: boolean
+  password?: string
+  hashed?: true
+  lookedUp?: true
 }
 
 // Endpoints that answer everybody the same once they go on to look for the account, and then do more work for one that
@@ -34,31 +34,19 @@ const looksUpPassword = new Set(['/sign-in/phone-number', '/sign-in/username'])
 
 const scope = new AsyncLocalStorage<CallState>()
 
-/** A response that could be given before the work ended, if there is one, and the work. */
-export interface UniformAnswer<T> {
-  readonly early: Response | undefined
-  readonly rest: Promise<T>
-}
-
 /**
  * Runs one call of BetterAuth so that its duration does not tell whether an account exists. Resolves as soon as the
- * response is known; never rejects, but `rest` may. `refused` tells a refused sign-in: before `rest` resolves with one,
+ * response is known, to the response where it is known before the work has ended, and to the rest of the work; never
+ * rejects, but `rest` may. `refused` tells a refused sign-in: before `rest` resolves with one,
  * as much work is done for an account that does not exist as for one that does.
  */
 export async function answerUniformly<T>(
   work: () => Promise<T>,
   refused: (result: T) => boolean,
   { $context }: { readonly $context: Promise<AuthContext> }
-): Promise<UniformAnswer<T>> {
+) {
   const { promise, resolve } = Promise.withResolvers<Response | undefined>()
-  const call: CallState = {
-    uniformBody: undefined,
-    respond: resolve,
-    responded: false,
-    password: undefined,
-    hashed: false,
-    lookedUp: false
-  }
+  const call: CallState = { respond: resolve }
   const rest = scope.run(call, async () => {
     const result = await work()
     if (call.password !== undefined && refused(result)) {

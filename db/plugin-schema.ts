@@ -15,7 +15,6 @@ import {
   text
 } from 'drizzle-orm/pg-core'
 import * as schema from './schema.ts'
-import { timestamp } from './timestamp.ts'
 
 /** A column that a plugin of BetterAuth wants, as the plugin describes it. */
 export interface PluginColumn extends Omit<DBFieldAttribute, 'fieldName'> {
@@ -46,7 +45,6 @@ export function snakeCase(name: string): string {
 
 /** The schema with the tables and columns of these plugins. Throws when a plugin refers to a column that does not exist. */
 export function extendSchema(plugins: readonly PluginTable[]): ExtendedSchema {
-  if (plugins.length === 0) return { schema, additions: [] }
   const { user, session, account, verification } = schema
   const tables: Record<string, PgTable> = { user, session, account, verification }
   const make = ({ key, columns }: PluginTable, first: Record<string, PgColumnBuilderBase>) => {
@@ -94,7 +92,7 @@ function typeOf(name: string, { type, bigint: large }: PluginColumn): PgColumnBu
   if (type === 'string[]') return text(name).array()
   if (type === 'boolean') return boolean(name)
   if (type === 'json') return jsonb(name)
-  return type === 'date' ? timestamp(name) : text(name)
+  return type === 'date' ? schema.timestamp(name) : text(name)
 }
 
 // BetterAuth fills in its defaults by itself. These are for rows that exist already, and for rows that SQL inserts.
@@ -128,16 +126,14 @@ function relationsOf(tables: Readonly<Record<string, PgTable>>): Record<string, 
     `${key}Relations`,
     relations(table, ({ one, many }) => {
       const named: Record<string, Relation> = {}
-      const add = (name: string, relationName: string, relation: Relation) => {
-        named[name in named ? relationName : name] = relation
-      }
       for (const { from, source, column, to, target, targetColumn, relationName } of references) {
-        if (from === key) {
-          add(to, relationName, one(target, { fields: [column], references: [targetColumn], relationName }))
+        const add = (name: string, relation: Relation) => {
+          named[name in named ? relationName : name] = relation
         }
-        if (to === key && column.isUnique) {
-          add(from, relationName, one(source, { fields: [targetColumn], references: [column], relationName }))
-        } else if (to === key) add(`${from}s`, relationName, many(source, { relationName }))
+        if (from === key) add(to, one(target, { fields: [column], references: [targetColumn], relationName }))
+        if (to !== key) continue
+        if (column.isUnique) add(from, one(source, { fields: [targetColumn], references: [column], relationName }))
+        else add(`${from}s`, many(source, { relationName }))
       }
       return named
     })

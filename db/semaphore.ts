@@ -8,14 +8,9 @@ export interface SemaphoreOptions {
   readonly refusal?: (() => Error) | undefined
 }
 
-interface Waiter {
-  grant(): void
-  reject(error: Error): void
-}
-
 /** A counting semaphore with a bounded queue, first come, first served. The number of permits may change at any time. */
 export class Semaphore {
-  readonly #queue = new Set<Waiter>()
+  readonly #queue = new Set<PromiseWithResolvers<void>>()
   readonly #maxWaiting: number
   readonly #refusal: () => Error
   #permits: number
@@ -62,28 +57,17 @@ export class Semaphore {
   /** Rejects everybody who waits. */
   rejectWaiting(error: Error): void {
     for (const waiter of this.#queue) waiter.reject(error)
+    this.#queue.clear()
   }
 
-  #wait(maxWaitMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leaveQueue = () => {
-        clearTimeout(timer)
-        this.#queue.delete(waiter)
-      }
-      const waiter: Waiter = {
-        grant() {
-          leaveQueue()
-          resolve()
-        },
-        reject(error) {
-          leaveQueue()
-          reject(error)
-        }
-      }
-      const tooLate = () => waiter.reject(this.#refusal())
-      const timer = Number.isFinite(maxWaitMs) ? setTimeout(tooLate, maxWaitMs) : undefined
-      this.#queue.add(waiter)
-    })
+  async #wait(maxWaitMs: number): Promise<void> {
+    const waiter = Promise.withResolvers<void>()
+    this.#queue.add(waiter)
+    const tooLate = () => {
+      if (this.#queue.delete(waiter)) waiter.reject(this.#refusal())
+    }
+    const timer = Number.isFinite(maxWaitMs) ? setTimeout(tooLate, maxWaitMs) : undefined
+    await waiter.promise.finally(() => clearTimeout(timer))
   }
 
   // The permit is taken before the waiter runs: whoever asks in between would jump the queue.
@@ -91,7 +75,8 @@ export class Semaphore {
     for (const waiter of this.#queue) {
       if (this.#held >= this.#permits) return
       this.#held++
-      waiter.grant()
+      this.#queue.delete(waiter)
+      waiter.resolve()
     }
   }
 }

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { and, count, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { session, user } from './schema.ts'
+import { readTimestamp, session, user } from './schema.ts'
 import { sqlState } from './store-failure-context.ts'
 import { withTimeout } from './timeout.ts'
-import { readTimestamp } from './timestamp.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch. It may have expired. */
 export interface SessionRecord {
@@ -18,7 +17,7 @@ export interface SessionRecord {
   expiresAt: number
   /** The user's role, or several with commas between them; null without BetterAuth's admin plugin. */
   role: string | null
-  /** The id of the administrator who acts as this user. */
+  /** The id of the administrator who acts as this user; null usually. */
   impersonatedBy: string | null
   /** Until when the user is banned; Infinity for good, null when not at all. It may have passed. */
   bannedUntil: number | null

@@ -7,12 +7,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
  */
 export type FailureKind = 'away' | 'input' | 'broken'
 
-interface Scope {
-  readonly failures: Set<FailureKind>
-  readonly outer: Scope | undefined
-}
-
-const scopes = new AsyncLocalStorage<Scope>()
+/** What is collected for everybody who watches, the innermost first. */
+const watchers = new AsyncLocalStorage<readonly Set<FailureKind>[]>()
 
 /** What watched work resolved or rejected to, and how statements failed in it, even where the work swallowed the failure. */
 export type Watched<T> = (
@@ -30,10 +26,10 @@ export type Watched<T> = (
  */
 export async function watchStoreFailures<T>(work: () => Promise<T>): Promise<Watched<T>> {
   const failures = new Set<FailureKind>()
-  const scope: Scope = { failures, outer: scopes.getStore() }
+  const all = [failures, ...(watchers.getStore() ?? [])]
   try {
     // A drizzle query starts when it is awaited, which has to happen inside the context.
-    const result = await scopes.run(scope, async () => await work())
+    const result = await watchers.run(all, async () => await work())
     return { ok: true, result, storeFailed: failures.has('away'), failures }
   } catch (error) {
     return { ok: false, error, storeFailed: failures.has('away'), failures }
@@ -65,13 +61,15 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * For the store client: called where a statement starts, it returns what to call with the error if the statement fails.
- * It keeps the context of the start, since a driver may reject in that of somebody else.
+ * Runs one statement or connection attempt, and tells those who watch for failures if it fails. Resolves and rejects as
+ * the work does. The context is that of the start, since a driver may reject in that of somebody else.
  */
-export function failureReporter(): (error: unknown) => void {
-  const scope = scopes.getStore()
-  return (error) => {
-    if (sqlState(error) === consequence) return
-    for (let at = scope; at !== undefined; at = at.outer) at.failures.add(failureKind(error))
+export async function reportFailure<T>(work: () => Promise<T>): Promise<T> {
+  const told = watchers.getStore() ?? []
+  try {
+    return await work()
+  } catch (error) {
+    if (sqlState(error) !== consequence) for (const failures of told) failures.add(failureKind(error))
+    throw error
   }
 }

@@ -7,7 +7,7 @@ import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts
 import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
-import { isRecord } from '../db/narrowing.ts'
+import { isRecord } from '../db/type-guards.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-policy.ts'
 import { ConfigError } from './config/config.ts'

@@ -43,16 +43,14 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
 
   async function show(
     reply: FastifyReply,
-    { userId, sessionId: currentDevice }: Identity,
+    { userId, sessionId: current }: Identity,
     more: Pick<AccountView, 'notice' | 'error'>,
     page = 1
   ): Promise<FastifyReply> {
     const user = await fromStore(() => internalAdapter.findUserById(userId))
     if (user === null) return askToSignIn(reply)
-    const devices = await fromStore(() =>
-      sessionList.page(userId, { page, size: devicesPerPage, current: currentDevice })
-    )
-    const view = { features, user, hasPassword: await hasPassword(userId), devices, currentDevice, ...more }
+    const devices = await fromStore(() => sessionList.page(userId, { page, size: devicesPerPage, current }))
+    const view = { features, user, hasPassword: await hasPassword(userId), devices, currentDevice: current, ...more }
     return sendPage(reply, context, accountPage(view), more.error)
   }
 
@@ -64,11 +62,7 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
   }
 
   /** Adds a form. `act` does what it is for, and returns the address to go on to, or why the form is refused. */
-  function addForm(
-    path: string,
-    name: AccountForm,
-    act: (submission: Submission) => Promise<string | FormError>
-  ): void {
+  function addForm(path: string, name: AccountForm, act: (given: Submission) => Promise<string | FormError>): void {
     app.post(accountPath + path, async function answerForm(request, reply) {
       const identity = await identify(context, request, reply)
       if (identity === null) return askToSignIn(reply)

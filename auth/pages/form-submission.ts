@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { isRecord } from '../../db/narrowing.ts'
+import { isRecord } from '../../db/type-guards.ts'
 import type { CallAuth } from '../auth-handler.ts'
 import { clientAddress, clientAddressHeader } from '../client-address.ts'
 import { cookiesFor } from '../fetch-bridge.ts'

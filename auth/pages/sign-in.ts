@@ -155,9 +155,7 @@ interface SignInView {
 /** /auth/sign-in, with the social providers. */
 function signInPage({ features, next, error, notice, email }: SignInView): Page {
   const { passwords, signUp, resetPassword } = features
-  const main = html`<div class="card">
-<h1>Sign in</h1>
-${statusBox(notice)}${alertBox(error, ...(passwords ? ['email'] : []))}
+  const card = html`${statusBox(notice)}${alertBox(error, ...(passwords ? ['email'] : []))}
 ${
   passwords &&
   html`<form method="post" action="/auth/sign-in">
@@ -169,17 +167,14 @@ ${resetPassword && html`<a href="/auth/forgot-password">Forgot your password?</a
 <button type="submit">Sign in</button>
 </form>`
 }
-${providerButtons(features, next)}
-</div>
-${signUp && html`<p class="aside">No account yet? <a href="${withNext('/auth/sign-up', next)}">Create one</a></p>`}`
-  return { title: 'Sign in', main }
+${providerButtons(features, next)}`
+  const aside = signUp && html`No account yet? <a href="${withNext('/auth/sign-up', next)}">Create one</a>`
+  return cardPage('Sign in', card, aside)
 }
 
 /** /auth/sign-up. */
 function signUpPage({ features, next, error, name, email }: SignInView): Page {
-  const main = html`<div class="card">
-<h1>Create an account</h1>
-${alertBox(error, 'name', 'email', 'newPassword')}
+  const card = html`${alertBox(error, 'name', 'email', 'newPassword')}
 <form method="post" action="/auth/sign-up">
 ${hidden('next', next)}
 ${field({ ...inputs.name, value: name, error, focus: error === undefined })}
@@ -187,52 +182,41 @@ ${field({ ...inputs.email, value: email, error })}
 ${field({ ...inputs.newPassword, ...features.newPassword, error })}
 <button type="submit">Create account</button>
 </form>
-${providerButtons(features, next)}
-</div>
-<p class="aside">Already have one? <a href="${withNext('/auth/sign-in', next)}">Sign in</a></p>`
-  return { title: 'Create an account', main }
+${providerButtons(features, next)}`
+  const aside = html`Already have one? <a href="${withNext('/auth/sign-in', next)}">Sign in</a>`
+  return cardPage('Create an account', card, aside)
 }
 
 /** /auth/forgot-password. */
 function forgotPasswordPage({ error, notice, email }: SignInView): Page {
-  const main = html`<div class="card">
-<h1>Forgot your password?</h1>
-${statusBox(notice)}${alertBox(error, 'email')}
+  const card = html`${statusBox(notice)}${alertBox(error, 'email')}
 <p>Enter your email address, and you get a mail with a link to choose a new one.</p>
 <form method="post" action="/auth/forgot-password">
 ${field({ ...inputs.email, value: email, error })}
 <button type="submit">Send the mail</button>
-</form>
-</div>
-<p class="aside"><a href="/auth/sign-in">Back to sign-in</a></p>`
-  return { title: 'Forgot your password?', main }
+</form>`
+  return cardPage('Forgot your password?', card, html`<a href="/auth/sign-in">Back to sign-in</a>`)
 }
 
 /** /auth/reset-password. */
 function resetPasswordPage({ features, error, token }: SignInView): Page {
-  const main = html`<div class="card">
-<h1>Choose a new password</h1>
-${alertBox(error, 'newPassword')}
+  const card = html`${alertBox(error, 'newPassword')}
 <p>All devices that are signed in to your account will be signed out.</p>
 <form method="post" action="/auth/reset-password">
 ${hidden('token', token)}
 ${field({ ...inputs.newPassword, ...features.newPassword, error })}
 <button type="submit">Change the password</button>
-</form>
-</div>
-<p class="aside"><a href="/auth/forgot-password">Ask for a new link</a></p>`
-  return { title: 'New password', main }
+</form>`
+  const aside = html`<a href="/auth/forgot-password">Ask for a new link</a>`
+  return { ...cardPage('Choose a new password', card, aside), title: 'New password' }
 }
 
 /** /auth/sign-out. It asks first: a link to this page, on whatever site, must not be able to sign anybody out. */
 function signOutPage(email: string, next: string | undefined): Page {
-  const main = html`<div class="card">
-<h1>Sign out?</h1>
-<p>You are signed in as <strong>${email}</strong>.</p>
-<form method="post" action="/auth/sign-out">${hidden('next', next)}<button type="submit">Sign out</button></form>
-</div>
-<p class="aside"><a href="/auth/account">Back to your account</a></p>`
-  return { title: 'Sign out', main }
+  const card = html`<p>You are signed in as <strong>${email}</strong>.</p>
+<form method="post" action="/auth/sign-out">${hidden('next', next)}<button type="submit">Sign out</button></form>`
+  const aside = html`<a href="/auth/account">Back to your account</a>`
+  return { ...cardPage('Sign out?', card, aside), title: 'Sign out' }
 }
 
 /**
@@ -240,12 +224,18 @@ function signOutPage(email: string, next: string | undefined): Page {
  * `form-action`, which allows this origin alone; a page may lead anywhere.
  */
 function departurePage(title: string, text: string, link: string, url: string): Page {
+  const card = html`<p>${text}</p>
+<a class="button" href="${url}" rel="noreferrer">${link}</a>`
+  return { ...cardPage(title, card), refreshTo: url }
+}
+
+function cardPage(title: string, card: Html, aside?: Html | false): Page {
   const main = html`<div class="card">
 <h1>${title}</h1>
-<p>${text}</p>
-<a class="button" href="${url}" rel="noreferrer">${link}</a>
-</div>`
-  return { title, main, refreshTo: url }
+${card}
+</div>
+${aside && html`<p class="aside">${aside}</p>`}`
+  return { title, main }
 }
 
 function providerButtons({ providers, passwords }: Features, next: string | undefined): Html | false {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
-import { isRecord } from '../../db/narrowing.ts'
+import { isRecord } from '../../db/type-guards.ts'
 
 /** What the built-in pages take over from a product. */
 export interface Brand {
@@ -37,15 +37,14 @@ export function brandProblems(brand: unknown, folder: string): string[] {
   if (!isRecord(brand)) return ['brand: must be an object']
   return Object.entries(brand).flatMap(([key, value]) => {
     if (value === undefined) return []
-    if (key === 'name') return isName(value) ? [] : `brand.name: must be text of 1 to ${longestName} characters`
+    if (key === 'name') {
+      const fits = typeof value === 'string' && value.trim() !== '' && value.length <= longestName
+      return fits ? [] : `brand.name: must be text of 1 to ${longestName} characters`
+    }
     if (key === 'logo') return logoProblem(value, folder) ?? []
     if (key === 'accent') return accentProblems(value)
     return `brand.${key}: is not known`
   })
-}
-
-function isName(value: unknown): boolean {
-  return typeof value === 'string' && value.trim() !== '' && value.length <= longestName
 }
 
 function logoProblem(value: unknown, folder: string): string | undefined {
@@ -152,7 +151,8 @@ export function createTheme(brand: Brand, defaultName: string) {
   const styles = asset('pages.css', 'text/css; charset=utf-8', fileOf('pages.css'))
   const script = asset('pages.js', 'text/javascript; charset=utf-8', fileOf('pages.js'))
   const colors = asset('colors.css', 'text/css; charset=utf-8', Buffer.from(colorSheet(lightColor, darkColor)))
-  const logo = brand.logo === undefined ? letterLogo(name, lightColor) : logoOf(brand.logo)
+  const type = imageTypes[extname(brand.logo ?? '').toLowerCase()] ?? 'application/octet-stream'
+  const logo = brand.logo ? asset('logo', type, readFileSync(brand.logo)) : letterLogo(name, lightColor)
   const assets = new Map([styles, script, colors, logo].map((one) => [one.name, one]))
   return { name, styles, colors, script, logo, assets }
 }
@@ -175,10 +175,6 @@ function variables(color: Rgb, background: Rgb): string {
   return Object.entries(colors)
     .map(([name, value]) => `  --${name}: ${formatColor(value)};\n`)
     .join('')
-}
-
-function logoOf(file: string) {
-  return asset('logo', imageTypes[extname(file).toLowerCase()] ?? 'application/octet-stream', readFileSync(file))
 }
 
 /** The name's first letter on the accent; no letter where the name begins with anything else. */

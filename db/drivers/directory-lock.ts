@@ -3,14 +3,9 @@ import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { DataDirLockedError, DataDirUnwritableError } from '../errors.ts'
-
-/** Holds a directory for this process until it is released, or the process ends in whatever way. */
-export interface DirectoryLock {
-  release(): Promise<void>
-}
-
-type Answer = 'held' | 'starting' | 'gone' | 'unclear'
+import { codeOf } from '../type-guards.ts'
 
 // How many bytes the path of a Unix socket may have on every system (108 on Linux, 104 on macOS).
 const longestAddress = 100
@@ -25,9 +20,10 @@ const name = /^lock-[0-9a-f]{12}$/
  * Each process listens on a Unix socket of its own in the directory and then connects to all the others. The later of two
  * sees the earlier one's socket, so they can never both believe that they are alone. The kernel closes the socket of a
  * process that died, however it died, and a socket that refuses connections is removed. Of two that start at once, the
- * one whose socket has the smaller name goes on. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
+ * one whose socket has the smaller name goes on. The lock holds until it is released, or the process ends in whatever
+ * way. Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
  */
-export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+export async function lockDirectory(directory: string): Promise<{ release(): Promise<void> }> {
   const own = `lock-${randomBytes(6).toString('hex')}`
   let state: 'held' | 'starting' = 'starting'
   const server = createServer((socket) => {
@@ -70,7 +66,7 @@ async function bindIn(directory: string, own: string, server: Server, attempts =
     return place
   } catch (error) {
     server.close()
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    const code = codeOf(error) ?? 'unknown'
     // The last holder of a short directory removes it, perhaps between our making it and binding in it.
     if (code === 'ENOENT' && attempts > 1) return await bindIn(directory, own, server, attempts - 1)
     throw new DataDirUnwritableError(directory, code, { cause: error })
@@ -105,25 +101,16 @@ async function waitUntilAlone(place: string, own: string, directory: string): Pr
   }
 }
 
-function askHolder(path: string): Promise<Answer> {
-  return new Promise((resolve) => {
-    let said = ''
-    let silent = false
-    const socket = connect(path)
-    socket.setTimeout(answerWithinMs, () => {
-      silent = true
-      socket.destroy()
-    })
-    socket.on('data', (chunk) => {
-      said += chunk.toString()
-    })
-    socket.on('error', (error) => {
-      if ('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT')) resolve('gone')
-    })
-    socket.on('close', () => {
-      // A process that accepts and says nothing (stopped, busy) holds the directory. One that hangs up is ending.
-      if (said === 'held' || silent) resolve('held')
-      else resolve(said === 'starting' ? 'starting' : 'unclear')
-    })
-  })
+/** What the process behind a socket says: `held` or `starting`; `gone` where nobody listens. */
+async function askHolder(path: string): Promise<string> {
+  const socket = connect(path)
+  // A process that accepts and says nothing (stopped, busy) holds the directory. One that hangs up is ending.
+  const silent = new Promise<string>((resolve) => socket.setTimeout(answerWithinMs, () => resolve('held')))
+  try {
+    return await Promise.race([text(socket), silent])
+  } catch (error) {
+    return codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOENT' ? 'gone' : 'unclear'
+  } finally {
+    socket.destroy()
+  }
 }

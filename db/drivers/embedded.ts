@@ -1,12 +1,12 @@
-import { rename, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
-import { extendSchema } from '../plugin-schema.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { defaults, StoreClient, unlimited } from './store-client.ts'
+import { StoreClient, settingsOf, unlimited } from './store-client.ts'
 
 interface Listener {
   readonly channel: string
@@ -25,8 +25,7 @@ const goodbyeMs = 3_000
 export async function openEmbedded(options: DatabaseOptions): Promise<Database> {
   const dataDir = resolve(options.dataDir ?? '.data')
   const directory = join(dataDir, 'postgres')
-  const patienceMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
-  const extended = extendSchema(options.pluginTables ?? [])
+  const settings = settingsOf(options)
   const listeners = new Set<Listener>()
   let last: ThreadStream | undefined
   let client: pg.Client | undefined
@@ -71,13 +70,9 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
   }
 
   const store = new StoreClient<pg.Client>({
+    ...settings,
     pool,
     places: 1,
-    waitingMax: options.waitingMax ?? defaults.waitingMax,
-    patienceMs,
-    statementTimeoutMs: options.statementTimeoutMs ?? defaults.statementTimeoutMs,
-    schema: extended.schema,
-    onAway: options.onAway,
     // A thread that is busy is no reason to give the database up; one that is gone is, until another has started.
     probe: connect,
     cutConnections() {
@@ -112,9 +107,10 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
 
   return {
     driver: 'pglite',
-    ...extended,
+    schema: settings.schema,
+    additions: settings.additions,
     db: store.db,
-    patienceMs,
+    patienceMs: settings.patienceMs,
     awake: () => true,
     ping: () => store.ping(),
     withDirectClient: (work) => store.lend((run) => work({ query: run, db: store.drizzleOn(run) }), unlimited),
@@ -140,8 +136,8 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
  * only with the thread, and beside the directory, so that an interrupted start leaves no half of a database in it.
  */
 async function makeDatabase(directory: string): Promise<void> {
-  if (await exists(join(directory, 'PG_VERSION'))) return
-  const draft = (await exists(directory)) ? directory : `${directory}.new`
+  if (existsSync(join(directory, 'PG_VERSION'))) return
+  const draft = existsSync(directory) ? directory : `${directory}.new`
   if (draft !== directory) await rm(draft, { recursive: true, force: true })
   const maker = new ThreadStream(draft)
   await new Promise<void>((made, fail) => {
@@ -153,13 +149,6 @@ async function makeDatabase(directory: string): Promise<void> {
   maker.end()
   await maker.gone
   if (draft !== directory) await rename(draft, directory)
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false
-  )
 }
 
 /**
@@ -220,11 +209,6 @@ class ThreadStream extends Duplex {
   // takes along the whole of the memory that its bytes are a part of.
   override _writev(chunks: { chunk: Buffer }[], callback: () => void): void {
     this.#worker?.postMessage(new Uint8Array(Buffer.concat(chunks.map(({ chunk }) => chunk))))
-    callback()
-  }
-
-  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
-    this.#worker?.postMessage(new Uint8Array(chunk))
     callback()
   }
 

@@ -1,15 +1,12 @@
 import { Client, type ClientConfig, Pool } from '@neondatabase/serverless'
 import { WebSocket } from 'ws'
 import type { Database, DatabaseOptions } from '../database.ts'
-import { DatabaseUrlMissingError } from '../errors.ts'
-import { extendSchema } from '../plugin-schema.ts'
-import { createNetworkedDatabase } from './networked.ts'
-import { defaults, type WirePool } from './store-client.ts'
+import { openNetworked } from './networked.ts'
+import type { WirePool } from './store-client.ts'
 
 /** Neon's own driver: Postgres over WebSocket, with transactions and events. Throws `DATABASE_URL_MISSING`. */
 export async function openNeon(options: DatabaseOptions): Promise<Database> {
-  const { url, neonWsProxy } = options
-  if (url === undefined) throw new DatabaseUrlMissingError('neon')
+  const { neonWsProxy } = options
   const sockets = new Set<NeonSocket>()
   class TrackedSocket extends NeonSocket {
     constructor(address: string) {
@@ -18,7 +15,6 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
       this.addEventListener('close', () => sockets.delete(this))
     }
   }
-  const pooled = new Set<Client>()
 
   // The driver's settings are one object for the whole process; a class of our own keeps ours to its clients.
   class ConfiguredClient extends Client {
@@ -33,51 +29,25 @@ export async function openNeon(options: DatabaseOptions): Promise<Database> {
     }
   }
 
-  class TrackedClient extends ConfiguredClient {
-    constructor(config?: string | ClientConfig) {
-      super(config)
-      pooled.add(this)
-      this.on('end', () => pooled.delete(this))
-      // The pool listens only while the client is idle; a client in use that breaks rejects its statement.
-      this.on('error', () => {})
+  return openNetworked<Client>('neon', options, ({ pooled, direct, track }) => {
+    // No statement_timeout: Neon's pooler refuses connections that ask for it.
+    const pool = new Pool(pooled)
+    pool.Client = class extends ConfiguredClient {
+      constructor(config?: string | ClientConfig) {
+        super(config)
+        track(this)
+      }
     }
-  }
-
-  const common = {
-    application_name: 'gatehouse',
-    connectionTimeoutMillis: options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
-  }
-  // No statement_timeout: Neon's pooler refuses connections that ask for it.
-  const pool = new Pool({
-    ...common,
-    connectionString: url,
-    // The one more is for probes, which find out whether the database is there while all others are busy.
-    max: (options.poolSize ?? defaults.poolSize) + 1
-  })
-  pool.Client = TrackedClient
-  pool.on('error', (error: Error) => options.onPoolError?.(error))
-
-  const cut = (client: Client) => {
-    pooled.delete(client)
-    client.neonConfig.destroy()
-  }
-  return createNetworkedDatabase<Client>(
-    {
-      driver: 'neon',
+    return {
       // Its types do not say that the clients are of the class that it was given.
       pool: pool as unknown as WirePool<Client>,
-      newClient: () => new ConfiguredClient({ ...common, connectionString: options.unpooledUrl ?? url }),
-      cut,
-      cutPool() {
-        for (const client of pooled) cut(client)
-      },
+      newClient: () => new ConfiguredClient(direct),
+      cut: (client) => client.neonConfig.destroy(),
       cutRest() {
         for (const socket of sockets) socket.terminate()
       }
-    },
-    { ...options, url },
-    extendSchema(options.pluginTables ?? [])
-  )
+    }
+  })
 }
 
 type SocketEvent = 'open' | 'message' | 'close' | 'error'

@@ -1,24 +1,34 @@
 import { randomBytes } from 'node:crypto'
+import type { ClientConfig } from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
-import { NotificationQueueFullError, NotificationsNotHeardError, PooledConnectionError } from '../errors.ts'
-import type { ExtendedSchema } from '../plugin-schema.ts'
-import { failureReporter } from '../store-failure-context.ts'
+import {
+  DatabaseUrlMissingError,
+  NotificationQueueFullError,
+  NotificationsNotHeardError,
+  PooledConnectionError
+} from '../errors.ts'
+import { reportFailure } from '../store-failure-context.ts'
 import { withTimeout } from '../timeout.ts'
-import { defaults, type RunStatement, StoreClient, type WireClient, type WirePool } from './store-client.ts'
+import { type RunStatement, StoreClient, settingsOf, type WireClient, type WirePool } from './store-client.ts'
 
 /** What a driver over the network brings along. */
-export interface NetworkDriver<C extends WireClient> {
-  readonly driver: 'pg' | 'neon'
-  /** Of one more connection than `poolSize`. */
+interface NetworkDriver<C extends WireClient> {
   readonly pool: WirePool<C>
   /** A client of the direct address, outside the pool. */
   newClient(): C
   /** Cuts the client's connection, at once. */
   cut(client: C): void
-  /** Cuts the connections of the pool, at once. */
-  cutPool(): void
   /** Cuts whatever is left when the database is closed. */
   cutRest?(): void
+}
+
+/** What a driver makes its pool and its clients with. */
+interface NetworkSettings<C extends WireClient> {
+  readonly pooled: ClientConfig & { readonly connectionString: string; readonly max: number }
+  readonly direct: ClientConfig
+  readonly statementTimeoutMs: number
+  /** To be called with each client of the pool when it is made. */
+  track(client: C): void
 }
 
 const goodbyeMs = 1_500
@@ -30,24 +40,42 @@ export function isPooler(url: string): boolean {
   return URL.canParse(url) && new URL(url).hostname.split('.')[0]?.endsWith('-pooler') === true
 }
 
-/** A `Database` over the network. Migrations and events get connections of their own beside the pool's. */
-export function createNetworkedDatabase<C extends WireClient>(
-  wire: NetworkDriver<C>,
-  options: DatabaseOptions & { url: string },
-  extended: ExtendedSchema
+/**
+ * A `Database` over the network. Migrations and events get connections of their own beside the pool's. Throws
+ * `DATABASE_URL_MISSING`.
+ */
+export function openNetworked<C extends WireClient>(
+  driver: 'pg' | 'neon',
+  options: DatabaseOptions,
+  openDriver: (settings: NetworkSettings<C>) => NetworkDriver<C>
 ): Database {
-  const patienceMs = options.connectionTimeoutMs ?? defaults.connectionTimeoutMs
-  const statementTimeoutMs = options.statementTimeoutMs ?? defaults.statementTimeoutMs
-  const store = new StoreClient<C>({
-    pool: wire.pool,
-    places: options.poolSize ?? defaults.poolSize,
-    waitingMax: options.waitingMax ?? defaults.waitingMax,
-    patienceMs,
+  const { url } = options
+  if (url === undefined) throw new DatabaseUrlMissingError(driver)
+  const directUrl = options.unpooledUrl ?? url
+  const settings = settingsOf(options)
+  const { places, patienceMs, statementTimeoutMs, schema, additions } = settings
+  const common = { application_name: 'gatehouse', connectionTimeoutMillis: patienceMs }
+  const pooled = new Set<C>()
+  const wire = openDriver({
+    // The one more is for probes, which find out whether the database is there while all others are busy.
+    pooled: { ...common, connectionString: url, max: places + 1 },
+    direct: { ...common, connectionString: directUrl },
     statementTimeoutMs,
-    schema: extended.schema,
-    onAway: options.onAway,
-    cut: (client) => wire.cut(client),
-    cutConnections: () => wire.cutPool()
+    track(client) {
+      pooled.add(client)
+      client.on('end', () => pooled.delete(client))
+      // The pool listens only while the client is idle; a client in use that breaks rejects its statement.
+      client.on('error', () => {})
+    }
+  })
+  wire.pool.on('error', (error) => options.onPoolError?.(error))
+  const store = new StoreClient<C>({
+    ...settings,
+    pool: wire.pool,
+    cut,
+    cutConnections() {
+      for (const client of pooled) cut(client)
+    }
   })
   const directClients = new Set<C>()
   const stops = new Set<() => Promise<void>>()
@@ -57,23 +85,22 @@ export function createNetworkedDatabase<C extends WireClient>(
 
   async function connectDirectly(onError: (error: Error) => void): Promise<C> {
     if (closing !== undefined) throw new Error('the database was closed')
-    if (isPooler(options.unpooledUrl ?? options.url)) throw new PooledConnectionError()
-    const reportFailure = failureReporter()
+    if (isPooler(directUrl)) throw new PooledConnectionError()
     const client = wire.newClient()
     directClients.add(client)
     client.on('end', () => directClients.delete(client))
     client.on('error', onError)
     try {
-      await withTimeout(patienceMs, client.connect(), 'the connection was not there in time')
+      await reportFailure(() => withTimeout(patienceMs, client.connect(), 'the connection was not there in time'))
       return client
     } catch (error) {
       cut(client)
-      reportFailure(error)
       throw error
     }
   }
 
   function cut(client: C): void {
+    pooled.delete(client)
     directClients.delete(client)
     wire.cut(client)
   }
@@ -84,8 +111,9 @@ export function createNetworkedDatabase<C extends WireClient>(
   }
 
   return {
-    driver: wire.driver,
-    ...extended,
+    driver,
+    schema,
+    additions,
     db: store.db,
     patienceMs,
     awake: () => store.admission.quietMs < awakeMs,
@@ -93,15 +121,7 @@ export function createNetworkedDatabase<C extends WireClient>(
     async withDirectClient(work) {
       // The statement that fails with the connection rejects; without a listener the process would die of it as well.
       const client = await connectDirectly(() => {})
-      const run: RunStatement = async (statement, params) => {
-        const reportFailure = failureReporter()
-        try {
-          return await client.query(statement, params)
-        } catch (error) {
-          reportFailure(error)
-          throw error
-        }
-      }
+      const run: RunStatement = (statement, params) => reportFailure(() => client.query(statement, params))
       try {
         return await work({ query: run, db: store.drizzleOn(run) })
       } finally {

@@ -1,20 +1,18 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { Client, QueryConfig } from 'pg'
-import type { GatehouseDb } from '../database.ts'
+import type { DatabaseOptions, GatehouseDb } from '../database.ts'
 import { DatabaseAwayError, DatabaseBusyError } from '../errors.ts'
-import type { ExtendedSchema } from '../plugin-schema.ts'
+import { type ExtendedSchema, extendSchema } from '../plugin-schema.ts'
 import { Semaphore } from '../semaphore.ts'
-import { failureReporter, isStoreFailure, sqlState } from '../store-failure-context.ts'
+import { isStoreFailure, reportFailure, sqlState } from '../store-failure-context.ts'
 import { TimeoutError, withTimeout } from '../timeout.ts'
 import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts'
 
-/** The defaults of the options that have one. */
-export const defaults = {
-  poolSize: 10,
-  connectionTimeoutMs: 3_000,
-  statementTimeoutMs: 5_000,
-  waitingMax: 1_000
-} as const
+/** What all drivers make of the options: defaults where nothing is said, and the schema. */
+export function settingsOf({ connectionTimeoutMs: patienceMs = 3_000, ...options }: DatabaseOptions) {
+  const { poolSize: places = 10, waitingMax = 1_000, statementTimeoutMs = 5_000, onAway, pluginTables = [] } = options
+  return { places, waitingMax, patienceMs, statementTimeoutMs, onAway, ...extendSchema(pluginTables) }
+}
 
 /** What a statement was answered with. `command` is the first word of Postgres' tag: `SELECT`, `COMMIT`, … */
 export interface StatementResult {
@@ -40,6 +38,7 @@ export interface WireClient {
 export interface WirePool<C extends WireClient> {
   connect(): Promise<C & { release(discard?: boolean): void }>
   end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
 }
 
 export interface AdmissionOptions extends Omit<CircuitBreakerOptions, 'onChange'> {
@@ -170,10 +169,7 @@ export interface LendLimits {
   readonly used?: boolean
 }
 
-export const unlimited: LendLimits = {
-  maxWaitMs: Number.POSITIVE_INFINITY,
-  statementTimeoutMs: Number.POSITIVE_INFINITY
-}
+export const unlimited: LendLimits = { maxWaitMs: Infinity, statementTimeoutMs: Infinity }
 
 // The server stops a statement that is too slow; only where it is silent does the client's own clock, a little later.
 const serverFirstMs = 250
@@ -222,20 +218,15 @@ export class StoreClient<C extends WireClient> {
   async lend<T>(work: (run: RunStatement) => Promise<T>, limits = this.#limits): Promise<T> {
     const { pool, cut, isSpoilt = isStoreFailure } = this.#options
     const { statementTimeoutMs, used } = limits
-    const reportFailure = failureReporter()
-    const failed = (error: unknown): never => {
-      reportFailure(error)
-      throw error
-    }
 
     // 1. Admission: a place, after a wait in a bounded queue, while the circuit breaker is closed.
-    const leave = await this.admission.enter(limits.maxWaitMs).catch(failed)
+    const leave = await reportFailure(() => this.admission.enter(limits.maxWaitMs))
 
     // 2. A connection. The circuit breaker is told where there was none; one that was idle proves nothing.
-    const client = await pool.connect().catch((error: unknown) => {
+    const client = await reportFailure(() => pool.connect()).catch((error: unknown) => {
       leave()
       this.admission.record(error)
-      return failed(error)
+      throw error
     })
     let spoilt = false
     let returned = false
@@ -250,14 +241,18 @@ export class StoreClient<C extends WireClient> {
     client.on('end', giveBack)
 
     const run: RunStatement = async (statement, params) => {
-      const reportFailure = failureReporter()
       try {
-        // 3. The statement, within its time. One that took too long costs its connection.
-        if (returned) throw new Error('the connection has ended')
-        const answer = client.query(statement, params)
-        const result = await withTimeout(statementTimeoutMs, answer, 'the statement took too long')
+        // 3. The statement, within its time. One that took too long costs its connection. Whoever watches for failures
+        // hears of one, whatever the work makes of the error.
+        const result = await reportFailure(async () => {
+          if (returned) throw new Error('the connection has ended')
+          const answer = client.query(statement, params)
+          return await withTimeout(statementTimeoutMs, answer, 'the statement took too long')
+        })
         // A statement of the transaction had failed, and the work went on as if it had not.
-        if (result.command === 'ROLLBACK' && isCommit(statement)) throw abortedError()
+        if (result.command === 'ROLLBACK' && isCommit(statement)) {
+          throw new StatementError({ message: 'the transaction was rolled back instead of committed', code: '25P02' })
+        }
         // 4. The circuit breaker is told the outcome.
         this.admission.record(undefined, used)
         return result
@@ -269,9 +264,7 @@ export class StoreClient<C extends WireClient> {
           giveBack()
         }
         this.admission.record(error)
-        // 5. Whoever watches for failures hears of it, whatever the work makes of the error.
-        reportFailure(error)
-        throw withoutValues(error)
+        throw error instanceof Error && sqlState(error) !== undefined ? new StatementError(error) : error
       }
     }
     try {
@@ -315,12 +308,4 @@ export class StoreClient<C extends WireClient> {
 
 function isCommit(statement: string | QueryConfig): boolean {
   return (typeof statement === 'string' ? statement : statement.text).trim().toLowerCase() === 'commit'
-}
-
-function abortedError(): StatementError {
-  return new StatementError({ message: 'the transaction was rolled back instead of committed', code: '25P02' })
-}
-
-function withoutValues(error: unknown): unknown {
-  return error instanceof Error && sqlState(error) !== undefined ? new StatementError(error) : error
 }

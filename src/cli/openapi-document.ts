@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { codeOf } from '../../db/narrowing.ts'
+import { codeOf } from '../../db/type-guards.ts'
 import { ConfigError } from '../config/config.ts'
 
 /** One operation of an OpenAPI document. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { codeOf } from '../../db/narrowing.ts'
+import { codeOf } from '../../db/type-guards.ts'
 import { brokenRules, driverOf, isProduction, warningsOf } from './variable-rules.ts'
 import { secretVariables, type Values, type VariableName, variables } from './variables.ts'
 

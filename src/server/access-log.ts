@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Outcome } from '../../auth/live-connections.ts'
-import { isRecord } from '../../db/narrowing.ts'
+import { isRecord } from '../../db/type-guards.ts'
 import { responseOn } from '../../proxy/lingering-close.ts'
 import { refusedTarget } from '../../proxy/request-validation.ts'
 

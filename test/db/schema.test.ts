@@ -2,6 +2,7 @@ import { getAuthTables } from 'better-auth/db'
 import { getTableColumns, Relations } from 'drizzle-orm'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
+import { extendSchema } from '../../db/plugin-schema.ts'
 import * as schema from '../../db/schema.ts'
 
 const tables = new Map<string, PgTable>()
@@ -49,7 +50,10 @@ for (const [model, { fields }] of Object.entries(wanted)) {
 }
 
 t.test('BetterAuth finds the relations that its joins go along', async (t) => {
-  t.ok(schema.userRelations instanceof Relations)
-  t.ok(schema.sessionRelations instanceof Relations)
-  t.ok(schema.accountRelations instanceof Relations)
+  const { userRelations, sessionRelations, accountRelations } = Object.fromEntries<unknown>(
+    Object.entries(extendSchema([]).schema)
+  )
+  t.ok(userRelations instanceof Relations)
+  t.ok(sessionRelations instanceof Relations)
+  t.ok(accountRelations instanceof Relations)
 })
