@@ -11,7 +11,7 @@ import { loadOrCreateSecret } from './config/generated-secret.ts'
 import type { Settings } from './config/settings.ts'
 import { databaseOptions, poolSizeFor, prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { openUpstreams } from './open-upstreams.ts'
+import { logStartWarnings, openUpstreams } from './open-upstreams.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
 import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
@@ -44,6 +44,7 @@ export async function startGateway(
   }
 
   try {
+    if (worker === undefined) logStartWarnings({ config, policy }, log)
     const upstreams = openUpstreams({ config, policy })
     cleanUp.push(() => upstreams.close())
     const server = createPublicServer()

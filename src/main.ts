@@ -3,14 +3,12 @@ import cluster from 'node:cluster'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
-import type { Logger } from 'pino'
 import { collectEverything } from '../proxy/garbage-collection.ts'
 import { workerCount } from './config/config.ts'
-import { loadSettings, type Settings, warningsOf } from './config/settings.ts'
+import { loadSettings } from './config/settings.ts'
 import { describeFailure, type Failure } from './exit-status.ts'
 import type { Gateway } from './gateway.ts'
 import { createLogDestination, createLogger } from './logging/logger.ts'
-import { probeServers } from './open-upstreams.ts'
 import { groupSignals, runWorker } from './workers/worker-process.ts'
 
 /**
@@ -29,7 +27,6 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
   const { drainDelayMs, drainTimeoutMs, logLevel } = settings.config
   const workers = workerCount(settings.config.workers)
   const log = createLogger(logLevel, logDestination)
-  for (const warning of warningsOf(settings)) log.warn(warning)
   let gateway: Gateway | undefined
   const grace = closeWithGrace(
     { delay: drainDelayMs + drainTimeoutMs + 10_000, logger: false },
@@ -46,7 +43,9 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
       workers > 1
         ? await (await import('./workers/worker-pool.ts')).startWorkers(settings, log, stopWith)
         : await (await import('./gateway.ts')).startGateway(settings, log, stopWith)
-    announceReady(settings, log, gateway, workers)
+    const { publicUrl, adminUrl, port } = gateway
+    // Scripts read this line.
+    log.info({ publicUrl, adminUrl, port, ...(workers > 1 && { workers }) }, 'gatehouse ready')
     collectEverything()
   } catch (error) {
     grace.uninstall()
@@ -58,16 +57,6 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
     if (gateway === undefined) exit()
     else gateway.close({ delayMs: 0, timeoutMs: 0 }).then(exit, exit)
   }
-}
-
-/** Logs that the gateway is ready, in one line that scripts read, and which upstreams do not answer. */
-function announceReady(settings: Settings, log: Logger, { publicUrl, adminUrl, port }: Gateway, workers: number): void {
-  for (const [setting, probe] of probeServers(settings)) {
-    probe.catch((err: unknown) => {
-      log.warn({ err }, `nothing answers where ${setting} says: requests get 502 until it does`)
-    })
-  }
-  log.info({ publicUrl, adminUrl, port, ...(workers > 1 && { workers }) }, 'gatehouse ready')
 }
 
 function exitWith({ lines, exitCode }: Failure): never {

@@ -1,6 +1,7 @@
+import type { Logger } from 'pino'
 import { probeUpstream, upstreamAddress } from '../proxy/upstream/connector.ts'
 import { type FolderUpstream, openServer, type ServerUpstream, type Upstreams } from '../proxy/upstream/upstream.ts'
-import type { Settings } from './config/settings.ts'
+import { type Settings, warningsOf } from './config/settings.ts'
 import { isFolder, type ServerSpec, type UpstreamSpec } from './config/upstream-spec.ts'
 
 type Described = Pick<Settings, 'config' | 'policy'>
@@ -38,6 +39,16 @@ export function probeServers({ config, policy }: Described): [place: string, pro
     place,
     probeUpstream(upstreamAddress({ url, caFile }))
   ])
+}
+
+/** Logs what works but is rarely meant in these settings, and which servers do not answer. */
+export function logStartWarnings(settings: Described, log: Pick<Logger, 'warn'>): void {
+  for (const warning of warningsOf(settings)) log.warn(warning)
+  for (const [setting, probe] of probeServers(settings)) {
+    probe.catch((err: unknown) => {
+      log.warn({ err }, `nothing answers where ${setting} says: requests get 502 until it does`)
+    })
+  }
 }
 
 function serverOf(spec: string | ServerSpec): ServerSpec {

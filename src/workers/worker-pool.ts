@@ -8,6 +8,7 @@ import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/settings.ts'
 import { WorkerFailedError } from '../exit-status.ts'
 import type { Gateway } from '../gateway.ts'
+import { logStartWarnings } from '../open-upstreams.ts'
 import { type ReadinessReport, startAdminServer } from '../server/admin-server.ts'
 import type { DrainOptions } from '../server/drain.ts'
 import { openWorkerChannel, type PrimaryMethods, type PublicAddress, type WorkerMethods } from './worker-channel.ts'
@@ -33,10 +34,11 @@ export function pauseBefore(failures: number): number {
  * running. `onFatal` is called with what ends the gateway later.
  */
 export async function startWorkers(
-  { config }: Settings,
+  { config, policy }: Settings,
   log: Logger,
   onFatal: (error: Error) => void
 ): Promise<Gateway> {
+  logStartWarnings({ config, policy }, log)
   const size = workerCount(config.workers)
   const channels = new Map<Worker, BirpcReturn<WorkerMethods, PrimaryMethods>>()
   const counters = createCounters()

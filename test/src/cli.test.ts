@@ -36,7 +36,7 @@ t.test(
       t.equal(status, 2, args.join(' '))
       t.equal(stdout, '')
       const lines = stderr.trim().split('\n')
-      t.equal(lines.length, 4)
+      t.equal(lines.length, 3)
       t.match(stderr, /^PORT: .*\nPAGES: .*\n.*rout: is not known/)
       t.notMatch(stderr, /canary/)
     }
