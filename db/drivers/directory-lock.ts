@@ -3,7 +3,6 @@ import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { DataDirLockedError, DataDirUnwritableError } from '../errors.ts'
 import { codeOf } from '../type-guards.ts'
 
@@ -102,15 +101,21 @@ async function waitUntilAlone(place: string, own: string, directory: string): Pr
 }
 
 /** What the process behind a socket says: `held` or `starting`; `gone` where nobody listens. */
-async function askHolder(path: string): Promise<string> {
-  const socket = connect(path)
-  // A process that accepts and says nothing (stopped, busy) holds the directory. One that hangs up is ending.
-  const silent = new Promise<string>((resolve) => socket.setTimeout(answerWithinMs, () => resolve('held')))
-  try {
-    return await Promise.race([text(socket), silent])
-  } catch (error) {
-    return codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOENT' ? 'gone' : 'unclear'
-  } finally {
-    socket.destroy()
-  }
+function askHolder(path: string): Promise<string> {
+  return new Promise((resolve) => {
+    let said = ''
+    const socket = connect(path)
+    // A process that accepts and says nothing (stopped, busy) holds the directory. One that hangs up is ending.
+    socket.setTimeout(answerWithinMs, () => {
+      said = 'held'
+      socket.destroy()
+    })
+    socket.on('data', (chunk) => {
+      said += chunk.toString()
+    })
+    socket.on('error', (error) => {
+      if (codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOENT') said = 'gone'
+    })
+    socket.on('close', () => resolve(said))
+  })
 }
