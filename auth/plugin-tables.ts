@@ -1,6 +1,6 @@
 import { type DBFieldAttribute as Field, getAuthTables } from 'better-auth/db'
-import type { PluginColumn, PluginTable } from '../db/plugin-schema.ts'
-import type { AuthExtension } from './auth-options.ts'
+import type { PluginColumn, PluginTable } from '../db/extended-schema.ts'
+import type { AuthExtension } from './better-auth-extension.ts'
 
 type AuthTables = ReturnType<typeof getAuthTables>
 type AuthTable = AuthTables[string]

@@ -1,5 +1,5 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
-import type { ExtendedSchema, PluginTable } from './plugin-schema.ts'
+import type { ExtendedSchema, PluginTable } from './extended-schema.ts'
 import type * as schema from './schema.ts'
 
 export type DatabaseDriver = 'pglite' | 'pg' | 'neon'

@@ -3,10 +3,15 @@ import { getTableName, type SQL, sql } from 'drizzle-orm'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import { z } from 'zod'
 import type { Database, GatehouseDb } from './database.ts'
-import { AdoptionMismatchError, AdoptionRequiredError, MigrationsPendingError, PluginTablesError } from './errors.ts'
+import {
+  AdoptionMismatchError,
+  AdoptionRequiredError,
+  MigrationsPendingError,
+  PluginTablesError
+} from './error-classes.ts'
 import journal from './migrations/meta/_journal.json' with { type: 'json' }
 import { account, session, user, verification } from './schema.ts'
-import { addMissing, compareTables, type Difference, subjectsOf } from './schema-diff.ts'
+import { addMissing, compareTables, type Difference, subjectsOf } from './schema-sync.ts'
 
 /** What stands between the database and this version. */
 export interface MigrationState {

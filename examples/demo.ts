@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { variableNames } from '../src/config/config.ts'
+import { variableNames } from '../src/config/environment.ts'
 import { type Child, logEntry, readable, startChild } from './demo/child.ts'
 import { portInUse } from './demo/ports.ts'
 import { ensureVirtualEnvironment, findPython, PythonProblem } from './demo/python.ts'

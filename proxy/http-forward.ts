@@ -10,13 +10,13 @@ import {
   type LiveConnection,
   type LiveConnections,
   type Outcome
-} from '../auth/live-connections.ts'
+} from '../auth/live-connection-limits.ts'
 import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import { codeOf } from '../db/type-guards.ts'
+import { breakOff, breakOffOnceWritten, endWithin } from './connection-ending.ts'
 import type { Cors } from './cors.ts'
 import { countPassed } from './garbage-collection.ts'
-import { breakOff, breakOffOnceWritten, endWithin } from './lingering-close.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'
 import type { RequestContext } from './request-context.ts'
 import { clientHead, clientTrailers, earlyHints } from './response-headers.ts'

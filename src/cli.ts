@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import './module-hooks.js'
 import { Command, CommanderError } from 'commander'
-import { loadSettings } from './config/settings.ts'
+import { loadSettings } from './config/load-settings.ts'
 import { databaseOptions } from './database-start.ts'
-import { describeDatabaseFailure, describeFailure, type Failure } from './exit-status.ts'
+import { describeDatabaseFailure, describeFailure, type Failure } from './failure-wording.ts'
 
 const wrongUsage = 2
 

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
 import type { Database, DatabaseOptions } from '../db/database.ts'
-import { MigrationsPendingError } from '../db/errors.ts'
+import { MigrationsPendingError } from '../db/error-classes.ts'
 import { migrate, requireMigrated } from '../db/migrate.ts'
 import { runLater } from '../db/timeout.ts'
-import type { Settings } from './config/settings.ts'
+import type { Settings } from './config/load-settings.ts'
 import type { Readiness } from './server/admin-server.ts'
 
 const retryEveryMs = 1_000

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import { probeUpstream, upstreamAddress } from '../proxy/upstream/connector.ts'
 import { type FolderUpstream, openServer, type ServerUpstream, type Upstreams } from '../proxy/upstream/upstream.ts'
-import { type Settings, warningsOf } from './config/settings.ts'
-import { isFolder, type ServerSpec, type UpstreamSpec } from './config/upstream-spec.ts'
+import { type Settings, warningsOf } from './config/load-settings.ts'
+import { isFolder, type ServerSpec, type UpstreamSpec } from './config/policy-upstreams.ts'
 
 type Described = Pick<Settings, 'config' | 'policy'>
 

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isRecord } from '../../db/type-guards.ts'
-import type { CallAuth } from '../auth-handler.ts'
+import type { CallAuth } from '../call-better-auth.ts'
 import { clientAddress, clientAddressHeader } from '../client-address.ts'
 import { cookiesFor } from '../fetch-bridge.ts'
 import { isRefusal } from '../refusals.ts'

@@ -6,7 +6,7 @@ import {
   NotificationQueueFullError,
   NotificationsNotHeardError,
   PooledConnectionError
-} from '../errors.ts'
+} from '../error-classes.ts'
 import { reportFailure } from '../store-failure-context.ts'
 import { withTimeout } from '../timeout.ts'
 import { type RunStatement, StoreClient, settingsOf, type WireClient, type WirePool } from './store-client.ts'

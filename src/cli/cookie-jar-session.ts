@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises'
-import { hasAdminPlugin } from '../../auth/auth-options.ts'
+import { hasAdminPlugin } from '../../auth/better-auth-extension.ts'
 import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
 import { type Identity, identityOf } from '../../auth/session-validation.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/session-queries.ts'
 import { codeOf } from '../../db/type-guards.ts'
-import { type Config, ConfigError } from '../config/config.ts'
+import { type Config, ConfigError } from '../config/environment.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
-import type { Settings } from '../config/settings.ts'
-import { describeDatabaseFailure } from '../exit-status.ts'
+import type { Settings } from '../config/load-settings.ts'
+import { describeDatabaseFailure } from '../failure-wording.ts'
 
 /** Whose session the cookies of a jar hold, as the gateway would find on a cache miss; `why` is for people. */
 export interface JarVerdict {
@@ -43,7 +43,7 @@ export async function judgeJar(path: string, { config, policy }: Settings): Prom
   if (cookie === null)
     return { outcome: 'anonymous', why: 'the cookie was not signed with this BETTER_AUTH_SECRET, or was altered' }
   const admin = hasAdminPlugin(policy.auth)
-    ? (await import('../../auth/admin-plugin.ts')).adminColumns(policy.auth)
+    ? (await import('../../auth/roles-and-bans.ts')).adminColumns(policy.auth)
     : undefined
   return readSession(cookie.token, config, admin)
 }

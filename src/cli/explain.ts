@@ -11,8 +11,8 @@ import {
   requirementCheck,
   requirementsInWords
 } from '../../proxy/route-policy.ts'
-import { ConfigError } from '../config/config.ts'
-import type { Settings } from '../config/settings.ts'
+import { ConfigError } from '../config/environment.ts'
+import type { Settings } from '../config/load-settings.ts'
 import type { JarVerdict } from './cookie-jar-session.ts'
 import { createRouteMatcher } from './route-decision.ts'
 

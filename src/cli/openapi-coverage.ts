@@ -1,5 +1,5 @@
 import { defaultRule, type RouteRule } from '../../proxy/route-policy.ts'
-import type { Settings } from '../config/settings.ts'
+import type { Settings } from '../config/load-settings.ts'
 import type { Operation } from './openapi-document.ts'
 import { type PathTemplate, pathTemplate } from './path-template.ts'
 import { createRouteMatcher, type Routing } from './route-decision.ts'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { codeOf } from '../../db/type-guards.ts'
-import { ConfigError } from '../config/config.ts'
+import { ConfigError } from '../config/environment.ts'
 
 /** One operation of an OpenAPI document. */
 export interface Operation {

@@ -2,8 +2,8 @@ import { fastify } from 'fastify'
 import { methods } from '../../auth/http-methods.ts'
 import { canonicalTarget } from '../../proxy/canonical-path.ts'
 import { defaultRule, type RouteRule, routerOptions } from '../../proxy/route-policy.ts'
-import type { Config } from '../config/config.ts'
-import { reservedPaths, type Settings } from '../config/settings.ts'
+import type { Config } from '../config/environment.ts'
+import { reservedPaths, type Settings } from '../config/load-settings.ts'
 
 /** What the gateway does with a request before it looks at any credential. */
 export type Decision =

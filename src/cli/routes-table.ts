@@ -1,5 +1,5 @@
 import { defaultRule, type RouteRule, requirementsInWords } from '../../proxy/route-policy.ts'
-import { reservedPaths, type Settings } from '../config/settings.ts'
+import { reservedPaths, type Settings } from '../config/load-settings.ts'
 
 /** One line of the table that says who may reach what. */
 export interface RouteLine {

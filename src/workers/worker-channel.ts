@@ -2,7 +2,7 @@ import type { Worker } from 'node:cluster'
 import { type BirpcReturn, createBirpc } from 'birpc'
 import type { Counters } from '../../auth/rate-limit-counters.ts'
 import { isRecord } from '../../db/type-guards.ts'
-import type { Failure } from '../exit-status.ts'
+import type { Failure } from '../failure-wording.ts'
 import type { ReadinessReport } from '../server/admin-server.ts'
 import type { DrainOptions } from '../server/drain.ts'
 

@@ -2,7 +2,7 @@ import { getAuthTables } from 'better-auth/db'
 import { getTableColumns, Relations } from 'drizzle-orm'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import t from 'tap'
-import { extendSchema } from '../../db/plugin-schema.ts'
+import { extendSchema } from '../../db/extended-schema.ts'
 import * as schema from '../../db/schema.ts'
 
 const tables = new Map<string, PgTable>()

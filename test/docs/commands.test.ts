@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { variableNames } from '../../src/config/config.ts'
+import { variableNames } from '../../src/config/environment.ts'
 import { pages, root } from './documents.ts'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const scripts = Object.keys(JSON.parse(read('package.json')).scripts)
 const commands = [...read('src/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(([, name = '']) => name)
 const problems = [...read('auth/refusals.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \[/gm)].map(([, code = '']) => code)
-const databaseProblems = [...read('db/errors.ts').matchAll(/^ {2}'([A-Z][A-Z_]+)',$/gm)].map(([, code = '']) => code)
+const databaseProblems = [...read('db/error-classes.ts').matchAll(/^ {2}'([A-Z][A-Z_]+)',$/gm)].map(
+  ([, code = '']) => code
+)
 
 // Names in capitals that belong to somebody else.
 const foreign = [

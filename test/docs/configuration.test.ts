@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { withReference } from '../../docs/reference.ts'
-import { readConfig, variableNames } from '../../src/config/config.ts'
+import { readConfig, variableNames } from '../../src/config/environment.ts'
 import { variables } from '../../src/config/variables.ts'
 import { pageOf, root, rowsOf } from './documents.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { variableNames } from '../../src/config/config.ts'
+import { variableNames } from '../../src/config/environment.ts'
 import { blocksOf, blockWith, pageOf, root } from './documents.ts'
 
 const site = 'examples/docusaurus'

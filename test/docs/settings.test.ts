@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readConfig, variableNames } from '../../src/config/config.ts'
+import { readConfig, variableNames } from '../../src/config/environment.ts'
 import { blocksOf, blockWith, pageOf, pages, root, variablesIn } from './documents.ts'
 
 // What the production rules want besides what a page talks about.

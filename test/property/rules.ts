@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { methods } from '../../auth/http-methods.ts'
 import { type Access, compileRules, type RouteRule } from '../../proxy/route-policy.ts'
-import { reservedPaths } from '../../src/config/settings.ts'
+import { reservedPaths } from '../../src/config/load-settings.ts'
 
 // Reserved characters, what needs encoding, what looks like something else, and enough twins that rules overlap.
 const literals = [

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { readConfig, variableNames } from '../../src/config/config.ts'
+import { readConfig, variableNames } from '../../src/config/environment.ts'
 
 const lines = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8').split('\n')
 const entries = lines.flatMap((line) => {

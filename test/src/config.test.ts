@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { readConfig } from '../../src/config/config.ts'
+import { readConfig } from '../../src/config/environment.ts'
 import { isEach, problemsOf } from './problems.ts'
 
 const secret = 'an-entirely-harmless-secret-of-36-ch'

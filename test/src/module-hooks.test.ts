@@ -33,7 +33,7 @@ t.test('everything else is resolved as ever', async (t) => {
 })
 
 t.test('where a part of a module is enough, it is a part of that module', async (t) => {
-  const [gateway, replyFrom] = ['proxy/mount.ts', 'node_modules/@fastify/reply-from/lib/request.js'].map(
+  const [gateway, replyFrom] = ['proxy/proxy-plugin.ts', 'node_modules/@fastify/reply-from/lib/request.js'].map(
     (path) => new URL(`../../${path}`, import.meta.url).href
   )
   const require = createRequire(import.meta.url)

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { loadSettings } from '../../src/config/settings.ts'
+import { loadSettings } from '../../src/config/load-settings.ts'
 import { defineConfig, loadPolicy } from '../../src/policy-file.ts'
 import { isEach, problemsFrom } from './problems.ts'
 

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { ConfigError, readConfig } from '../../src/config/config.ts'
+import { ConfigError, readConfig } from '../../src/config/environment.ts'
 
 /** What is wrong with an environment, one sentence each. */
 export function problemsOf(env: Record<string, string>, cwd = '/nowhere'): readonly string[] {

@@ -1,6 +1,6 @@
 import { compileRules, type PolicyRoute } from '../../proxy/route-policy.ts'
 import { loadPolicy, type PolicyConfig } from '../policy-file.ts'
-import { type Config, ConfigError, policyFileOf, readConfig } from './config.ts'
+import { type Config, ConfigError, policyFileOf, readConfig } from './environment.ts'
 
 /** All that a gateway is told: its environment, its policy file, and the routes that are compiled of the file's rules. */
 export interface Settings {

@@ -1,6 +1,6 @@
 import { sqlState } from '../db/store-failure-context.ts'
 import { codeOf } from '../db/type-guards.ts'
-import { ConfigError } from './config/config.ts'
+import { ConfigError } from './config/environment.ts'
 
 /** What a command that could not do its work says on stderr, and its exit status: 1 failed, 2 wrong usage or configuration. */
 export interface Failure {

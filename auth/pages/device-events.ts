@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { parse } from 'bowser'
 import type { FastifyInstance } from 'fastify'
-import type { LiveConnection, LiveConnections } from '../live-connections.ts'
+import type { LiveConnection, LiveConnections } from '../live-connection-limits.ts'
 import { Refusal, rateLimited } from '../refusals.ts'
 import { subjectOf } from '../session-validation.ts'
 import { fromStore, identify, type PageContext } from './page-context.ts'
