@@ -40,8 +40,9 @@ const movingPrefixes = [
 const trace = new Set(['traceparent', 'tracestate', 'baggage'])
 
 /**
- * What a client's header is about: the `connection` or the `framing` of this one hop, a name that is `reserved` for the
- * gateway, one that lets a header be `moving` what was judged, the context of a `trace`, or whatever an application likes.
+ * What a client's header is about. `connection` and `framing`: this one hop. `reserved`: a name that only the gateway may
+ * send. `moving`: some server takes the path, the method, the scheme, the client or the user from it. `trace`: the context
+ * of a trace. `application`: anything else.
  */
 export type HeaderKind = 'connection' | 'framing' | 'reserved' | 'moving' | 'trace' | 'application'
 

@@ -6,7 +6,7 @@ export interface CachedDecision extends Decision {
   readonly session: string
   readonly freshUntil: number
   readAheadAt: number
-  /** True once, for the first who asks when the decision nears its end: time to read the session ahead. */
+  /** Set by `get` for one caller, once the decision nears its end: that caller has to read the session ahead. */
   readAheadDue: boolean
 }
 

@@ -94,8 +94,8 @@ export function createSessionResolver(options: SessionResolverOptions) {
     const expiresAt = identity === null ? undefined : referenceOf(identity)?.expiresAt
     if (expiresAt === undefined || expiresAt - sliding.expiresInMs + sliding.updateAgeMs > now()) return false
     // A session without "remember me" lasts for a day and so always looks due; a refresh would prolong it to a week.
-    const mark = readCookie(cookieHeader, cookieNames.dontRemember)
-    return mark.kind === 'absent' || (mark.kind === 'present' && signer.verify(mark.value) === null)
+    const cookie = readCookie(cookieHeader, cookieNames.dontRemember)
+    return cookie.kind === 'absent' || (cookie.kind === 'present' && signer.verify(cookie.value) === null)
   }
 
   function reuse({ identity, readAheadDue }: CachedDecision, key: string, cookieHeader: string): SessionVerdict {

@@ -53,14 +53,14 @@ export async function removeBatch(
   const before = new Date(now - marginMs).toISOString()
   // Deleting by ctid keeps the planner from reading the whole table, whatever its statistics say.
   const statement = sql`
-    with turn as materialized (select pg_try_advisory_xact_lock(${lockKey}) as mine),
+    with lock as materialized (select pg_try_advisory_xact_lock(${lockKey}) as mine),
     expired as materialized (
       select ctid as place from ${name}
-      where (select mine from turn)
+      where (select mine from lock)
         and expires_at < least(${before}::timestamptz, now() - ${sql.raw(String(marginMs))} * interval '1 millisecond')
       order by expires_at limit ${sql.raw(String(limit))} for update skip locked
     ),
     removed as (delete from ${name} where ctid = any (array(select place from expired)) returning 1)
-    select mine, (select count(*)::int from removed) as removed from turn`
+    select mine, (select count(*)::int from removed) as removed from lock`
   return answer.parse(await db.execute(statement)).rows[0]
 }

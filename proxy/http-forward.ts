@@ -311,7 +311,7 @@ export class HttpForward implements Dispatcher.DispatchHandler, LiveConnection, 
   #onAdmitted(): void {
     if (this.#isLive) return
     this.#isLive = true
-    if (this.#connection !== undefined) this.#upstream.connections.lasts(this)
+    if (this.#connection !== undefined) this.#upstream.connections.releasePlace(this)
   }
 
   // The client went away, or has all of its response.

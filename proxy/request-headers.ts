@@ -3,7 +3,7 @@ import type { Identity } from '../auth/session-validation.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** What the upstream can be told about an identified user on demand. */
-export const principalHeaderNames = {
+const principalHeaderNames = {
   name: 'X-User-Name',
   role: 'X-User-Role',
   sessionId: 'X-Session-Id',

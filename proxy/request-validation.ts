@@ -22,7 +22,7 @@ export interface RequestValidationOptions {
   readonly sessionCookie: string
 }
 
-/** What the router is given for a target that is refused: no canonical one has an empty segment. */
+/** Stands in for a target that has no canonical form. No canonical target contains `//`, so it can be told apart. */
 export const refusedTarget = '//'
 
 /** Fastify's `rewriteUrl`: the router sees the canonical target, `request.originalUrl` keeps the client's bytes. */

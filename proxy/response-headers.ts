@@ -236,7 +236,7 @@ const everythingButCookies = ['cache', 'clientHints', 'executionContexts', 'pref
  * A `Clear-Site-Data` header that does not clear cookies, because BetterAuth's are among them. Null where it clears nothing
  * else.
  */
-export function withoutCookieClearing(header: string): string | null {
+function withoutCookieClearing(header: string): string | null {
   if (!/cookies|\*/i.test(header)) return header
   const left = header
     .split(',')

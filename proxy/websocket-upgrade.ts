@@ -7,7 +7,7 @@ import type { Side } from './websocket-relay.ts'
 const upgrades = new WeakMap<IncomingMessage, Side>()
 
 /** Whether a request asks for a WebSocket (RFC 6455, section 4.2.1). Every other `Upgrade` is ignored, as HTTP allows. */
-export function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
+function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
   return (
     method === 'GET' &&
     headers.upgrade?.toLowerCase() === 'websocket' &&

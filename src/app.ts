@@ -74,7 +74,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     accessLog.stop()
   })
 
-  // 1. One request of a connection at a time, and one reading of it, or none.
+  // 1. Pipelined requests wait for each other, and a request that can be read in two ways is refused.
   app.addHook('onRequest', createAwaitTurn())
   app.addHook('onRequest', createRequestValidation({ publicUrl: proxy.publicUrl, allowedHosts, sessionCookie }))
   app.addHook('onRequest', function endKeepAliveWhenDraining(_request, reply, done) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=16
-// Every process of Gatehouse starts here. V8 doubles its young generation up to twice 32 MB, and never gives it back: up
-// to 16 a warm request needs no more CPU and the process 60 MB less (docs/performance.md). What is imported below comes
-// compiled, and stripped of its types, from the cache.
+// Every process of Gatehouse starts here. The option bounds V8's young generation, whose two halves otherwise grow to 32 MB
+// each and never shrink: with 16 MB the process needs 60 MB less, and a warm request no more CPU (docs/performance.md).
+// What is imported below comes from the compile cache, stripped of its types.
 import './module-hooks.js'
 
 await import('./cli.ts')

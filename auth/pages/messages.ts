@@ -43,11 +43,11 @@ const synonyms = new Map<string, string>([
 
 /**
  * The error for one of BetterAuth's codes, those in return addresses (`?error=access_denied`) included. A code that is
- * not in the table gets the text of `fallback`.
+ * not in the table gets the text of `otherwise`.
  */
-export function formError(status: number, code = '', fallback: keyof typeof errors = 'UNKNOWN'): FormError {
+export function formError(status: number, code = '', otherwise: keyof typeof errors = 'UNKNOWN'): FormError {
   const name = synonyms.get(code.toUpperCase()) ?? code.toUpperCase()
-  return { ...errors[isKnown(name) ? name : fallback], status }
+  return { ...errors[isKnown(name) ? name : otherwise], status }
 }
 
 function isKnown(name: string): name is keyof typeof errors {

@@ -18,8 +18,8 @@ const goodbyeMs = 3_000
 
 /**
  * The embedded Postgres: PGlite in a thread of this process, which node-postgres speaks to over the thread's messages. It
- * has one connection, so one statement or transaction at a time, and ends with that connection: where a statement takes
- * too long nothing else stops it, and the next connection starts another thread on the same files, as after a crash.
+ * has one connection, so it runs one statement or transaction at a time. Closing the connection ends the thread, which is
+ * the only way to stop a slow statement; the next connection starts another thread on the same files, as after a crash.
  * Throws `DATA_DIR_LOCKED`, `DATA_DIR_UNWRITABLE`.
  */
 export async function openEmbedded(options: DatabaseOptions): Promise<Database> {
@@ -60,9 +60,9 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
     client = undefined
     if (closing !== undefined) return
     store.admission.open()
-    const bereft = [...listeners]
+    const lostListeners = [...listeners]
     listeners.clear()
-    for (const { onLost } of bereft) onLost(new Error('the thread of the embedded database ended'))
+    for (const { onLost } of lostListeners) onLost(new Error('the thread of the embedded database ended'))
   }
 
   async function connect(): Promise<void> {
@@ -72,7 +72,7 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
   const store = new StoreClient<pg.Client>({
     ...settings,
     pool,
-    places: 1,
+    permits: 1,
     // A thread that is busy is no reason to give the database up; one that is gone is, until another has started.
     probe: connect,
     cutConnections() {

@@ -53,12 +53,12 @@ export function openNetworked<C extends WireClient>(
   if (url === undefined) throw new DatabaseUrlMissingError(driver)
   const directUrl = options.unpooledUrl ?? url
   const settings = settingsOf(options)
-  const { places, patienceMs, statementTimeoutMs, schema, additions } = settings
+  const { permits, patienceMs, statementTimeoutMs, schema, additions } = settings
   const common = { application_name: 'gatehouse', connectionTimeoutMillis: patienceMs }
   const pooled = new Set<C>()
   const wire = openDriver({
     // The one more is for probes, which find out whether the database is there while all others are busy.
-    pooled: { ...common, connectionString: url, max: places + 1 },
+    pooled: { ...common, connectionString: url, max: permits + 1 },
     direct: { ...common, connectionString: directUrl },
     statementTimeoutMs,
     track(client) {

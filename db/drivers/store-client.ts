@@ -10,8 +10,8 @@ import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts
 
 /** What all drivers make of the options: defaults where nothing is said, and the schema. */
 export function settingsOf({ connectionTimeoutMs: patienceMs = 3_000, ...options }: DatabaseOptions) {
-  const { poolSize: places = 10, waitingMax = 1_000, statementTimeoutMs = 5_000, onAway, pluginTables = [] } = options
-  return { places, waitingMax, patienceMs, statementTimeoutMs, onAway, ...extendSchema(pluginTables) }
+  const { poolSize: permits = 10, waitingMax = 1_000, statementTimeoutMs = 5_000, onAway, pluginTables = [] } = options
+  return { permits, waitingMax, patienceMs, statementTimeoutMs, onAway, ...extendSchema(pluginTables) }
 }
 
 /** What a statement was answered with. `command` is the first word of Postgres' tag: `SELECT`, `COMMIT`, … */
@@ -43,8 +43,8 @@ export interface WirePool<C extends WireClient> {
 
 export interface AdmissionOptions extends Omit<CircuitBreakerOptions, 'onChange'> {
   /** How many statements and transactions may run at once. */
-  readonly places: number
-  /** How many more may wait for one of those places. */
+  readonly permits: number
+  /** How many more may wait for one of those permits. */
   readonly waitingMax: number
   /** Called when the database is given up, and when it answers again. */
   readonly onAway: ((away: boolean) => void) | undefined
@@ -52,7 +52,7 @@ export interface AdmissionOptions extends Omit<CircuitBreakerOptions, 'onChange'
 
 // After a start or an outage two connect at first, and one more with every answer: many connections that are made all
 // at once, to a database that has just come back or by a process that is short of CPU, may all miss their timeout.
-const firstPlaces = 2
+const firstPermits = 2
 
 /**
  * Admission to the database: so many callers run statements at once and so many wait, for a limited time; all others are
@@ -61,15 +61,15 @@ const firstPlaces = 2
 export class Admission {
   readonly #options: AdmissionOptions
   readonly #breaker: CircuitBreaker
-  readonly #places: Semaphore
+  readonly #semaphore: Semaphore
   #limit: number
   #away = false
   #usedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: AdmissionOptions) {
     this.#options = options
-    this.#limit = Math.min(options.places, firstPlaces)
-    this.#places = new Semaphore({
+    this.#limit = Math.min(options.permits, firstPermits)
+    this.#semaphore = new Semaphore({
       permits: this.#limit,
       maxWaiting: options.waitingMax,
       refusal: () => new DatabaseBusyError()
@@ -79,7 +79,7 @@ export class Admission {
 
   /** How many are waiting. */
   get waiting(): number {
-    return this.#places.waiting
+    return this.#semaphore.waiting
   }
 
   /** How long ago a statement was answered, in ms; Infinity before the first. */
@@ -93,7 +93,7 @@ export class Admission {
    */
   async enter(maxWaitMs = this.#options.patienceMs): Promise<() => void> {
     if (this.#breaker.state === 'open') throw new DatabaseAwayError()
-    const release = await this.#places.acquire(maxWaitMs)
+    const release = await this.#semaphore.acquire(maxWaitMs)
     // A place that is held for long, while nobody is answered, may mean that the database is stuck.
     let { answers } = this.#breaker
     const watch = setInterval(() => {
@@ -112,7 +112,7 @@ export class Admission {
     this.#breaker.record(error)
     if (error !== undefined) return
     if (used) this.#usedAt = performance.now()
-    if (this.#limit === this.#options.places) return
+    if (this.#limit === this.#options.permits) return
     this.#limit++
     this.#applyState()
   }
@@ -130,16 +130,16 @@ export class Admission {
   /** Refuses everybody who waits, and probes no more. */
   close(): void {
     this.#breaker.stop()
-    this.#places.rejectWaiting(new DatabaseAwayError())
+    this.#semaphore.rejectWaiting(new DatabaseAwayError())
   }
 
   #applyState(): void {
     const { state } = this.#breaker
     if (state === 'open') {
-      this.#limit = Math.min(this.#options.places, firstPlaces)
-      this.#places.rejectWaiting(new DatabaseAwayError())
+      this.#limit = Math.min(this.#options.permits, firstPermits)
+      this.#semaphore.rejectWaiting(new DatabaseAwayError())
     }
-    this.#places.permits = state === 'closed' ? this.#limit : 0
+    this.#semaphore.permits = state === 'closed' ? this.#limit : 0
     const away = state === 'doubtful' ? this.#away : state === 'open'
     if (away === this.#away) return
     this.#away = away
@@ -148,8 +148,8 @@ export class Admission {
 }
 
 export interface StoreClientOptions<C extends WireClient>
-  extends Pick<AdmissionOptions, 'places' | 'waitingMax' | 'patienceMs' | 'onAway' | 'cutConnections'> {
-  /** Where it has one connection more than there are places, that one is for probes. */
+  extends Pick<AdmissionOptions, 'permits' | 'waitingMax' | 'patienceMs' | 'onAway' | 'cutConnections'> {
+  /** Where it has one connection more than there are permits, that one is for probes. */
   readonly pool: WirePool<C>
   readonly statementTimeoutMs: number
   readonly schema: ExtendedSchema['schema']
@@ -165,7 +165,7 @@ export interface StoreClientOptions<C extends WireClient>
 export interface LendLimits {
   readonly maxWaitMs: number
   readonly statementTimeoutMs: number
-  /** False: nothing but a ping. */
+  /** False for pings, which must not keep a sleeping database awake. */
   readonly used?: boolean
 }
 
@@ -279,7 +279,7 @@ export class StoreClient<C extends WireClient> {
     await this.lend((run) => run('select 1'), { ...this.#limits, used: false })
   }
 
-  /** One statement without admission, over the connection that the pool has beyond the places. */
+  /** One statement without admission, over the connection that the pool has beyond the permits. */
   async askUnadmitted(sql: string): Promise<void> {
     const { pool, cut, statementTimeoutMs } = this.#options
     const client = await pool.connect()

@@ -13,7 +13,7 @@ export interface Borrower {
   onNoConnection(why: 'busy' | 'share'): void
 }
 
-export interface ConnectionPoolOptions {
+interface ConnectionPoolOptions {
   /** How many connections may be in use for requests at once. */
   readonly most: number
   /** Milliseconds until response headers. */
@@ -31,7 +31,7 @@ const sharedFrom = 64
 /**
  * The connections to one upstream. Idle connections are kept on a stack: the one used last is taken first, so that the
  * others reach their keep-alive timeout and close, and taking one costs the same however many are in use. A connection
- * whose forward turns out to be a live connection no longer counts (`lasts`), and its place goes to the next in the queue.
+ * whose forward turns out to be a live connection no longer counts (`releasePlace`), and its place goes to the next in the queue.
  * No holder gets more than half of all places, so that one client with many slow requests leaves room for others.
  */
 export class ConnectionPool {
@@ -86,8 +86,8 @@ export class ConnectionPool {
     if (this.#waiting.delete(borrower)) this.#uncount(borrower)
   }
 
-  /** The borrower's forward is a live connection from now on: its connection no longer counts among those for requests. */
-  lasts(borrower: Borrower): void {
+  /** Frees the borrower's place among the connections for requests. Its connection may go on, as a live connection does. */
+  releasePlace(borrower: Borrower): void {
     this.#uncount(borrower)
     this.#busy--
     // Deferred, because undici may be in the middle of parsing what it read on the connection that has come free.
@@ -95,14 +95,14 @@ export class ConnectionPool {
   }
 
   /**
-   * The borrower is done with its connection. `counted`: false once `lasts` was called. `opened`: whether the connection
+   * The borrower is done with its connection. `counted`: false once `releasePlace` was called. `opened`: whether the connection
    * could be opened; after a certificate for another name undici's count of a client's requests is wrong, and the client
    * would never be used again.
    */
   giveBack(borrower: Borrower, connection: Client, { counted, opened }: { counted: boolean; opened: boolean }): void {
     if (opened && this.#idle.length < this.#options.most) this.#idle.push(connection)
     else this.#drop(connection)
-    if (counted) this.lasts(borrower)
+    if (counted) this.releasePlace(borrower)
   }
 
   /** Whether the upstream has reset this connection. */

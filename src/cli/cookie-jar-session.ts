@@ -19,7 +19,7 @@ export interface JarVerdict {
 }
 
 /** The `Cookie` header that curl would send from a cookie jar in Netscape's format, whatever the domains in it. */
-export function cookieHeaderOf(jar: string): string {
+function cookieHeaderOf(jar: string): string {
   return jar
     .split(/\r?\n/)
     .map((line) => line.replace(/^#HttpOnly_/, '').split('\t'))

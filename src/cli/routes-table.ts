@@ -17,7 +17,7 @@ export interface RouteLine {
   default?: true
 }
 
-const meanings: Readonly<Record<RouteLine['access'], string>> = {
+const descriptions: Readonly<Record<RouteLine['access'], string>> = {
   gateway: 'answered by the gateway itself',
   public: 'everybody; nobody is told who asks',
   optional: 'everybody; who is signed in is known',
@@ -63,7 +63,7 @@ export function routeTable(lines: readonly RouteLine[]): string[] {
     const { path, methods, access, upstream, keepOpen, default: rest } = line
     const to = upstream === undefined ? '' : `-> ${upstream}`
     const lasting = keepOpen === true ? '; responses outlast the session' : ''
-    const meaning = `${withNeeds(meanings[access], line)}${lasting}${rest === true ? ', for all that no rule names' : ''}`
+    const meaning = `${withNeeds(descriptions[access], line)}${lasting}${rest === true ? ', for all that no rule names' : ''}`
     return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaning]
   })
   return alignColumns(rows)

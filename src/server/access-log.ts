@@ -15,7 +15,7 @@ export class LoggedRequest extends IncomingMessage {
   id = ''
   /** The target as it came. Fastify's property: `url` becomes what the router sees. */
   originalUrl: string | undefined = undefined
-  /** How the exchange ended; undefined while that is not known. */
+  /** How the request and its response ended; undefined while that is not known. */
   outcome: Outcome | undefined = undefined
   /** Whether its line is written. */
   logged = false

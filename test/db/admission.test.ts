@@ -5,7 +5,7 @@ import { until } from '../support/until.ts'
 function setUp(options: Partial<AdmissionOptions> = {}) {
   const store = { probes: 0, probing: 0, most: 0, cuts: 0, up: true, mute: false, away: [] as boolean[] }
   const admission = new Admission({
-    places: 2,
+    permits: 2,
     waitingMax: 3,
     patienceMs: 200,
     async probe() {
@@ -124,7 +124,7 @@ t.test('a process that is too busy to keep up gives nothing up while anything is
 })
 
 t.test('at first and after a return few come in, and more with every answer', async (t) => {
-  const { admission, fail, store } = setUp({ places: 5, waitingMax: 100, patienceMs: 5_000 })
+  const { admission, fail, store } = setUp({ permits: 5, waitingMax: 100, patienceMs: 5_000 })
   const enter = (count: number) => Promise.all(Array.from({ length: count }, () => admission.enter()))
   const [first, second] = await enter(2)
   const third = enter(2)
