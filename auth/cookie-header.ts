@@ -54,7 +54,7 @@ export function readCookieHeader(header: string | undefined, sessionName: string
     }
   }
   if (!found) return { session, others: header }
-  const rest = others.join(';').trimStart()
+  const rest = others.join(';').replace(/^[; ]+/, '')
   return { session, others: rest === '' ? null : rest }
 }
 

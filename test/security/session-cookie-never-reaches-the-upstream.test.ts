@@ -43,6 +43,7 @@ t.test('every one of them is recognised, with every prefix', async (t) => {
     const others = (header: string) => readCookieHeader(header, 'better-auth.session_token').others
     t.equal(others(`${name}=x`), null)
     t.equal(others(`a=1; ${name}=x; b=2`), 'a=1; b=2')
+    t.equal(others(`${name}=x;; b=2`), 'b=2')
     t.equal(others(`a=1;${name};b=2`), 'a=1;b=2')
   }
 })
