@@ -1,6 +1,6 @@
 import { type DBFieldAttribute as Field, getAuthTables } from 'better-auth/db'
 import type { PluginColumn, PluginTable } from '../db/extended-schema.ts'
-import type { AuthExtension } from './better-auth-extension.ts'
+import type { AuthExtension } from './policy-auth-options.ts'
 
 type AuthTables = ReturnType<typeof getAuthTables>
 type AuthTable = AuthTables[string]

@@ -5,7 +5,7 @@ import { Refusal, sessionReadFailed } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-validation.ts'
 import type { RequestContext } from './request-context.ts'
-import { type RequirementCheck, type RouteRule, requirementCheck } from './route-policy.ts'
+import { type RequirementCheck, type RouteRule, requirementCheck } from './route-rules.ts'
 
 export interface GuardOptions {
   readonly sessions: SessionResolver

@@ -14,7 +14,7 @@ import {
 import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import { codeOf } from '../db/type-guards.ts'
-import { breakOff, breakOffOnceWritten, endWithin } from './connection-ending.ts'
+import { breakOff, breakOffOnceWritten, endWithin } from './close-connection.ts'
 import type { Cors } from './cors.ts'
 import { countPassed } from './garbage-collection.ts'
 import { type BodyLimits, discardBody } from './request-body.ts'

@@ -4,8 +4,8 @@ import { clientAddress } from '../auth/client-address.ts'
 import { type CookieHeader, readCookieHeader } from '../auth/cookie-header.ts'
 import type { Holder } from '../auth/live-connection-limits.ts'
 import type { Identity } from '../auth/session-validation.ts'
-import type { RouteRule } from './route-policy.ts'
-import { upgradeOf } from './websocket-upgrade.ts'
+import type { RouteRule } from './route-rules.ts'
+import { upgradeOf } from './websocket-upgrade-routing.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -7,7 +7,7 @@ import type { RequestContext } from './request-context.ts'
 import { clientHead } from './response-headers.ts'
 import type { ConnectionPool } from './upstream/connection-pool.ts'
 import { relay } from './websocket-relay.ts'
-import { upgradeOf } from './websocket-upgrade.ts'
+import { upgradeOf } from './websocket-upgrade-routing.ts'
 
 // Bytes of frames that a client may send before its handshake is answered.
 const earlyBytesLimit = 65_536

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { EndReason, LiveConnection, Outcome } from '../auth/live-connection-limits.ts'
-import { reset } from './connection-ending.ts'
+import { reset } from './close-connection.ts'
 import { closeFrame, FrameBoundaries } from './websocket-frames.ts'
 
 /** One end of a WebSocket connection, and the bytes of its frames that have arrived already. */

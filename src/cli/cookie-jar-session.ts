@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { hasAdminPlugin } from '../../auth/better-auth-extension.ts'
 import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
+import { hasAdminPlugin } from '../../auth/policy-auth-options.ts'
 import { type Identity, identityOf } from '../../auth/session-validation.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/open-database.ts'

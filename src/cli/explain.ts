@@ -10,7 +10,7 @@ import {
   type RouteRule,
   requirementCheck,
   requirementsInWords
-} from '../../proxy/route-policy.ts'
+} from '../../proxy/route-rules.ts'
 import { ConfigError } from '../config/environment.ts'
 import type { Settings } from '../config/load-settings.ts'
 import type { JarVerdict } from './cookie-jar-session.ts'

@@ -1,4 +1,4 @@
-import { defaultRule, type RouteRule } from '../../proxy/route-policy.ts'
+import { defaultRule, type RouteRule } from '../../proxy/route-rules.ts'
 import type { Settings } from '../config/load-settings.ts'
 import type { Operation } from './openapi-document.ts'
 import { type PathTemplate, pathTemplate } from './path-template.ts'

@@ -1,7 +1,7 @@
 import { fastify } from 'fastify'
 import { methods } from '../../auth/http-methods.ts'
 import { canonicalTarget } from '../../proxy/canonical-path.ts'
-import { defaultRule, type RouteRule, routerOptions } from '../../proxy/route-policy.ts'
+import { defaultRule, type RouteRule, routerOptions } from '../../proxy/route-rules.ts'
 import type { Config } from '../config/environment.ts'
 import { reservedPaths, type Settings } from '../config/load-settings.ts'
 

@@ -1,4 +1,4 @@
-import { defaultRule, type RouteRule, requirementsInWords } from '../../proxy/route-policy.ts'
+import { defaultRule, type RouteRule, requirementsInWords } from '../../proxy/route-rules.ts'
 import { reservedPaths, type Settings } from '../config/load-settings.ts'
 
 /** One line of the table that says who may reach what. */

@@ -1,4 +1,4 @@
-import { compileRules, type PolicyRoute } from '../../proxy/route-policy.ts'
+import { compileRules, type PolicyRoute } from '../../proxy/route-rules.ts'
 import { loadPolicy, type PolicyConfig } from '../policy-file.ts'
 import { type Config, ConfigError, policyFileOf, readConfig } from './environment.ts'
 

@@ -4,7 +4,7 @@ import { IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Outcome } from '../../auth/live-connection-limits.ts'
 import { isRecord } from '../../db/type-guards.ts'
-import { responseOn } from '../../proxy/connection-ending.ts'
+import { responseOn } from '../../proxy/close-connection.ts'
 import { refusedTarget } from '../../proxy/request-validation.ts'
 
 /** A request as the public listener makes it: it carries what its line in the access log will say. */

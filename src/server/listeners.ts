@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http, { type IncomingMessage, type Server } from 'node:http'
 import { BlockList, isIPv6, type Socket } from 'node:net'
-import { isTakeableUpgrade } from '../../proxy/websocket-upgrade.ts'
+import { isTakeableUpgrade } from '../../proxy/websocket-upgrade-routing.ts'
 import { LoggedRequest } from './access-log.ts'
 
 const headersWithinMs = 15_000

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { RouteRule } from '../../proxy/route-policy.ts'
+import type { RouteRule } from '../../proxy/route-rules.ts'
 import { tokenChars } from './headers.ts'
 
 // Every name that a request's reading can come from in the servers and frameworks of `servers.ts`, out of their source,

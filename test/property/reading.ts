@@ -1,6 +1,6 @@
 import { request as ask } from 'undici'
 import { methods } from '../../auth/http-methods.ts'
-import type { Access, RouteRule } from '../../proxy/route-policy.ts'
+import type { Access, RouteRule } from '../../proxy/route-rules.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { readAnswer } from '../support/wire.ts'
 import type { Gateways } from './gateways.ts'

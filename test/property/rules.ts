@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { methods } from '../../auth/http-methods.ts'
-import { type Access, compileRules, type RouteRule } from '../../proxy/route-policy.ts'
+import { type Access, compileRules, type RouteRule } from '../../proxy/route-rules.ts'
 import { reservedPaths } from '../../src/config/load-settings.ts'
 
 // Reserved characters, what needs encoding, what looks like something else, and enough twins that rules overlap.

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { RouteRule } from '../../proxy/route-policy.ts'
+import type { RouteRule } from '../../proxy/route-rules.ts'
 import { filling } from './rules.ts'
 
 /** One request as it goes over the wire. */

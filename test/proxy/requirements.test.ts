@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compileRules, type RouteRule, requirementCheck, requirementsInWords } from '../../proxy/route-policy.ts'
+import { compileRules, type RouteRule, requirementCheck, requirementsInWords } from '../../proxy/route-rules.ts'
 
 const identity = {
   userId: 'u',

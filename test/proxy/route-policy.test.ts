@@ -2,7 +2,7 @@ import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
 import type { Method } from '../../auth/http-methods.ts'
 import { rewriteUrl } from '../../proxy/request-validation.ts'
-import { compileRules, type RouteRule, routerOptions } from '../../proxy/route-policy.ts'
+import { compileRules, type RouteRule, routerOptions } from '../../proxy/route-rules.ts'
 
 /** Answers which rule Fastify's router gives a request to. */
 async function router(t: Test, rules: readonly RouteRule[]) {

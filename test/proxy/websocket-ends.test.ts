@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
 import type { EndReason, Outcome } from '../../auth/live-connection-limits.ts'
-import { reset } from '../../proxy/connection-ending.ts'
+import { reset } from '../../proxy/close-connection.ts'
 import { relay } from '../../proxy/websocket-relay.ts'
 import { until } from '../support/until.ts'
 

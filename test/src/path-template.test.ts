@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compileRules, type RouteRule } from '../../proxy/route-policy.ts'
+import { compileRules, type RouteRule } from '../../proxy/route-rules.ts'
 import { pathTemplate } from '../../src/cli/path-template.ts'
 import { createRouteMatcher } from '../../src/cli/route-decision.ts'
 

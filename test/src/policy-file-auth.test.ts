@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type AuthExtension, extensionProblems } from '../../auth/better-auth-extension.ts'
+import { type AuthExtension, extensionProblems } from '../../auth/policy-auth-options.ts'
 
 t.test('what extends BetterAuth passes', async (t) => {
   const extension: AuthExtension = {

@@ -1,6 +1,6 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { lingeringClose, responseOn } from './connection-ending.ts'
+import { lingeringClose, responseOn } from './close-connection.ts'
 import { hasBody } from './request-body.ts'
 import type { Side } from './websocket-relay.ts'
 
