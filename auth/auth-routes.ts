@@ -7,7 +7,7 @@ import { clientAddress } from './client-address.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import { methods } from './http-methods.ts'
 import type { RateLimits } from './rate-limit.ts'
-import { Refusal } from './refusals.ts'
+import { Refusal } from './refusal-table.ts'
 
 export interface AuthRoutesOptions {
   readonly callAuth: CallAuth

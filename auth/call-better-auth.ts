@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
 import { requireSaneQuery } from './input-limits.ts'
-import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusals.ts'
+import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusal-table.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import { type ConcurrencyLimit, createConcurrencyLimit } from '../db/semaphore.ts'
-import { rateLimited } from './refusals.ts'
+import { rateLimited } from './refusal-table.ts'
 
 type PasswordOptions = NonNullable<NonNullable<BetterAuthOptions['emailAndPassword']>['password']>
 

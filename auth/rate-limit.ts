@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { isRecord } from '../db/type-guards.ts'
 import { networkOf } from './client-address.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
-import { rateLimited } from './refusals.ts'
+import { rateLimited } from './refusal-table.ts'
 
 const quarterOfAnHour = 15 * 60
 

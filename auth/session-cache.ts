@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Decision, SessionVerdict } from './session-validation.ts'
+import type { Decision, SessionVerdict } from './session-verdict.ts'
 
 /** A decision that may be reused. */
 export interface CachedDecision extends Decision {

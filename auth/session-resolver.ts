@@ -10,7 +10,7 @@ import {
   type SessionVerdict,
   subjectOf,
   verdictOf
-} from './session-validation.ts'
+} from './session-verdict.ts'
 import type { CookieSigner, VerifiedCookie } from './signed-cookie.ts'
 
 export interface SessionResolverOptions {

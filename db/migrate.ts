@@ -2,13 +2,13 @@ import { fileURLToPath } from 'node:url'
 import { getTableName, type SQL, sql } from 'drizzle-orm'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import { z } from 'zod'
+import type { Database, GatehouseDb } from './database.ts'
 import {
   AdoptionMismatchError,
   AdoptionRequiredError,
   MigrationsPendingError,
   PluginTablesError
-} from './coded-errors.ts'
-import type { Database, GatehouseDb } from './database.ts'
+} from './database-errors.ts'
 import journal from './migrations/meta/_journal.json' with { type: 'json' }
 import { account, session, user, verification } from './schema.ts'
 import { addMissing, compareTables, type Difference, subjectsOf } from './schema-sync.ts'

@@ -1,9 +1,9 @@
 import type { onRequestHookHandler } from 'fastify'
 import { requestSource } from '../auth/cross-site.ts'
 import { isSafe } from '../auth/http-methods.ts'
-import { Refusal, sessionReadFailed } from '../auth/refusals.ts'
+import { Refusal, sessionReadFailed } from '../auth/refusal-table.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
-import type { SessionVerdict } from '../auth/session-validation.ts'
+import type { SessionVerdict } from '../auth/session-verdict.ts'
 import type { RequestContext } from './request-context.ts'
 import { type RequirementCheck, type RouteRule, requirementCheck } from './route-rules.ts'
 

@@ -3,14 +3,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import type { Logger } from 'pino'
 import type { Dispatcher } from 'undici'
 import { isSafe, type Method } from '../auth/http-methods.ts'
-import { Refusal } from '../auth/refusals.ts'
+import { Refusal } from '../auth/refusal-table.ts'
 import { createGuard, type GuardOptions } from './guard.ts'
 import { type ForwardServices, HttpForward } from './http-forward.ts'
 import { discardBody, hasBody, ignoreContentType, limitedBody } from './request-body.ts'
 import { createUpstreamHeaders, type HeaderPolicy, type PrincipalHeader } from './request-headers.ts'
 import type { PolicyRoute, RouteRule } from './route-rules.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
-import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/upstream.ts'
+import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/upstream-kinds.ts'
 import { forwardUpgrade } from './websocket-forward.ts'
 
 export interface ProxyOptions extends Omit<ForwardServices, 'tie'> {

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { clientAddress } from '../auth/client-address.ts'
 import { type CookieHeader, readCookieHeader } from '../auth/cookie-header.ts'
 import type { Holder } from '../auth/live-connection-limits.ts'
-import type { Identity } from '../auth/session-validation.ts'
+import type { Identity } from '../auth/session-verdict.ts'
 import type { RouteRule } from './route-rules.ts'
 import { upgradeOf } from './websocket-upgrade-routing.ts'
 

@@ -1,5 +1,5 @@
 import { foldHeaderName, kindOfHeader, listedInConnection } from '../auth/header-kinds.ts'
-import type { Identity } from '../auth/session-validation.ts'
+import type { Identity } from '../auth/session-verdict.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** What the upstream can be told about an identified user on demand. */

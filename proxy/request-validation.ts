@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { onRequestHookHandler } from 'fastify'
 import { methods } from '../auth/http-methods.ts'
-import { Refusal } from '../auth/refusals.ts'
+import { Refusal } from '../auth/refusal-table.ts'
 import { canonicalTarget } from './canonical-path.ts'
 import { RequestContext } from './request-context.ts'
 

@@ -1,6 +1,6 @@
 import { type Method, methods } from '../auth/http-methods.ts'
-import { Refusal } from '../auth/refusals.ts'
-import type { Identity } from '../auth/session-validation.ts'
+import { Refusal } from '../auth/refusal-table.ts'
+import type { Identity } from '../auth/session-verdict.ts'
 
 /** What a request needs: nothing, a session if there is one, a session, or it does not exist. */
 export type Access = 'public' | 'optional' | 'session' | 'deny'

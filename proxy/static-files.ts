@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import type { Logger } from 'pino'
 import { isRead, readMethods } from '../auth/http-methods.ts'
 import type { EndReason, LiveCandidate, LiveConnection } from '../auth/live-connection-limits.ts'
-import { Refusal } from '../auth/refusals.ts'
+import { Refusal } from '../auth/refusal-table.ts'
 import { codeOf } from '../db/type-guards.ts'
 import { breakOff } from './close-connection.ts'
 import type { ForwardServices } from './http-forward.ts'
@@ -15,7 +15,7 @@ import { discardBody, ignoreContentType } from './request-body.ts'
 import type { RequestContext } from './request-context.ts'
 import { clientHead } from './response-headers.ts'
 import type { PolicyRoute, RouteRule } from './route-rules.ts'
-import type { FolderUpstream } from './upstream/upstream.ts'
+import type { FolderUpstream } from './upstream/upstream-kinds.ts'
 
 export interface FileServices extends ForwardServices {
   readonly log: Pick<Logger, 'warn'>

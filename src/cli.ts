@@ -40,7 +40,7 @@ program
   .description('try the configuration, the policy file, the database and the upstream')
   .action(async () => {
     const settings = await loadSettings(process.env, process.cwd())
-    const { checkGateway } = await import('./cli/check.ts')
+    const { checkGateway } = await import('./cli/check-gateway.ts')
     const results = await checkGateway(settings)
     finish(
       results.map(({ verdict, subject, sentence }) => `${verdict.padEnd(4)}  ${subject}: ${sentence}`),

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { MigrationsPendingError } from '../db/coded-errors.ts'
 import type { Database, DatabaseOptions } from '../db/database.ts'
+import { MigrationsPendingError } from '../db/database-errors.ts'
 import { migrate, requireMigrated } from '../db/migrate.ts'
 import { runLater } from '../db/timeout.ts'
 import type { Settings } from './config/load-settings.ts'

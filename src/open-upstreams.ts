@@ -1,6 +1,11 @@
 import type { Logger } from 'pino'
 import { probeUpstream, upstreamAddress } from '../proxy/upstream/connector.ts'
-import { type FolderUpstream, openServer, type ServerUpstream, type Upstreams } from '../proxy/upstream/upstream.ts'
+import {
+  type FolderUpstream,
+  openServer,
+  type ServerUpstream,
+  type Upstreams
+} from '../proxy/upstream/upstream-kinds.ts'
 import { type Settings, warningsOf } from './config/load-settings.ts'
 import { isFolder, type ServerSpec, type UpstreamSpec } from './config/policy-upstreams.ts'
 

@@ -1,12 +1,22 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ListedSession, SessionPage } from '../../db/session-queries.ts'
 import { shortName } from '../input-limits.ts'
-import type { Identity } from '../session-validation.ts'
-import { deviceAddress, deviceEventsAddress, deviceLabel, devicesPerPage } from './device-events.ts'
+import type { Identity } from '../session-verdict.ts'
+import { deviceAddress, deviceEventsAddress, deviceLabel, devicesPerPage } from './device-event-stream.ts'
 import { type FormResult, type Values, valuesOf } from './form-submission.ts'
-import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox, usernameForManagers } from './html.ts'
 import { type FormError, formError, noticeText } from './messages.ts'
-import { type Features, fromStore, identify, type PageContext, pageRoute, redirect, sendPage } from './page-context.ts'
+import { type Features, fromStore, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
+import {
+  alertBox,
+  field,
+  type Html,
+  hidden,
+  html,
+  inputs,
+  type Page,
+  statusBox,
+  usernameForManagers
+} from './page-markup.ts'
 import { accountPath, confirmedAddress, signInAddress, withNext } from './return-address.ts'
 
 const afterDeletion = '/auth/sign-in?notice=deleted'

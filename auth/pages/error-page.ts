@@ -1,5 +1,5 @@
-import { type RefusalCode, refusals } from '../refusals.ts'
-import { documentOf, html } from './html.ts'
+import { type RefusalCode, refusals } from '../refusal-table.ts'
+import { documentOf, html } from './page-markup.ts'
 import { accountPath, signInAddress, withNext } from './return-address.ts'
 import type { Theme } from './theme.ts'
 

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { shortName } from '../input-limits.ts'
 import { type Values, valuesOf } from './form-submission.ts'
-import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './html.ts'
 import { type FormError, formError, noticeText } from './messages.ts'
-import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-context.ts'
+import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
+import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
 import { accountPath, confirmedAddress, returnAddress, signInAddress, withNext } from './return-address.ts'
 
 /** The pages and forms for people who are not signed in, and sign-out. Each of them works without script. */

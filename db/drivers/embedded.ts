@@ -5,8 +5,8 @@ import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import type { Database, DatabaseOptions } from '../database.ts'
+import { StoreClient, settingsOf, unlimited } from './connection-lending.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { StoreClient, settingsOf, unlimited } from './store-client.ts'
 
 interface Listener {
   readonly channel: string

@@ -1,8 +1,8 @@
 import { Client, type ClientConfig, Pool } from '@neondatabase/serverless'
 import { WebSocket } from 'ws'
 import type { Database, DatabaseOptions } from '../database.ts'
+import type { WirePool } from './connection-lending.ts'
 import { openNetworked } from './networked.ts'
-import type { WirePool } from './store-client.ts'
 
 /** Neon's own driver: Postgres over WebSocket, with transactions and events. Throws `DATABASE_URL_MISSING`. */
 export async function openNeon(options: DatabaseOptions): Promise<Database> {

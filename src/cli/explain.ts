@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { readCookieHeader } from '../../auth/cookie-header.ts'
-import type { Identity } from '../../auth/session-validation.ts'
+import type { Identity } from '../../auth/session-verdict.ts'
 import { createUpstreamHeaders } from '../../proxy/request-headers.ts'
 import {
   type Access,
@@ -13,7 +13,7 @@ import {
 } from '../../proxy/route-rules.ts'
 import { ConfigError } from '../config/environment.ts'
 import type { Settings } from '../config/load-settings.ts'
-import type { JarVerdict } from './cookie-jar-session.ts'
+import type { JarVerdict } from './judge-cookie-jar.ts'
 import { createRouteMatcher } from './route-decision.ts'
 
 /** Who sends a request: the user of a session, a client without one, or a user of whom nothing is known. */
@@ -69,7 +69,7 @@ export async function explain(
     `answer  ${outcome.answer}`
   ]
   if (cookieJar === undefined) return [...lines, ...receivedLines(settings, rule, outcome.sender)]
-  const { judgeJar } = await import('./cookie-jar-session.ts')
+  const { judgeJar } = await import('./judge-cookie-jar.ts')
   const verdict = await judgeJar(cookieJar, settings)
   const { sentence, sender } = outcomeOf(rule, verdict)
   lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${sentence}`)

@@ -6,7 +6,7 @@ import { errorPage } from '../../auth/pages/error-page.ts'
 import { returnAddress, signInAddress } from '../../auth/pages/return-address.ts'
 import { refusalHeaders } from '../../auth/pages/security-headers.ts'
 import type { Theme } from '../../auth/pages/theme.ts'
-import { type RefusalCode, refusals } from '../../auth/refusals.ts'
+import { type RefusalCode, refusals } from '../../auth/refusal-table.ts'
 import { LoggedRequest } from '../server/access-log.ts'
 import { problemHeaders, problemOf } from './problem-response.ts'
 

@@ -1,5 +1,5 @@
 import { methods } from '../../auth/http-methods.ts'
-import { type RefusalCode, refusals } from '../../auth/refusals.ts'
+import { type RefusalCode, refusals } from '../../auth/refusal-table.ts'
 
 /** A refusal in the form of RFC 9457, for the request with this id. FastAPI's clients find their sentence in `detail`. */
 export function problemOf(code: RefusalCode, requestId: string) {

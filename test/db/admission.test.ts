@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Admission, type AdmissionOptions } from '../../db/drivers/store-client.ts'
+import { Admission, type AdmissionOptions } from '../../db/drivers/connection-lending.ts'
 import { until } from '../support/until.ts'
 
 function setUp(options: Partial<AdmissionOptions> = {}) {

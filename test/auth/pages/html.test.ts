@@ -1,5 +1,5 @@
 import t from 'tap'
-import { html } from '../../../auth/pages/html.ts'
+import { html } from '../../../auth/pages/page-markup.ts'
 
 t.test('whatever is put into a template is text, in content and in attributes', async (t) => {
   const evil = `"><script>alert(1)</script><img src=x onerror='alert(1)'>&amp;\``

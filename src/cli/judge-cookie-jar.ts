@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
 import { hasAdminPlugin } from '../../auth/policy-auth-options.ts'
-import { type Identity, identityOf } from '../../auth/session-validation.ts'
+import { type Identity, identityOf } from '../../auth/session-verdict.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/session-queries.ts'

@@ -2,9 +2,9 @@ import { PassThrough } from 'node:stream'
 import { parse } from 'bowser'
 import type { FastifyInstance } from 'fastify'
 import type { LiveConnection, LiveConnections } from '../live-connection-limits.ts'
-import { Refusal, rateLimited } from '../refusals.ts'
-import { subjectOf } from '../session-validation.ts'
-import { fromStore, identify, type PageContext } from './page-context.ts'
+import { Refusal, rateLimited } from '../refusal-table.ts'
+import { subjectOf } from '../session-verdict.ts'
+import { fromStore, identify, type PageContext } from './page-helpers.ts'
 
 /** How many devices one page of the account shows. */
 export const devicesPerPage = 20

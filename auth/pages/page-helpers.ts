@@ -4,12 +4,12 @@ import { failureKind, watchStoreFailures } from '../../db/store-failure-context.
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
 import type { LiveSessions } from '../live-sessions.ts'
-import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusals.ts'
+import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusal-table.ts'
 import type { SessionResolver } from '../session-resolver.ts'
-import type { Identity } from '../session-validation.ts'
+import type { Identity } from '../session-verdict.ts'
 import type { SubmitForm } from './form-submission.ts'
-import { documentOf, type Page } from './html.ts'
 import type { FormError } from './messages.ts'
+import { documentOf, type Page } from './page-markup.ts'
 import type { Theme } from './theme.ts'
 
 /** What the routes of every page share. */
