@@ -2,7 +2,6 @@
 import './module-hooks.js'
 import { Command, CommanderError } from 'commander'
 import { loadSettings } from './config/load-settings.ts'
-import { databaseOptions } from './database-start.ts'
 import { describeDatabaseFailure, describeFailure, type Failure } from './failure-wording.ts'
 
 const wrongUsage = 2
@@ -26,6 +25,7 @@ program
   .option('--adopt', 'take over tables that BetterAuth made, adding only what is missing', false)
   .action(async (options: { adopt: boolean }) => {
     const settings = await loadSettings(process.env, process.cwd())
+    const { databaseOptions } = await import('./database-start.ts')
     const { openDatabase } = await import('../db/open-database.ts')
     const { migrate } = await import('../db/migrate.ts')
     const { applied } = await databaseOptions(settings)
