@@ -8,10 +8,10 @@ import { createSessionList } from '../db/session-queries.ts'
 import { createApp } from './app.ts'
 import { createAuthServices } from './auth-services.ts'
 import { loadOrCreateSecret } from './config/generated-secret.ts'
-import type { Settings } from './config/load-settings.ts'
+import { type Settings, warningsOf } from './config/load-settings.ts'
 import { databaseOptions, poolSizeFor, prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { logStartWarnings, openUpstreams } from './open-upstreams.ts'
+import { logSilentServers, openUpstreams } from './open-upstreams.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
 import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
@@ -44,7 +44,7 @@ export async function startGateway(
   }
 
   try {
-    if (worker === undefined) logStartWarnings({ config, policy }, log)
+    if (worker === undefined) for (const warning of warningsOf({ config, policy })) log.warn(warning)
     const upstreams = openUpstreams({ config, policy })
     cleanUp.push(() => upstreams.close())
     const server = createPublicServer()
@@ -138,6 +138,7 @@ export async function startGateway(
     if (worker?.serving !== undefined) await listenAgain(server, config, worker.serving.port)
     else if (!server.listening) await listen(server, config.host, config.port)
     readiness.listening = true
+    if (worker === undefined) logSilentServers({ config, policy }, log)
     return {
       publicUrl,
       adminUrl,

@@ -6,7 +6,7 @@ import {
   type ServerUpstream,
   type Upstreams
 } from '../proxy/upstream/upstream-kinds.ts'
-import { type Settings, warningsOf } from './config/load-settings.ts'
+import type { Settings } from './config/load-settings.ts'
 import { isFolder, type ServerSpec, type UpstreamSpec } from './config/policy-upstreams.ts'
 
 type Described = Pick<Settings, 'config' | 'policy'>
@@ -46,9 +46,8 @@ export function probeServers({ config, policy }: Described): [place: string, pro
   ])
 }
 
-/** Logs what works but is rarely meant in these settings, and which servers do not answer. */
-export function logStartWarnings(settings: Described, log: Pick<Logger, 'warn'>): void {
-  for (const warning of warningsOf(settings)) log.warn(warning)
+/** Logs which servers do not answer. For a gateway that serves already: FastAPI may be starting beside it. */
+export function logSilentServers(settings: Described, log: Pick<Logger, 'warn'>): void {
   for (const [setting, probe] of probeServers(settings)) {
     probe.catch((err: unknown) => {
       log.warn({ err }, `nothing answers where ${setting} says: requests get 502 until it does`)

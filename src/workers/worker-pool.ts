@@ -5,10 +5,10 @@ import type { Logger } from 'pino'
 import { createCounters } from '../../auth/rate-limit-counters.ts'
 import { workerCount } from '../config/environment.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
-import type { Settings } from '../config/load-settings.ts'
+import { type Settings, warningsOf } from '../config/load-settings.ts'
 import { WorkerFailedError } from '../failure-wording.ts'
 import type { Gateway } from '../gateway.ts'
-import { logStartWarnings } from '../open-upstreams.ts'
+import { logSilentServers } from '../open-upstreams.ts'
 import { type ReadinessReport, startAdminServer } from '../server/admin-server.ts'
 import type { DrainOptions } from '../server/drain.ts'
 import { openWorkerChannel, type PrimaryMethods, type PublicAddress, type WorkerMethods } from './worker-channel.ts'
@@ -38,7 +38,7 @@ export async function startWorkers(
   log: Logger,
   onFatal: (error: Error) => void
 ): Promise<Gateway> {
-  logStartWarnings({ config, policy }, log)
+  for (const warning of warningsOf({ config, policy })) log.warn(warning)
   const size = workerCount(config.workers)
   const channels = new Map<Worker, BirpcReturn<WorkerMethods, PrimaryMethods>>()
   const counters = createCounters()
@@ -76,6 +76,7 @@ export async function startWorkers(
     const [address] = await Promise.all([fork(0), ...Array.from({ length: size - 1 }, () => fork(0))])
     if (channels.size < size) throw endedWhile('others were starting')
     serving = address
+    logSilentServers({ config, policy }, log)
     return { ...address, adminUrl: admin.url, readiness, close }
   } catch (error) {
     await killAll()
