@@ -24,6 +24,14 @@ async function outcome(method: string, path: string, headers: readonly string[],
 const crossSite = [
   ['Origin: https://evil.example'],
   ['Origin: null'],
+  ['Origin: null', 'Sec-Fetch-Site: cross-site'],
+  ['Origin: null', 'Sec-Fetch-Site: same-site'],
+  ['Origin: null', 'Sec-Fetch-Site: none'],
+  ['Origin: null', 'Sec-Fetch-Site: Same-Origin'],
+  ['Origin: null', 'Sec-Fetch-Site: same-origin', 'Sec-Fetch-Site: cross-site'],
+  ['Origin: null', `Referer: ${own}/`],
+  ['Origin: Null', 'Sec-Fetch-Site: same-origin'],
+  ['Origin: null, null', 'Sec-Fetch-Site: same-origin'],
   [`Origin: ${own}.evil.example`],
   [`Origin: ${own}/`],
   [`Origin: ${own.replace('http:', 'https:')}`],
@@ -48,6 +56,9 @@ const sameSite = [
   [`Origin: ${trusted}`],
   [`Origin: ${trusted}`, 'Sec-Fetch-Site: same-site', 'Referer: https://evil.example/'],
   ['Sec-Fetch-Site: same-origin'],
+  // a form of a page with `Referrer-Policy: no-referrer`
+  ['Origin: null', 'Sec-Fetch-Site: same-origin'],
+  ['Origin: null', 'Sec-Fetch-Site: same-origin', 'Referer: https://evil.example/'],
   ['Sec-Fetch-Site: none'],
   ['Sec-Fetch-Site: same-origin', 'Referer: https://evil.example/'],
   [`Referer: ${own}/some/page?x`],
@@ -79,6 +90,19 @@ t.test('a request from this site, a trusted one, or no browser passes', async (t
     t.equal(await outcome('POST', '/me', headers), 200, headers.join(', '))
     t.equal(await outcome('POST', '/public/x', headers), 200, `${headers.join(', ')} (public)`)
   }
+})
+
+t.test('BetterAuth judges a page that hides its own origin alike', async (t) => {
+  const grace = new Browser(gateway.url, own)
+  await grace.signUp('grace')
+  const signOut = async (site: string) => {
+    const headers = { origin: 'null', 'sec-fetch-site': site }
+    return (await grace.ask('/api/auth/sign-out', { method: 'POST', headers, body: {} })).status
+  }
+  for (const site of ['cross-site', 'same-site', 'none', '']) t.equal(await signOut(site), 403, site)
+  t.equal((await grace.ask('/me')).status, 200)
+  t.equal(await signOut('same-origin'), 200)
+  t.equal((await grace.ask('/me')).status, 401)
 })
 
 t.test('safe methods pass from anywhere', async (t) => {
