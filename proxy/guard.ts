@@ -6,6 +6,7 @@ import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-verdict.ts'
 import type { RequestContext } from './request-context.ts'
 import { type RequirementCheck, type RouteRule, requirementCheck } from './route-rules.ts'
+import { isDiscovery } from './well-known-documents.ts'
 
 export interface GuardOptions {
   readonly sessions: SessionResolver
@@ -35,7 +36,7 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
       if (session.kind === 'present' && isUnsafe && requestSource(headers, origins) === 'foreign')
         return done(new Refusal('ORIGIN_FORBIDDEN'))
       if (access === 'public') return done()
-      if (session.kind === 'absent') return done(access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined)
+      if (session.kind === 'absent') return done(access === 'session' ? sessionRequired(context) : undefined)
 
       const verdict = sessions.resolve(session.value, headers.cookie ?? '')
       if (!(verdict instanceof Promise)) return done(refusalFor(verdict, context, rule, check))
@@ -56,8 +57,14 @@ function refusalFor(
       context.setCookies = verdict.setCookies
       return check?.(verdict.identity)
     case 'anonymous':
-      return access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined
+      return access === 'session' ? sessionRequired(context) : undefined
     case 'unavailable':
       return sessionReadFailed(verdict.cause)
   }
+}
+
+// Programs that look for a document below `/.well-known/` take 401 for a request to sign in, and stop there; 404 tells
+// them to go on without it.
+function sessionRequired(context: RequestContext): Refusal {
+  return new Refusal(isDiscovery(context) ? 'NOT_FOUND' : 'SESSION_REQUIRED')
 }

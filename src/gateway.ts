@@ -5,6 +5,7 @@ import { createTheme } from '../auth/pages/theme.ts'
 import { createSessionEvents } from '../auth/session-event-listener.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createSessionList } from '../db/session-queries.ts'
+import { createWellKnownDocuments } from '../proxy/well-known-documents.ts'
 import { createApp } from './app.ts'
 import { createAuthServices } from './auth-services.ts'
 import { loadOrCreateSecret } from './config/generated-secret.ts'
@@ -122,6 +123,12 @@ export async function startGateway(
         headers: policy.headers,
         routes,
         upstreams,
+        documents: createWellKnownDocuments({
+          ...services,
+          publicUrl,
+          plugins: policy.auth.plugins ?? [],
+          basePath: services.auth.options.basePath ?? '/api/auth'
+        }),
         limits: { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs },
         live: liveConnections,
         log
