@@ -4,6 +4,7 @@ import { isSafe } from '../auth/http-methods.ts'
 import { Refusal, sessionReadFailed } from '../auth/refusal-table.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-verdict.ts'
+import { isEncodedTwice } from './canonical-path.ts'
 import type { RequestContext } from './request-context.ts'
 import { type RequirementCheck, type RouteRule, requirementCheck } from './route-rules.ts'
 import { isDiscovery } from './well-known-documents.ts'
@@ -23,10 +24,11 @@ export interface GuardOptions {
  */
 export function createGuard({ sessions, origins, now }: GuardOptions): (rule: RouteRule) => onRequestHookHandler {
   return (rule) => {
-    const { access } = rule
+    const { access, encodedSlashes } = rule
     const check = requirementCheck(rule, now)
     return function guardRequest({ method, context }, _reply, done) {
       context.rule = rule
+      if (encodedSlashes === true && isEncodedTwice(context.canonicalTarget)) return done(new Refusal('PATH_AMBIGUOUS'))
       if (access === 'deny') return done(new Refusal('NOT_FOUND'))
       const { headers } = context.raw
       const { session } = context.cookies

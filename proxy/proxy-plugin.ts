@@ -103,6 +103,7 @@ async function mountServer(
         const policy = byUrl.get(route.url)
         if (policy === undefined) throw new Error(`no rule stands for the route ${route.url}`)
         route.method = [...policy.methods]
+        route.config = { ...route.config, rule: policy.rule }
         route.onRequest = [...hooksFor(policy.rule), ignoreContentType]
       })
       await child.register(
