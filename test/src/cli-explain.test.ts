@@ -108,3 +108,10 @@ t.test('explain says what becomes of an encoded slash, and what to write', async
   t.match(stdout, /\/files\/\* .*; %2F passes$/m)
   t.notMatch(stdout, /\/notes\/\* .*%2F/)
 })
+
+t.test('explain knows that a document is not there for who has no session', async (t) => {
+  const cwd = t.testdir({ 'gatehouse.config.ts': 'export default { routes: [] }' })
+  const explain = async (method: string, path: string) => (await gatehouse(['explain', method, path], cwd)).stdout
+  t.match(await explain('GET', '/.well-known/x'), /^answer {2}.*otherwise 404 NOT_FOUND$/m)
+  t.match(await explain('POST', '/.well-known/x'), /^answer {2}.*otherwise 401 SESSION_REQUIRED/m)
+})
