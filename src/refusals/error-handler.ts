@@ -8,7 +8,7 @@ import { refusalHeaders } from '../../auth/pages/security-headers.ts'
 import type { Theme } from '../../auth/pages/theme.ts'
 import { type RefusalCode, refusals } from '../../auth/refusal-table.ts'
 import { LoggedRequest } from '../server/access-log.ts'
-import { problemHeaders, problemOf } from './problem-response.ts'
+import { problemBody, problemHeaders } from './problem-response.ts'
 
 type Failure = FastifyError & { retryAfter?: number | undefined }
 
@@ -36,7 +36,7 @@ export function createErrorHandler(
         // Without a serializer of its own Fastify would add a charset, which JSON does not have; a buffer would be written
         // apart from the head.
         .serializer(String)
-        .send(JSON.stringify(problemOf(code, requestId)))
+        .send(problemBody(code, requestId))
       return
     }
     const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl, pages.addresses) : undefined
