@@ -3,7 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { isOverlong } from '../../auth/input-limits.ts'
 import { errorPage } from '../../auth/pages/error-page.ts'
-import { returnAddress, signInAddress } from '../../auth/pages/return-address.ts'
+import { type PageAddresses, returnAddress } from '../../auth/pages/return-address.ts'
 import { refusalHeaders } from '../../auth/pages/security-headers.ts'
 import type { Theme } from '../../auth/pages/theme.ts'
 import { type RefusalCode, refusals } from '../../auth/refusal-table.ts'
@@ -19,9 +19,9 @@ type Failure = FastifyError & { retryAfter?: number | undefined }
  */
 export function createErrorHandler(
   log: Logger,
-  pages?: { readonly publicUrl: string; readonly theme: Theme } | undefined
+  pages?: { readonly publicUrl: string; readonly addresses: PageAddresses; readonly theme: Theme } | undefined
 ): (error: Failure, request: FastifyRequest, reply: FastifyReply) => void {
-  const pageHeaders = pages === undefined ? {} : refusalHeaders(pages.publicUrl)
+  const pageHeaders = pages === undefined ? {} : refusalHeaders()
 
   return function answerFailure(error, request, reply) {
     const { id: requestId, method } = request
@@ -39,11 +39,11 @@ export function createErrorHandler(
         .send(problemBody(code, requestId))
       return
     }
-    const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl) : undefined
+    const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl, pages.addresses) : undefined
     if (code === 'SESSION_REQUIRED' && method === 'GET') {
       reply
         .code(303)
-        .headers({ Location: signInAddress(next), 'Cache-Control': 'no-store' })
+        .headers({ Location: pages.addresses.signInTo(next), 'Cache-Control': 'no-store' })
         .send()
       return
     }
@@ -51,7 +51,7 @@ export function createErrorHandler(
     reply
       .code(refusals[code][0])
       .headers({ ...headers, ...pageHeaders })
-      .send(errorPage(pages.theme, { code, requestId, next, retryAfter }))
+      .send(errorPage(pages.theme, { addresses: pages.addresses, code, requestId, next, retryAfter }))
   }
 }
 
