@@ -33,8 +33,11 @@ export function bodyLimitsByPath(general: number, bodies: BodyLimitsByPath): Bod
   return { ...Object.fromEntries(samlPaths.map((path) => [path, bytes])), ...bodies }
 }
 
-// Requests are routed by their canonical path, in which other characters than these are encoded.
-function isPathBelow(path: string): boolean {
+/**
+ * Whether this is a literal path below `/api/auth`, or one with a final `/*`, in characters that stand for themselves:
+ * requests are routed by their canonical path, in which others are encoded.
+ */
+export function isPathBelow(path: string): boolean {
   if (!path.startsWith('/api/auth/')) return false
   const segments = path.slice('/api/auth/'.length).split('/')
   if (segments.at(-1) === '*') segments.pop()

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { isRecord } from '../db/type-guards.ts'
 import { networkOf } from './client-address.ts'
+import { createPathLimits, type RateLimitsByPath } from './path-rate-limits.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 import { rateLimited } from './refusal-table.ts'
 
@@ -24,13 +25,14 @@ const defaultAllowances = {
 export type RateLimitOptions = Partial<Readonly<Record<keyof typeof defaultAllowances, Allowance>>>
 
 /**
- * An attempt at a secret from this client address: the names of the account that it belongs to or, for a token that
- * belongs to no account, the path that judges it.
+ * An attempt at a secret from this client address, on the endpoint of this path, with the names of the account that the
+ * secret belongs to; a token that belongs to no account has none.
  */
-export type SecretAttempt = { readonly address: string } & (
-  | { readonly names: readonly string[] }
-  | { readonly path: string }
-)
+export interface SecretAttempt {
+  readonly address: string
+  readonly path: string
+  readonly names?: readonly string[]
+}
 
 /** One gateway's limits. */
 export type RateLimits = ReturnType<typeof createRateLimits>
@@ -74,9 +76,14 @@ const harmlessTokenCodes = new Set([
   'VALIDATION_ERROR'
 ])
 
-/** `counters`: where attempts are counted, by default in this process alone. */
-export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()) {
+/** `counters`: where attempts are counted, by default in this process alone. `byPath`: `rateLimits` of the policy file. */
+export function createRateLimits(
+  options: RateLimitOptions = {},
+  counters: Counters = createCounters(),
+  byPath?: RateLimitsByPath
+) {
   const allowances = { ...defaultAllowances, ...options }
+  const pathLimits = createPathLimits(byPath)
   const scope = new AsyncLocalStorage<RequestScope>()
 
   async function giveBack(counts: readonly Count[]): Promise<void> {
@@ -84,32 +91,54 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
   }
 
   function countsOf(attempt: SecretAttempt): Count[] {
-    const { address } = attempt
-    if ('path' in attempt)
-      return [{ allowance: allowances.failedTokens, key: digest(`token ${address} ${attempt.path}`) }]
+    const { address, path } = attempt
+    if (attempt.names === undefined)
+      return [
+        ...countsOnPath(path, { perAddress: `token ${address} ${path}` }),
+        { allowance: allowances.failedTokens, key: digest(`token ${address} ${path}`) }
+      ]
     const names = new Set(attempt.names.map((name) => name.trim().toLowerCase()))
     return [...names].flatMap((name) => [
+      ...countsOnPath(path, { perAddress: `${address} ${name}`, inAll: name }),
       { allowance: allowances.failedSignInsPerAddress, key: digest(`${address} ${name}`) },
       { allowance: allowances.failedSignIns, key: digest(name) }
     ])
   }
 
+  // Beside those that all paths share: a path with a count of its own must not give an account further attempts.
+  function countsOnPath(path: string, subjects: Readonly<Record<string, string>>): Count[] {
+    const own = pathLimits.failuresOn(path)
+    if (own === undefined) return []
+    const { pattern, perAddress, inAll } = own
+    return Object.entries({ perAddress, inAll }).flatMap(([kind, points]) => {
+      const subject = subjects[kind]
+      if (points === undefined || subject === undefined) return []
+      return [{ allowance: { points, seconds: quarterOfAnHour }, key: digest(`${pattern} ${kind} ${subject}`) }]
+    })
+  }
+
   return {
     /** BetterAuth's `rateLimit.customStorage`: its own rules (by address and path) counted here. */
     storage: {
-      async consume(key: string, { max: points, window: seconds }: { readonly max: number; readonly window: number }) {
-        // The path is part of the key, and the client chooses up to 16 KiB of it.
-        const wait = await counters.take({ points, seconds }, key.length > 100 ? digest(key) : key)
+      async consume(key: string, rule: { readonly max: number; readonly window: number }) {
+        // BetterAuth's keys are an address, a bar and a path.
+        const allowance = pathLimits.allowanceOf(key.slice(key.indexOf('|') + 1), rule)
+        // The client chooses up to 16 KiB of the path.
+        const wait = await counters.take(allowance, key.length > 100 ? digest(key) : key)
         return { allowed: wait === null, retryAfter: wait }
       }
     },
 
     /**
      * Counts a request of this address before anything of it is read, in one count for all paths, those that do not exist
-     * included. Throws `RATE_LIMITED`.
+     * included, or in that of its path below `/api/auth` where the policy file has one. Throws `RATE_LIMITED`.
      */
-    async admit(address: string): Promise<void> {
-      const wait = await counters.take(allowances.requestsPerAddress, `all paths|${networkOf(address)}`)
+    async admit(address: string, path?: string): Promise<void> {
+      const { allowance, key } = (path !== undefined && pathLimits.admission(path)) || {
+        allowance: allowances.requestsPerAddress,
+        key: 'all paths'
+      }
+      const wait = await counters.take(allowance, `${key}|${networkOf(address)}`)
       if (wait !== null) throw rateLimited(wait)
     },
 
@@ -138,7 +167,7 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
     async countAttempt(attempt: SecretAttempt): Promise<void> {
       const request = scope.getStore()
       if (request === undefined) return
-      request.isToken ||= 'path' in attempt
+      request.isToken ||= attempt.names === undefined
       for (const count of countsOf(attempt)) {
         const wait = await counters.take(count.allowance, count.key)
         if (wait === null) request.counted.push(count)

@@ -40,7 +40,7 @@ const fastestSweepMs = 1_000
  */
 export async function createAuthServices(options: AuthServicesOptions) {
   const { config, policy, publicUrl, secret, database, log, worker } = options
-  const limits = createRateLimits({}, worker?.counters)
+  const limits = createRateLimits({}, worker?.counters, policy.rateLimits)
   const passwordHashLimit = createPasswordHashLimit(worker?.workers)
   // Work that goes on after its response, mails above all. A gateway waits for it when it closes.
   const unfinished = new Set<Promise<void>>()

@@ -6,6 +6,7 @@ import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts
 import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
+import { pluginRateLimitProblems, type RateLimitsByPath, rateLimitProblems } from '../auth/path-rate-limits.ts'
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/policy-auth-options.ts'
 import { isRecord } from '../db/type-guards.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
@@ -27,6 +28,8 @@ export interface PolicyConfig {
   headers: HeaderPolicy
   /** Paths below `/api/auth` with a limit of their own on bodies instead of MAX_AUTH_BODY_BYTES, in bytes. */
   bodies: BodyLimitsByPath
+  /** Paths below `/api/auth` with rate limits of their own: how many requests of one address, how many wrong secrets. */
+  rateLimits: RateLimitsByPath
 }
 
 /** The policy file with the names of its upstreams, so that a rule can name no other. */
@@ -39,7 +42,7 @@ export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'route
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
   const headers = { drop: [], pass: [], ...config.headers }
-  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], bodies: {}, ...config, headers }
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], bodies: {}, rateLimits: {}, ...config, headers }
 }
 
 /**
@@ -67,6 +70,8 @@ export async function loadPolicy(
   if (targets.success) problems.push(...unknownUpstreams(targets.data))
   const roles = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(sections)
   if (roles.success) problems.push(...missingAdminPlugin(roles.data))
+  const limits = shape.pick({ rateLimits: true, auth: true }).strip().safeParse(sections)
+  if (limits.success) problems.push(...pluginRateLimitProblems(limits.data.rateLimits, limits.data.auth))
   const rules = shape.pick({ routes: true }).strip().safeParse(sections)
   const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [])]
   if (policy === undefined || all.length > 0) throw new ConfigError(all)
@@ -152,7 +157,8 @@ function policyShape(folder: string) {
         )
         .default([]),
       headers: headersShape.prefault({}),
-      bodies: judgedBy<BodyLimitsByPath>(bodyLimitProblems).prefault({})
+      bodies: judgedBy<BodyLimitsByPath>(bodyLimitProblems).prefault({}),
+      rateLimits: judgedBy<RateLimitsByPath>(rateLimitProblems).prefault({})
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined) }
   )

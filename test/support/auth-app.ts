@@ -6,6 +6,7 @@ import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import { createAuthCaller } from '../../auth/call-better-auth.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
+import type { RateLimitsByPath } from '../../auth/path-rate-limits.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
@@ -24,6 +25,7 @@ export interface AuthAppOptions {
   extension?: AuthExtension
   publicSignUp?: boolean
   limits?: RateLimitOptions
+  rateLimits?: RateLimitsByPath
   maxBodyBytes?: number
   bodies?: BodyLimitsByPath
   passwordHashLimit?: ConcurrencyLimit
@@ -66,7 +68,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const sessionsChanged: string[] = []
   const usersChanged: string[] = []
   const background: Promise<void>[] = []
-  const limits = createRateLimits(options.limits)
+  const limits = createRateLimits(options.limits, undefined, options.rateLimits)
   const passwordHashLimit = options.passwordHashLimit ?? createPasswordHashLimit()
   const auth = createAuth({
     database,
