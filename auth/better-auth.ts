@@ -100,7 +100,7 @@ export function createAuth(options: AuthOptions) {
   return auth
 }
 
-function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOptions): Partial<BetterAuthOptions> {
+function accountOptions({ publicSignUp, extension, limits, passwordHashLimit }: AuthOptions): Partial<BetterAuthOptions> {
   const { sendResetPassword, sendVerificationEmail } = extension
   return {
     emailAndPassword: {
@@ -109,7 +109,7 @@ function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOpti
       minPasswordLength: 8,
       ...(sendResetPassword && { sendResetPassword }),
       ...extension.emailAndPassword,
-      password: limitHashing(passwordHashLimit, extension.emailAndPassword?.password),
+      password: limitHashing(passwordHashLimit, limits, extension.emailAndPassword?.password),
       revokeSessionsOnPasswordReset: true,
       disableSignUp: !publicSignUp
     },

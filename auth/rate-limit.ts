@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { isRecord } from '../db/type-guards.ts'
-import { networkOf } from './client-address.ts'
+import { networkOf, siteOf } from './client-address.ts'
 import { createPathLimits, type RateLimitsByPath } from './path-rate-limits.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 import { rateLimited } from './refusal-table.ts'
@@ -15,6 +15,13 @@ const defaultAllowances = {
   failedSignIns: { points: 100, seconds: quarterOfAnHour },
   /** Wrong tokens of one kind, mailed ones above all, from one address. */
   failedTokens: { points: 100, seconds: quarterOfAnHour },
+  /** The same from one IPv6 /48. Account names are counted from anywhere; a token has no account. */
+  failedTokensPerSite: { points: 1_000, seconds: quarterOfAnHour },
+  /**
+   * Requests from one IPv6 /48 that have a password hashed, whatever their path: whoever has its 65,536 networks would
+   * otherwise keep every core busy, three hashes at a time from each.
+   */
+  passwordsPerSite: { points: 30, seconds: 10 },
   /**
    * Requests of one address to BetterAuth and the built-in pages, whatever their path. BetterAuth counts by path, so that
    * whoever makes up paths would have no limit. A hundred people behind one address may each load ten pages.
@@ -37,6 +44,9 @@ export interface SecretAttempt {
 /** One gateway's limits. */
 export type RateLimits = ReturnType<typeof createRateLimits>
 
+/** The endpoint that a request has reached, by its path, and the client's address. */
+type Endpoint = Pick<SecretAttempt, 'address' | 'path'>
+
 interface Count {
   readonly allowance: Allowance
   readonly key: string
@@ -44,7 +54,12 @@ interface Count {
 
 /** What one request has been counted under so far. */
 interface RequestScope {
+  /** Failures, which are given back where there was none. */
   readonly counted: Count[]
+  /** Which endpoint it has reached, and from where; undefined until a hook of BetterAuth's has told. */
+  endpoint?: Endpoint
+  /** Whether it was counted among those that have a password hashed. */
+  passwordCounted?: true
   /** Whether its secret is a token that belongs to no account. */
   isToken: boolean
 }
@@ -92,10 +107,12 @@ export function createRateLimits(
 
   function countsOf(attempt: SecretAttempt): Count[] {
     const { address, path } = attempt
+    const site = siteOf(address)
     if (attempt.names === undefined)
       return [
         ...countsOnPath(path, { perAddress: `token ${address} ${path}` }),
-        { allowance: allowances.failedTokens, key: digest(`token ${address} ${path}`) }
+        { allowance: allowances.failedTokens, key: digest(`token ${address} ${path}`) },
+        ...(site === null ? [] : [{ allowance: allowances.failedTokensPerSite, key: digest(`token ${site} ${path}`) }])
       ]
     const names = new Set(attempt.names.map((name) => name.trim().toLowerCase()))
     return [...names].flatMap((name) => [
@@ -158,6 +175,32 @@ export function createRateLimits(
           if (!failed) await giveBack(request.counted)
         }
       })
+    },
+
+    /** Tells which endpoint the request has reached; `countPassword` then knows where it came from. Outside `run` it does nothing. */
+    noteEndpoint(endpoint: Endpoint): void {
+      const request = scope.getStore()
+      if (request !== undefined) request.endpoint = endpoint
+    },
+
+    /**
+     * Counts a request that has a password hashed against its IPv6 /48, once. For one that nobody has announced it comes
+     * as late as the hashing itself. Throws `RATE_LIMITED`.
+     */
+    async countPassword(): Promise<void> {
+      const request = scope.getStore()
+      if (request?.endpoint === undefined || request.passwordCounted) return
+      request.passwordCounted = true
+      const { address, path } = request.endpoint
+      const site = siteOf(address)
+      if (site === null) return
+      // Ten networks of a site may have as much as the policy file gives one.
+      const own = pathLimits.named(path)
+      const wait =
+        own === undefined
+          ? await counters.take(allowances.passwordsPerSite, `passwords|${site}`)
+          : await counters.take({ ...own, points: 10 * own.points }, `passwords ${path}|${site}`)
+      if (wait !== null) throw rateLimited(wait)
     },
 
     /**

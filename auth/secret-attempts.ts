@@ -1,5 +1,6 @@
 import { createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
 import { isRecord } from '../db/type-guards.ts'
+import { passwordFields } from './input-limits.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { type Account, accountOf } from './secret-endpoints.ts'
 import { noteEndpoint } from './user-enumeration.ts'
@@ -10,19 +11,22 @@ const readSession = getSession()
 
 /**
  * BetterAuth's first hook: wherever BetterAuth would say whether a secret is the right one, it counts an attempt against
- * the account that the secret belongs to, on the parsed body, before the secret is compared.
+ * the account that the secret belongs to, on the parsed body, before the secret is compared. What is sent a password will
+ * hash it, and is counted before anything is looked up, written or used up.
  */
 export function countSecretAttempts(limits: RateLimits) {
   return createAuthMiddleware(async (context) => {
     const { path, request, body } = context
     // Without a request the caller is the gateway or the operator's own code.
     if (request === undefined) return
+    const address = getIP(request, context.context.options) ?? 'unknown'
+    limits.noteEndpoint({ address, path })
     const account = accountOf(path)
     if (account !== undefined) {
-      const address = getIP(request, context.context.options) ?? 'unknown'
       const names = account === 'nobody' ? undefined : await accountNames(context, account)
       await limits.countAttempt({ address, path, ...(names && { names }) })
     }
+    if (isRecord(body) && Object.keys(body).some((field) => passwordFields.has(field))) await limits.countPassword()
     noteEndpoint(path, body)
   })
 }
