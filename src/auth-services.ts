@@ -7,6 +7,7 @@ import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { adminColumns } from '../auth/roles-and-bans.ts'
 import type { SessionEvents } from '../auth/session-event-listener.ts'
+import { agesOf, noteUse, noteUseAfter } from '../auth/session-lifetimes.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-verdict.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
@@ -58,6 +59,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
+    lifetimes: policy.session,
     errorUrl: config.pages ? `${publicUrl}/auth/sign-in` : undefined,
     limits,
     passwordHashLimit,
@@ -79,8 +81,9 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const { authCookies, sessionConfig } = context
   const sessionCookie = authCookies.sessionToken.name
   const admin = adminColumns(policy.auth)
+  const ages = agesOf(policy.session)
   const live = new LiveSessions({
-    readExpiries: createExpiryReader(database, admin),
+    readExpiries: createExpiryReader(database, admin, ages),
     readUsers: createUserReader(database, admin),
     listening: () => options.sessionEvents?.listening === true,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
@@ -103,6 +106,11 @@ export async function createAuthServices(options: AuthServicesOptions) {
         context.options.session?.disableSessionRefresh === true
           ? Number.POSITIVE_INFINITY
           : sessionConfig.updateAge * 1_000
+    },
+    ages,
+    use: {
+      afterMs: noteUseAfter(ages),
+      note: (token) => withTimeout(database.patienceMs, noteUse(context, token), 'the use was not noted in time')
     },
     live,
     cache: {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { LiveConnections } from '../auth/live-connection-limits.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createSessionEvents } from '../auth/session-event-listener.ts'
+import { agesOf } from '../auth/session-lifetimes.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createSessionList } from '../db/session-queries.ts'
 import { createApp } from './app.ts'
@@ -94,7 +95,7 @@ export async function startGateway(
     worker?.onSessionEvent((event) => sessions.handleEvent(event))
     sessionEvents?.start(sessions)
     cleanUp.push(() => sessionEvents?.stop())
-    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
+    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero, ages: agesOf(policy.session) }))
 
     const liveConnections = new LiveConnections(config.liveConnections)
     const app = await createApp({
@@ -108,7 +109,7 @@ export async function startGateway(
             ...services,
             publicUrl,
             theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname),
-            sessionList: createSessionList(database),
+            sessionList: createSessionList(database, agesOf(policy.session)),
             publicSignUp: config.publicSignUp,
             maxBodyBytes: config.maxAuthBodyBytes,
             openStreams: liveConnections

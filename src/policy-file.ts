@@ -8,6 +8,7 @@ import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
 import { pluginRateLimitProblems, type RateLimitsByPath, rateLimitProblems } from '../auth/path-rate-limits.ts'
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/policy-auth-options.ts'
+import { lifetimeProblems, lifetimesSaidTwice, type SessionLifetimes } from '../auth/session-lifetimes.ts'
 import { isRecord } from '../db/type-guards.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
@@ -30,6 +31,8 @@ export interface PolicyConfig {
   bodies: BodyLimitsByPath
   /** Paths below `/api/auth` with rate limits of their own: how many requests of one address, how many wrong secrets. */
   rateLimits: RateLimitsByPath
+  /** How long sessions last, in seconds, and how many a user may have. */
+  session: SessionLifetimes
 }
 
 /** The policy file with the names of its upstreams, so that a rule can name no other. */
@@ -42,7 +45,8 @@ export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'route
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
   const headers = { drop: [], pass: [], ...config.headers }
-  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], bodies: {}, rateLimits: {}, ...config, headers }
+  const limits = { bodies: {}, rateLimits: {}, session: {} }
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], ...limits, ...config, headers }
 }
 
 /**
@@ -72,6 +76,8 @@ export async function loadPolicy(
   if (roles.success) problems.push(...missingAdminPlugin(roles.data))
   const limits = shape.pick({ rateLimits: true, auth: true }).strip().safeParse(sections)
   if (limits.success) problems.push(...pluginRateLimitProblems(limits.data.rateLimits, limits.data.auth))
+  const lifetimes = shape.pick({ session: true, auth: true }).strip().safeParse(sections)
+  if (lifetimes.success) problems.push(...lifetimesSaidTwice(lifetimes.data.session, lifetimes.data.auth))
   const rules = shape.pick({ routes: true }).strip().safeParse(sections)
   const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [])]
   if (policy === undefined || all.length > 0) throw new ConfigError(all)
@@ -158,7 +164,8 @@ function policyShape(folder: string) {
         .default([]),
       headers: headersShape.prefault({}),
       bodies: judgedBy<BodyLimitsByPath>(bodyLimitProblems).prefault({}),
-      rateLimits: judgedBy<RateLimitsByPath>(rateLimitProblems).prefault({})
+      rateLimits: judgedBy<RateLimitsByPath>(rateLimitProblems).prefault({}),
+      session: judgedBy<SessionLifetimes>(lifetimeProblems).prefault({})
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined) }
   )

@@ -11,6 +11,7 @@ import { pluginTables } from '../../auth/plugin-tables.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import type { SessionChanges } from '../../auth/session-changes.ts'
+import type { SessionLifetimes } from '../../auth/session-lifetimes.ts'
 import type { Database, DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
@@ -26,6 +27,7 @@ export interface AuthAppOptions {
   publicSignUp?: boolean
   limits?: RateLimitOptions
   rateLimits?: RateLimitsByPath
+  lifetimes?: SessionLifetimes
   maxBodyBytes?: number
   bodies?: BodyLimitsByPath
   passwordHashLimit?: ConcurrencyLimit
@@ -77,6 +79,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     trustedOrigins: [],
     publicSignUp: options.publicSignUp ?? true,
     extension: options.extension ?? {},
+    lifetimes: options.lifetimes,
     limits,
     passwordHashLimit,
     logger: createBetterAuthLogger(log),
