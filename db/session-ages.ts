@@ -1,6 +1,3 @@
-import { and, gt, type SQL } from 'drizzle-orm'
-import { session } from './schema.ts'
-
 /** When sessions end however long they were prolonged to; Infinity where they do not. In ms. */
 export interface SessionAges {
   /** So long after they were last used, as far as that was noted. */
@@ -34,13 +31,4 @@ export function endOfRow({ createdAt, updatedAt, expiresAt }: Times<Date>, ages:
 function endOf(from: number, ageMs: number): number {
   if (ageMs === Number.POSITIVE_INFINITY) return ageMs
   return Number.isNaN(from) ? Number.NEGATIVE_INFINITY : from + ageMs
-}
-
-/** The condition that a session has not ended at `now`, in ms since the epoch. */
-export function livingAt(now: number, { idleMs, absoluteMs }: SessionAges): SQL | undefined {
-  return and(
-    gt(session.expiresAt, new Date(now)),
-    Number.isFinite(idleMs) ? gt(session.updatedAt, new Date(now - idleMs)) : undefined,
-    Number.isFinite(absoluteMs) ? gt(session.createdAt, new Date(now - absoluteMs)) : undefined
-  )
 }

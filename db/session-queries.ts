@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { and, count, desc, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, count, desc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { readTimestamp, session, user } from './schema.ts'
-import { ageless, endOfRow, livingAt, type SessionAges } from './session-ages.ts'
+import { ageless, endOfRow, type SessionAges } from './session-ages.ts'
 import { sqlState } from './store-failure-context.ts'
 import { withTimeout } from './timeout.ts'
 
@@ -132,6 +132,15 @@ export function createUserReader({ db }: Pick<Database, 'db'>, admin?: AdminColu
 /** Whether a ban until then still holds at `now`, by BetterAuth's rule. Both in ms since the epoch. */
 export function isBanned(bannedUntil: number | null, now: number): boolean {
   return bannedUntil !== null && bannedUntil >= now
+}
+
+/** The condition that a session has not ended at `now`, in ms since the epoch. */
+function livingAt(now: number, { idleMs, absoluteMs }: SessionAges): SQL | undefined {
+  return and(
+    gt(session.expiresAt, new Date(now)),
+    Number.isFinite(idleMs) ? gt(session.updatedAt, new Date(now - idleMs)) : undefined,
+    Number.isFinite(absoluteMs) ? gt(session.createdAt, new Date(now - absoluteMs)) : undefined
+  )
 }
 
 // How many sessions of a user are ended with one statement.
