@@ -1,4 +1,5 @@
 import { methods } from '../../auth/http-methods.ts'
+import { liesUnder } from '../../auth/own-paths.ts'
 import { canonicalTarget, isEncodedTwice, readEncodedSlashes } from '../../proxy/canonical-path.ts'
 import { createEncodedSlashCheck } from '../../proxy/encoded-slashes.ts'
 import { createPolicyRouter } from '../../proxy/policy-router.ts'
@@ -6,6 +7,7 @@ import { defaultRule, type RouteRule } from '../../proxy/route-rules.ts'
 import { looksForDocument } from '../../proxy/well-known-documents.ts'
 import type { Config } from '../config/environment.ts'
 import { reservedPaths, type Settings } from '../config/load-settings.ts'
+import { ownPathsOf } from '../policy-file.ts'
 
 /** What the gateway does with a request before it looks at any credential. */
 export type Decision =
@@ -16,12 +18,15 @@ export type Decision =
   | { kind: 'rule'; rule: RouteRule; documentOnly: boolean }
 
 /** What a decision depends on. */
-export type Routing = Pick<Settings, 'routes'> & { readonly config: Pick<Config, 'pages' | 'publicHealthPath'> }
+export type Routing = Pick<Settings, 'routes'> & {
+  readonly config: Pick<Config, 'pages' | 'publicHealthPath'>
+  readonly policy: Pick<Settings['policy'], 'auth' | 'pages'>
+}
 
 /** Finds what decides a request, with the router and the reading of the path that the gateway uses. */
 export function createRouteMatcher(routing: Routing): (method: string, target: string) => Promise<Decision> {
   const { publicHealthPath } = routing.config
-  const reserved = reservedPaths(routing.config)
+  const reserved = reservedPaths(routing.config, ownPathsOf(routing.policy))
   const ruleOf = createPolicyRouter(routing.routes)
   const hasOneRule = createEncodedSlashCheck(routing.routes)
 
@@ -32,9 +37,7 @@ export function createRouteMatcher(routing: Routing): (method: string, target: s
     const canonical = canonicalTarget(target) ?? slashes?.parting
     if (canonical === undefined) return refused(400, 'PATH_AMBIGUOUS', 'the path could be read in two ways')
     const path = canonical.split('?')[0] ?? canonical
-    const own = reserved.find(
-      (prefix) => path === prefix || (prefix !== publicHealthPath && path.startsWith(`${prefix}/`))
-    )
+    const own = reserved.find((prefix) => path === prefix || (prefix !== publicHealthPath && liesUnder(path, prefix)))
     const rule = own === undefined ? (ruleOf(known, canonical) ?? defaultRule) : undefined
     if (slashes !== null && !hasOneRule(known, target, rule)) {
       const within = ruleOf(known, slashes.within)

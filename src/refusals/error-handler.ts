@@ -3,14 +3,20 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { isOverlong, originOf } from '../../auth/input-limits.ts'
 import { errorPage } from '../../auth/pages/error-page.ts'
-import { returnAddress, signInAddress } from '../../auth/pages/return-address.ts'
+import { type PageAddresses, returnAddress } from '../../auth/pages/return-address.ts'
 import { refusalHeaders } from '../../auth/pages/security-headers.ts'
 import type { Theme } from '../../auth/pages/theme.ts'
 import { type RefusalCode, refusals } from '../../auth/refusal-table.ts'
 import { LoggedRequest } from '../server/access-log.ts'
-import { problemHeaders, problemOf } from './problem-response.ts'
+import { problemBody, problemHeaders } from './problem-response.ts'
 
 type Failure = FastifyError & { retryAfter?: number | undefined }
+
+interface RefusalPages {
+  readonly publicUrl: string
+  readonly addresses: PageAddresses
+  readonly theme: Theme
+}
 
 /**
  * Fastify's error handler: every failure is answered with a problem, an unforeseen one with INTERNAL_ERROR, logged. Where
@@ -19,9 +25,9 @@ type Failure = FastifyError & { retryAfter?: number | undefined }
  */
 export function createErrorHandler(
   log: Logger,
-  pages?: { readonly publicUrl: string; readonly theme: Theme } | undefined
+  pages?: RefusalPages | undefined
 ): (error: Failure, request: FastifyRequest, reply: FastifyReply) => void {
-  const pageHeaders = pages === undefined ? {} : refusalHeaders(pages.publicUrl)
+  const pageHeaders = pages === undefined ? {} : refusalHeaders()
 
   return function answerFailure(error, request, reply) {
     const { id: requestId, method } = request
@@ -31,21 +37,21 @@ export function createErrorHandler(
     if (pages === undefined || !isPageLoad(request.headers)) {
       logRefusal(code, error, request, log)
       if (pages !== undefined && code === 'SESSION_REQUIRED' && request.headers['hx-request'] !== undefined)
-        headers['HX-Redirect'] = signInAddress(htmxPage(request.headers, pages.publicUrl))
+        headers['HX-Redirect'] = pages.addresses.signInTo(htmxPage(request.headers, pages))
       reply
         .code(refusals[code][0])
         .headers(headers)
         // Without a serializer of its own Fastify would add a charset, which JSON does not have; a buffer would be written
         // apart from the head.
         .serializer(String)
-        .send(JSON.stringify(problemOf(code, requestId)))
+        .send(problemBody(code, requestId))
       return
     }
-    const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl) : undefined
+    const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl, pages.addresses) : undefined
     if (code === 'SESSION_REQUIRED' && method === 'GET') {
       reply
         .code(303)
-        .headers({ Location: signInAddress(next), 'Cache-Control': 'no-store' })
+        .headers({ Location: pages.addresses.signInTo(next), 'Cache-Control': 'no-store' })
         .send()
       return
     }
@@ -53,7 +59,7 @@ export function createErrorHandler(
     reply
       .code(refusals[code][0])
       .headers({ ...headers, ...pageHeaders })
-      .send(errorPage(pages.theme, { code, requestId, next, retryAfter }))
+      .send(errorPage(pages.theme, { addresses: pages.addresses, code, requestId, next, retryAfter }))
   }
 }
 
@@ -84,11 +90,11 @@ function targetOf({ originalUrl }: FastifyRequest): string {
 }
 
 // The page that htmx works in, which is loaded again after signing in: the request that was refused is a part of it.
-function htmxPage(headers: IncomingHttpHeaders, publicUrl: string): string {
+function htmxPage(headers: IncomingHttpHeaders, { publicUrl, addresses }: RefusalPages): string {
   const address = headers['hx-current-url']
   if (typeof address !== 'string' || originOf(address) !== new URL(publicUrl).origin) return '/'
   const { pathname, search, hash } = new URL(address)
-  return returnAddress(pathname + search + hash, publicUrl) ?? '/'
+  return returnAddress(pathname + search + hash, publicUrl, addresses) ?? '/'
 }
 
 /**

@@ -93,3 +93,14 @@ t.test('looking for documents is counted as what is asked below /api/auth', asyn
   }
   t.same([...statuses], [404, 429])
 })
+
+t.test('wherever BetterAuth is served', async (t) => {
+  const moved = await startTestGateway(t, {
+    upstreamUrl: upstream.url,
+    policy: { auth: { basePath: '/identity', plugins: [jwt({ jwks: { jwksPath: '/.well-known/jwks.json' } })] } }
+  })
+  const somebody = new Browser(moved.url, moved.publicUrl)
+  const keys = await somebody.ask('/.well-known/jwks.json')
+  t.match(keys.json(), { keys: [{ kid: /./ }] })
+  t.same(keys.json(), (await somebody.ask('/identity/.well-known/jwks.json')).json())
+})
