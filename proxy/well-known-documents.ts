@@ -50,7 +50,8 @@ export function createWellKnownDocuments(options: WellKnownOptions): onRequestHo
     const [path = ''] = target.split('?', 1)
     for (const place of endpoints.has(path) ? ['', basePath] : ['']) {
       const response = await callAuth(new Request(publicUrl + place + target, { headers, redirect: 'manual' }), id)
-      if (response.status !== 404) return response
+      // Everything else than a document, a plugin's 401 above all, is for the policy to answer.
+      if (response.ok || response.status === 304) return response
       response.body?.cancel().catch(() => {})
     }
     return undefined

@@ -1,3 +1,4 @@
+import { oauthProvider } from '@better-auth/oauth-provider'
 import { jwt } from 'better-auth/plugins/jwt'
 import t from 'tap'
 import { Browser } from '../support/browser.ts'
@@ -16,6 +17,7 @@ const metadata = {
     if (!pathname.startsWith('/.well-known/')) return undefined
     const secrets = ['cookie', 'authorization'].filter((name) => request.headers.has(name))
     seen.push({ url: request.url, method: request.method, secrets })
+    if (pathname === '/.well-known/guarded') return { response: new Response(null, { status: 401 }) }
     return pathname === '/.well-known/oauth-authorization-server/api/auth' || pathname === '/.well-known/ruled'
       ? { response: Response.json({ issuer: 'the gateway' }, { headers: { 'access-control-allow-origin': '*' } }) }
       : undefined
@@ -62,7 +64,7 @@ t.test('so is an endpoint of a plugin, as below /api/auth', async (t) => {
 })
 
 t.test('what no plugin has is none, or the app’s for who has a session', async (t) => {
-  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/jwks.json/', '/.well-known/jwks'])
+  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/jwks.json/', '/.well-known/guarded'])
     t.equal((await nobody.ask(path)).status, 404, path)
   t.equal(upstream.requests.length, 0)
   t.match((await ada.ask('/.well-known/anything')).json(), { url: '/.well-known/anything' })
@@ -103,4 +105,17 @@ t.test('wherever BetterAuth is served', async (t) => {
   const keys = await somebody.ask('/.well-known/jwks.json')
   t.match(keys.json(), { keys: [{ kid: /./ }] })
   t.same(keys.json(), (await somebody.ask('/identity/.well-known/jwks.json')).json())
+})
+
+t.test('an authorization server is found where RFC 8414 says, by programs without a session', async (t) => {
+  const provider = await startTestGateway(t, {
+    upstreamUrl: upstream.url,
+    policy: { auth: { plugins: [jwt(), oauthProvider({ loginPage: '/auth/sign-in', consentPage: '/consent' })] } }
+  })
+  const program = new Browser(provider.url, provider.publicUrl)
+  const issuer = `${provider.publicUrl}/api/auth`
+  for (const path of ['/.well-known/oauth-authorization-server/api/auth', '/.well-known/oauth-authorization-server'])
+    t.match((await program.ask(path)).json(), { issuer, token_endpoint: `${issuer}/oauth2/token` }, path)
+  t.equal((await program.ask('/.well-known/oauth-protected-resource')).status, 404)
+  t.equal((await program.post('/.well-known/oauth-authorization-server/api/auth')).status, 401)
 })

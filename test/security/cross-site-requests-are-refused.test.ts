@@ -92,17 +92,28 @@ t.test('a request from this site, a trusted one, or no browser passes', async (t
   }
 })
 
-t.test('BetterAuth judges a page that hides its own origin alike', async (t) => {
-  const grace = new Browser(gateway.url, own)
-  await grace.signUp('grace')
-  const signOut = async (site: string) => {
-    const headers = { origin: 'null', 'sec-fetch-site': site }
-    return (await grace.ask('/api/auth/sign-out', { method: 'POST', headers, body: {} })).status
+t.test('BetterAuth judges a page that hides its own origin alike, on http and https', async (t) => {
+  const env = {
+    BETTER_AUTH_URL: 'https://app.example.com',
+    BETTER_AUTH_SECRET: 'a secret of this test, which is long enough',
+    DATABASE_DRIVER: 'pglite'
   }
-  for (const site of ['cross-site', 'same-site', 'none', '']) t.equal(await signOut(site), 403, site)
-  t.equal((await grace.ask('/me')).status, 200)
-  t.equal(await signOut('same-origin'), 200)
-  t.equal((await grace.ask('/me')).status, 401)
+  const secure = await startTestGateway(t, { upstreamUrl: upstream.url, env })
+  for (const { url, publicUrl } of [gateway, secure]) {
+    const grace = new Browser(url, publicUrl)
+    await grace.signUp('grace')
+    const post = async (path: string, site: string) => {
+      const headers = { origin: 'null', 'sec-fetch-site': site }
+      return (await grace.ask(path, { method: 'POST', headers, body: {} })).status
+    }
+    for (const site of ['cross-site', 'same-site', 'none', '']) {
+      t.equal(await post('/api/auth/sign-out', site), 403, `${publicUrl} ${site}`)
+      t.equal(await post('/me', site), 403, `${publicUrl} ${site}`)
+    }
+    t.equal(await post('/me', 'same-origin'), 200, publicUrl)
+    t.equal(await post('/api/auth/sign-out', 'same-origin'), 200, publicUrl)
+    t.equal((await grace.ask('/me')).status, 401, publicUrl)
+  }
 })
 
 t.test('safe methods pass from anywhere', async (t) => {
