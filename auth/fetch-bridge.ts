@@ -2,7 +2,8 @@ import type { FastifyCookieOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientAddress, clientAddressHeader } from './client-address.ts'
 import { withTokenNames } from './cookie-header.ts'
-import { connectionHeaders, foldHeaderName, kindOfHeader } from './header-kinds.ts'
+import { hidesOwnOrigin } from './cross-site.ts'
+import { connectionHeaders, foldHeaderName, isEventStreamType, kindOfHeader } from './header-kinds.ts'
 import { isRead } from './http-methods.ts'
 import { isOverlong } from './input-limits.ts'
 
@@ -18,20 +19,30 @@ const addressHeaders = new Set(['origin', 'referer'])
 const refusedOrigin = 'https://overlong.invalid'
 
 /**
- * The request as BetterAuth sees it: method, canonical path and query under the public origin, the body's bytes as they
- * came, and only those headers of the client's that say nothing about hosts, addresses, paths, users and traces. The
- * policy's `headers` do not apply here: they are for upstreams.
+ * The headers of a request as BetterAuth sees them, less its cookies: only those of the client's that say nothing about
+ * hosts, addresses, paths, users and traces. The policy's `headers` do not apply here: they are for upstreams.
  */
-export function toFetchRequest(request: FastifyRequest, publicUrl: string): Request {
+export function headersWithoutCookies(request: FastifyRequest, publicUrl: string): Headers {
   const headers = new Headers()
   for (const [name, value] of Object.entries(request.headers)) {
     if (value === undefined || name === 'cookie' || kindOfHeader(foldHeaderName(name)) !== 'application') continue
     const text = Array.isArray(value) ? value.join(', ') : value
     headers.set(name, addressHeaders.has(name) && isOverlong(text) ? refusedOrigin : text)
   }
+  // BetterAuth refuses `null`, whatever else the browser says.
+  if (hidesOwnOrigin(request.headers)) headers.set('origin', publicUrl)
+  headers.set(clientAddressHeader, clientAddress(request))
+  return headers
+}
+
+/**
+ * The request as BetterAuth sees it: method, canonical path and query under the public origin, the body's bytes as they
+ * came, {@link headersWithoutCookies}, and its cookies.
+ */
+export function toFetchRequest(request: FastifyRequest, publicUrl: string): Request {
+  const headers = headersWithoutCookies(request, publicUrl)
   const cookies = cookiesFor(request)
   if (cookies !== '') headers.set('cookie', cookies)
-  headers.set(clientAddressHeader, clientAddress(request))
   const { method, body } = request
   // `Request` refuses a body on GET and HEAD, where HTTP gives it no meaning.
   const carriesBody = !isRead(method) && Buffer.isBuffer(body) && body.length > 0
@@ -59,6 +70,9 @@ export function sendFetchResponse(response: Response, reply: FastifyReply): Fast
     if (!connectionHeaders.has(name) && !notCopied.has(name)) reply.header(name, value)
   }
   for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
+  // nginx would hold back an event stream until it has a buffer full of it.
+  if (isEventStreamType(response.headers.get('content-type') ?? '') && !response.headers.has('x-accel-buffering'))
+    reply.header('x-accel-buffering', 'no')
   reply.header('cache-control', 'no-store')
   if (reply.request.method !== 'HEAD' && response.status !== 204 && response.status !== 304)
     return reply.send(response.body ?? undefined)

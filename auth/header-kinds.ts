@@ -75,3 +75,8 @@ export function listedInConnection(connection: string | undefined): ReadonlySet<
   if (lower === 'keep-alive' || lower === 'close' || lower === 'upgrade') return null
   return new Set(lower.split(',').map((option) => option.trim()))
 }
+
+/** Whether a `Content-Type` is that of server-sent events. */
+export function isEventStreamType(contentType: string): boolean {
+  return /^text\/event-stream\b/i.test(contentType)
+}

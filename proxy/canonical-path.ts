@@ -3,6 +3,8 @@ const percent = 0x25
 const question = 0x3f
 const dot = 0x2e
 const semicolon = 0x3b
+// What no decoded path contains.
+const insideSegment = 0x00
 
 // The characters that a path may carry without percent-encoding: RFC 3986, section 3.3 (pchar), and the slash.
 const plain = new Uint8Array(256)
@@ -15,7 +17,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /**
  * The one reading of a request target (RFC 9112, section 3.2): its path, percent-decoded exactly once as FastAPI does
  * and spelled in one canonical way for the router, with the query string untouched behind it. Null when the path could
- * be read in two ways, or the target is not in origin-form; such a request is refused and never forwarded.
+ * be read in two ways, or the target is not in origin-form; such a request is refused and never forwarded. What has an
+ * encoded slash has two readings: {@link readEncodedSlashes}.
  */
 export function canonicalTarget(target: string): string | null {
   if (target.charCodeAt(0) !== slash) return null
@@ -37,7 +40,46 @@ export function canonicalTarget(target: string): string | null {
   return spell(decoded) + target.slice(end)
 }
 
-function decodePath(path: string): string | null {
+/** The two readings of a target whose path has encoded slashes (`%2F`), each spelled in the canonical way. */
+export interface SlashReadings {
+  /** They part segments, as for a server that decodes a path before it looks for the route. */
+  readonly parting: string
+  /** They are part of their segments. They are spelled `%00`, which no other path and no rule can contain. */
+  readonly within: string
+}
+
+/** Null where the path has no encoded slash, or could be read in further ways. */
+export function readEncodedSlashes(target: string): SlashReadings | null {
+  const path = pathOf(target)
+  const query = target.slice(path.length)
+  if (target.charCodeAt(0) !== slash || query.includes('#') || !hasEncodedSlash(target)) return null
+  const parting = decodePath(path, slash)
+  const within = decodePath(path, insideSegment)
+  if (parting === null || within === null || hasUnclearSegment(parting)) return null
+  const readings = { parting: spell(parting) + query, within: spell(within) + query }
+  return isEncodedTwice(readings.parting) ? null : readings
+}
+
+/** Whether the path of a target has an encoded slash. */
+export function hasEncodedSlash(target: string): boolean {
+  return /%2f/i.test(pathOf(target))
+}
+
+/**
+ * Whether a slash, a backslash, a dot or a `%` is still percent-encoded in a canonical target's path, so that a server
+ * which decodes a second time would find another path.
+ */
+export function isEncodedTwice(canonicalTarget: string): boolean {
+  return canonicalTarget.includes('%25') && /%25(?:2[ef5]|5c)/i.test(pathOf(canonicalTarget))
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}
+
+// `encodedSlash` is the character that an encoded slash is read as; without it there is no such path.
+function decodePath(path: string, encodedSlash?: number): string | null {
   const bytes = Buffer.allocUnsafe(path.length)
   let length = 0
   for (let i = 0; i < path.length; i++) {
@@ -48,7 +90,11 @@ function decodePath(path: string): string | null {
       if (high === -1 || low === -1) return null
       code = high * 16 + low
       i += 2
-      if (code === slash) return null
+      if (code === slash) {
+        if (encodedSlash === undefined) return null
+        bytes[length++] = encodedSlash
+        continue
+      }
     } else if (code > 0x7e || code === 0x23) {
       // Raw bytes outside ASCII have no defined reading, and a raw '#' ends the path for some and not for others.
       return null

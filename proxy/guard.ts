@@ -4,8 +4,10 @@ import { isSafe } from '../auth/http-methods.ts'
 import { Refusal, sessionReadFailed } from '../auth/refusal-table.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-verdict.ts'
+import { isEncodedTwice } from './canonical-path.ts'
 import type { RequestContext } from './request-context.ts'
 import { type RequirementCheck, type RouteRule, requirementCheck } from './route-rules.ts'
+import { isDiscovery } from './well-known-documents.ts'
 
 export interface GuardOptions {
   readonly sessions: SessionResolver
@@ -22,10 +24,11 @@ export interface GuardOptions {
  */
 export function createGuard({ sessions, origins, now }: GuardOptions): (rule: RouteRule) => onRequestHookHandler {
   return (rule) => {
-    const { access } = rule
+    const { access, encodedSlashes } = rule
     const check = requirementCheck(rule, now)
     return function guardRequest({ method, context }, _reply, done) {
       context.rule = rule
+      if (encodedSlashes === true && isEncodedTwice(context.canonicalTarget)) return done(new Refusal('PATH_AMBIGUOUS'))
       if (access === 'deny') return done(new Refusal('NOT_FOUND'))
       const { headers } = context.raw
       const { session } = context.cookies
@@ -35,7 +38,7 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
       if (session.kind === 'present' && isUnsafe && requestSource(headers, origins) === 'foreign')
         return done(new Refusal('ORIGIN_FORBIDDEN'))
       if (access === 'public') return done()
-      if (session.kind === 'absent') return done(access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined)
+      if (session.kind === 'absent') return done(access === 'session' ? sessionRequired(context) : undefined)
 
       const verdict = sessions.resolve(session.value, headers.cookie ?? '')
       if (!(verdict instanceof Promise)) return done(refusalFor(verdict, context, rule, check))
@@ -56,8 +59,14 @@ function refusalFor(
       context.setCookies = verdict.setCookies
       return check?.(verdict.identity)
     case 'anonymous':
-      return access === 'session' ? new Refusal('SESSION_REQUIRED') : undefined
+      return access === 'session' ? sessionRequired(context) : undefined
     case 'unavailable':
       return sessionReadFailed(verdict.cause)
   }
+}
+
+// Programs that look for a document below `/.well-known/` take 401 for a request to sign in, and stop there; 404 tells
+// them to go on without it.
+function sessionRequired(context: RequestContext): Refusal {
+  return new Refusal(isDiscovery(context) ? 'NOT_FOUND' : 'SESSION_REQUIRED')
 }

@@ -8,7 +8,7 @@ import { createGuard, type GuardOptions } from './guard.ts'
 import { type ForwardServices, HttpForward } from './http-forward.ts'
 import { discardBody, hasBody, ignoreContentType, limitedBody } from './request-body.ts'
 import { createUpstreamHeaders, type HeaderPolicy, type PrincipalHeader } from './request-headers.ts'
-import type { PolicyRoute, RouteRule } from './route-rules.ts'
+import { defaultRule, type PolicyRoute, type RouteRule } from './route-rules.ts'
 import { createFileHandler, mountFolder } from './static-files.ts'
 import type { FolderUpstream, ServerUpstream, Upstreams } from './upstream/upstream-kinds.ts'
 import { forwardUpgrade } from './websocket-forward.ts'
@@ -24,6 +24,8 @@ export interface ProxyOptions extends Omit<ForwardServices, 'tie'> {
   readonly headers: HeaderPolicy
   /** Whether the peer with this address is believed about the trace that a request belongs to. */
   readonly isTrusted: (address: string | undefined) => boolean
+  /** Answers with documents of BetterAuth's plugins where no rule names the path. */
+  readonly documents: onRequestHookHandler | undefined
   readonly log: Pick<Logger, 'warn'>
 }
 
@@ -31,7 +33,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => void
 
 /** The scope of everything that is proxied: no body is parsed, every route has the guard in front of it. */
 export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions): Promise<void> {
-  const { publicUrl, principalHeaders, headers: policy, isTrusted, log } = options
+  const { publicUrl, principalHeaders, headers: policy, isTrusted, documents, log } = options
   const services: ForwardServices = { ...options, tie: options.guard.sessions.tie }
   scope.removeAllContentTypeParsers()
   scope.addHook('onSend', function discardRefusedBody(request, _reply, payload, done) {
@@ -39,6 +41,8 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
     done(null, payload)
   })
   const guardFor = createGuard(options.guard)
+  const hooksFor = (rule: RouteRule) =>
+    documents !== undefined && rule === defaultRule ? [documents, guardFor(rule)] : [guardFor(rule)]
   for (const [upstream, routes] of routesByUpstream(options)) {
     if (upstream.kind === 'folder') {
       const serve = createFileHandler(upstream, { ...services, log })
@@ -46,7 +50,7 @@ export async function proxyPlugin(scope: FastifyInstance, options: ProxyOptions)
     } else {
       const { token } = upstream
       const upstreamHeaders = createUpstreamHeaders({ publicUrl, token, principalHeaders, policy, isTrusted })
-      await mountServer(scope, upstream, routes, guardFor, createForward(upstream, upstreamHeaders, services))
+      await mountServer(scope, upstream, routes, hooksFor, createForward(upstream, upstreamHeaders, services))
     }
   }
 }
@@ -88,7 +92,7 @@ async function mountServer(
   scope: FastifyInstance,
   upstream: ServerUpstream,
   routes: readonly PolicyRoute[],
-  guardFor: (rule: RouteRule) => onRequestHookHandler,
+  hooksFor: (rule: RouteRule) => onRequestHookHandler[],
   forward: Handler
 ): Promise<void> {
   // `@fastify/http-proxy` takes each pattern once: rules of one pattern, which differ by their methods, are registered apart.
@@ -99,7 +103,8 @@ async function mountServer(
         const policy = byUrl.get(route.url)
         if (policy === undefined) throw new Error(`no rule stands for the route ${route.url}`)
         route.method = [...policy.methods]
-        route.onRequest = [guardFor(policy.rule), ignoreContentType]
+        route.config = { ...route.config, rule: policy.rule }
+        route.onRequest = [...hooksFor(policy.rule), ignoreContentType]
       })
       await child.register(
         httpProxy,

@@ -3,13 +3,17 @@ import type { Socket } from 'node:net'
 import type { onRequestHookHandler } from 'fastify'
 import { methods } from '../auth/http-methods.ts'
 import { Refusal } from '../auth/refusal-table.ts'
-import { canonicalTarget } from './canonical-path.ts'
+import { canonicalTarget, hasEncodedSlash, readEncodedSlashes } from './canonical-path.ts'
+import { createEncodedSlashCheck } from './encoded-slashes.ts'
 import { RequestContext } from './request-context.ts'
+import type { PolicyRoute, RouteRule } from './route-rules.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The one route that is answered whatever the `Host`: the platform's health check. */
     anyHost?: boolean
+    /** The policy's rule that this route stands for. What the gateway answers itself has none. */
+    rule?: RouteRule
   }
 }
 
@@ -20,14 +24,20 @@ export interface RequestValidationOptions {
   readonly allowedHosts: readonly string[]
   /** The session cookie's full name, prefix included. */
   readonly sessionCookie: string
+  /** The compiled rules. */
+  readonly routes: readonly PolicyRoute[]
 }
 
 /** Stands in for a target that has no canonical form. No canonical target contains `//`, so it can be told apart. */
 export const refusedTarget = '//'
 
-/** Fastify's `rewriteUrl`: the router sees the canonical target, `request.originalUrl` keeps the client's bytes. */
-export function rewriteUrl(request: IncomingMessage): string {
-  return canonicalTarget(request.url ?? '') ?? refusedTarget
+/**
+ * Fastify's `rewriteUrl`: the router sees the canonical target, `request.originalUrl` keeps the client's bytes. Of a path
+ * with encoded slashes the router sees the reading in which they part segments; whether that is the only one is for
+ * request validation to say.
+ */
+export function rewriteUrl({ url = '' }: IncomingMessage): string {
+  return canonicalTarget(url) ?? readEncodedSlashes(url)?.parting ?? refusedTarget
 }
 
 /**
@@ -38,6 +48,7 @@ export function createRequestValidation(options: RequestValidationOptions): onRe
   const { sessionCookie } = options
   const served: ReadonlySet<string> = new Set(methods)
   const hosts = createHostCheck(options)
+  const hasOneRule = createEncodedSlashCheck(options.routes)
 
   return function validateRequest(request, reply, done) {
     const { raw } = request
@@ -49,6 +60,13 @@ export function createRequestValidation(options: RequestValidationOptions): onRe
     // Node's parser accepts HTTP/0.9 and HTTP/2.0 on the request line and reads what follows as HTTP/1.1.
     if (raw.httpVersionMajor !== 1) return done(new Refusal('REQUEST_MALFORMED'))
     if (context.canonicalTarget === refusedTarget) return done(new Refusal('PATH_AMBIGUOUS'))
+    // A target with an encoded slash is never its own canonical spelling.
+    if (
+      context.canonicalTarget !== context.target &&
+      hasEncodedSlash(context.target) &&
+      !hasOneRule(request.method, context.target, request.routeOptions.config.rule)
+    )
+      return done(new Refusal('PATH_AMBIGUOUS'))
     if (context.isUpgrade && hasParameters(context.target)) return done(new Refusal('PATH_AMBIGUOUS'))
     if (!served.has(request.method)) return done(new Refusal('METHOD_NOT_ALLOWED'))
     const host = raw.headers.host

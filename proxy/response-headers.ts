@@ -1,6 +1,7 @@
 import { isBetterAuthCookie } from '../auth/cookie-header.ts'
-import { isHopByHop, listedInConnection } from '../auth/header-kinds.ts'
-import type { Cors } from './cors.ts'
+import { isEventStreamType, isHopByHop, listedInConnection } from '../auth/header-kinds.ts'
+import { type Cors, exposedBesides } from './cors.ts'
+import { addToVary } from './list-headers.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** What is known about a header name. */
@@ -75,9 +76,11 @@ export function clientHead(
   const corsHeaders = cors.headers(context.raw)
   const headers: string[] = ['X-Request-Id', context.id]
   const vary: string[] = []
+  const exposed: string[] = []
   const cacheControl: string[] = []
   let length: number | undefined
   let isEventStream = false
+  let saysBuffering = false
   let trailer: string | undefined
   let connection: string | undefined
   for (let i = 0; i < raw.length; i += 2) {
@@ -99,8 +102,9 @@ export function clientHead(
         continue
       }
       case 'cors':
-        if (corsHeaders.length > 0) continue
-        break
+        if (corsHeaders.length === 0) break
+        if (lower === 'access-control-expose-headers') exposed.push(value)
+        continue
       case 'for-caches':
         if (setCookies.length > 0) continue
         break
@@ -114,7 +118,10 @@ export function clientHead(
         length = Number(value)
         break
       case 'content-type':
-        isEventStream = /^text\/event-stream\b/i.test(value)
+        isEventStream = isEventStreamType(value)
+        break
+      case 'x-accel-buffering':
+        saysBuffering = true
         break
       case 'trailer':
         trailer = joined(trailer, value)
@@ -127,10 +134,12 @@ export function clientHead(
   if (listed !== null) return clientHead(withoutListed(raw, listed), context, cors, mayBeChunked)
   if (trailer !== undefined && mayBeChunked && length === undefined) headers.push('Trailer', trailer)
   for (const cookie of setCookies) headers.push('Set-Cookie', cookie)
-  headers.push(...corsHeaders)
+  if (corsHeaders.length > 0) headers.push(...corsHeaders, 'Access-Control-Expose-Headers', exposedBesides(exposed))
+  // nginx would hold back the events until it has a buffer full of them.
+  if (isEventStream && !saysBuffering) headers.push('X-Accel-Buffering', 'no')
 
-  if (identity !== null || context.rule?.access === 'optional') addToList(vary, 'Cookie')
-  if (cors.active) addToList(vary, 'Origin')
+  if (identity !== null || context.rule?.access === 'optional') addToVary(vary, 'Cookie')
+  if (cors.active) addToVary(vary, 'Origin')
   for (const value of vary) headers.push('Vary', value)
 
   if (setCookies.length > 0) headers.push('Cache-Control', 'private, no-store')
@@ -146,6 +155,7 @@ const special = [
   'cache-control',
   'content-length',
   'content-type',
+  'x-accel-buffering',
   'trailer'
 ] as const
 
@@ -202,14 +212,6 @@ export function earlyHints(raw: readonly (Buffer | string)[]): string {
     if (latin1(raw[i]).toLowerCase() === 'link' && !invalidValue.test(value)) head += `Link: ${value}\r\n`
   }
   return `${head}\r\n`
-}
-
-function addToList(values: string[], name: string): void {
-  const lower = name.toLowerCase()
-  const items = values.flatMap((value) => value.split(',')).map((item) => item.trim().toLowerCase())
-  if (items.includes('*') || items.includes(lower)) return
-  const last = values.pop()
-  values.push(last === undefined || last.trim() === '' ? name : `${last}, ${name}`)
 }
 
 function joined(list: string | undefined, more: string): string {

@@ -18,6 +18,11 @@ export interface RouteRule extends Requirements {
    * who is banned or deleted. Only where sessions are looked up: with access `session` or `optional`.
    */
   readonly keepOpen?: boolean
+  /**
+   * `%2F` in a path passes as it is, where it makes no difference to the policy: as a slash and as part of a segment the
+   * path meets this rule. Only with a final `/*`, and on no folder.
+   */
+  readonly encodedSlashes?: boolean
 }
 
 /** A rule as the router knows it: one pattern, the methods for which this rule is the most specific of that pattern. */
@@ -66,7 +71,11 @@ export function compileRules(
   const urls = new Map<string, string>()
 
   for (const rule of rules) {
-    const problem = pathProblem(rule.path, reserved) ?? requirementProblem(rule) ?? keepOpenProblem(rule)
+    const problem =
+      pathProblem(rule.path, reserved) ??
+      requirementProblem(rule) ??
+      keepOpenProblem(rule) ??
+      encodedSlashesProblem(rule)
     if (problem !== null) {
       problems.push(`routes: ${JSON.stringify(rule.path)} ${problem}`)
       continue
@@ -103,9 +112,12 @@ export function compileRules(
 }
 
 function sayingOf(rule: RouteRule): string {
-  const saying = [rule.access, ...requirementsInWords(rule), ...(rule.keepOpen === true ? ['kept open'] : [])].join(
-    ', '
-  )
+  const saying = [
+    rule.access,
+    ...requirementsInWords(rule),
+    ...(rule.keepOpen === true ? ['kept open'] : []),
+    ...(rule.encodedSlashes === true ? ['encoded slashes'] : [])
+  ].join(', ')
   return rule.upstream === undefined ? saying : `${saying} on ${rule.upstream}`
 }
 
@@ -117,6 +129,11 @@ function requirementProblem(rule: RouteRule): string | null {
 function keepOpenProblem({ access, keepOpen }: RouteRule): string | null {
   if (keepOpen !== true || access === 'session' || access === 'optional') return null
   return `says keepOpen, which only access "session" or "optional" can: no session is looked up here`
+}
+
+function encodedSlashesProblem({ path, encodedSlashes }: RouteRule): string | null {
+  if (encodedSlashes !== true || path.endsWith('/*')) return null
+  return `says encodedSlashes, which only a path that ends in "/*" can: elsewhere a slash always leads to another rule`
 }
 
 function methodsOf(rule: RouteRule): Map<Method, number> {

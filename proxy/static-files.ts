@@ -26,7 +26,7 @@ type FileHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<voi
 /** Mounts one policy rule on a folder, behind the same guard as every other route. Only GET and HEAD are served. */
 export function mountFolder(
   scope: FastifyInstance,
-  { url, methods }: PolicyRoute,
+  { url, methods, rule }: PolicyRoute,
   guard: onRequestHookHandler,
   serve: FileHandler
 ): void {
@@ -41,7 +41,7 @@ export function mountFolder(
       if (reply.statusCode === 405) reply.header('Allow', readMethods.join(', '))
       done(null, payload)
     })
-    child.route({ method: [...methods], url, handler: serve })
+    child.route({ method: [...methods], url, config: { rule }, handler: serve })
   })
 }
 

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/auth-routes.ts'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/pages-plugin.ts'
 import { Refusal, type RefusalCode, refusals } from '../auth/refusal-table.ts'
 import { respondAndClose } from '../proxy/close-connection.ts'
-import { createCors } from '../proxy/cors.ts'
+import { createCors, exposedBesides } from '../proxy/cors.ts'
+import { addToVary } from '../proxy/list-headers.ts'
 import { type ProxyOptions, proxyPlugin } from '../proxy/proxy-plugin.ts'
 import { discardBody, expectsContinue, hasBody, limitedBody } from '../proxy/request-body.ts'
 import { createAwaitTurn, createRequestValidation, rewriteUrl } from '../proxy/request-validation.ts'
@@ -76,7 +77,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
   // 1. Pipelined requests wait for each other, and a request that can be read in two ways is refused.
   app.addHook('onRequest', createAwaitTurn())
-  app.addHook('onRequest', createRequestValidation({ publicUrl: proxy.publicUrl, allowedHosts, sessionCookie }))
+  app.addHook('onRequest', createRequestValidation({ ...proxy, allowedHosts, sessionCookie }))
   app.addHook('onRequest', function endKeepAliveWhenDraining(_request, reply, done) {
     if (readiness.draining) reply.raw.shouldKeepAlive = false
     done()
@@ -92,8 +93,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     reply.header('X-Request-Id', request.id)
     for (const cookie of request.context.setCookies) reply.header('Set-Cookie', cookie)
     if (cors.active) {
-      reply.headers(pairs(cors.headers(request.raw)))
-      reply.header('Vary', [reply.getHeader('vary'), 'Origin'].filter(Boolean).join(', '))
+      const corsHeaders = cors.headers(request.raw)
+      if (corsHeaders.length > 0) {
+        // BetterAuth's plugins have headers of their own that scripts read.
+        const exposed = exposedBesides(linesOf(reply, 'access-control-expose-headers'))
+        reply.headers({ ...pairs(corsHeaders), 'Access-Control-Expose-Headers': exposed })
+      }
+      const vary = linesOf(reply, 'vary')
+      addToVary(vary, 'Origin')
+      reply.header('Vary', vary.join(', '))
     }
     done(null, payload)
   })
@@ -159,6 +167,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 function codeOfConnectionError({ code }: NodeJS.ErrnoException): RefusalCode {
   if (code === 'HPE_HEADER_OVERFLOW') return 'HEADERS_TOO_LARGE'
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'REQUEST_TIMEOUT' : 'REQUEST_MALFORMED'
+}
+
+/** The lines of a header that is set already. */
+function linesOf(reply: FastifyReply, name: string): string[] {
+  return [reply.getHeader(name) ?? []].flat().map(String)
 }
 
 /** Flat name/value pairs as an object. */

@@ -7,6 +7,7 @@ import { createSessionEvents } from '../auth/session-event-listener.ts'
 import { agesOf } from '../auth/session-lifetimes.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createSessionList } from '../db/session-queries.ts'
+import { createWellKnownDocuments } from '../proxy/well-known-documents.ts'
 import { createApp } from './app.ts'
 import { createAuthServices } from './auth-services.ts'
 import { loadOrCreateSecret } from './config/generated-secret.ts'
@@ -130,6 +131,12 @@ export async function startGateway(
         headers: policy.headers,
         routes,
         upstreams,
+        documents: createWellKnownDocuments({
+          ...services,
+          publicUrl,
+          plugins: policy.auth.plugins ?? [],
+          basePath
+        }),
         limits: { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs },
         live: liveConnections,
         log

@@ -14,7 +14,7 @@ import { isRecord } from '../db/type-guards.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
 import { ConfigError } from './config/environment.ts'
-import { type UpstreamSpec, upstreamsShape } from './config/policy-upstreams.ts'
+import { isFolder, type UpstreamSpec, upstreamsShape } from './config/policy-upstreams.ts'
 
 /** What `gatehouse.config.ts` says: who may reach what, what is added to BetterAuth, and how the pages look. */
 export interface PolicyConfig {
@@ -88,7 +88,7 @@ export async function loadPolicy(
   const misspelt = error?.issues.some(({ code, path }) => code === 'unrecognized_keys' && path.length === 0) === true
   const sections = misspelt ? undefined : exported
   const targets = shape.pick({ routes: true, upstreams: true }).strip().safeParse(sections)
-  if (targets.success) problems.push(...unknownUpstreams(targets.data))
+  if (targets.success) problems.push(...unknownUpstreams(targets.data), ...encodedSlashesInFolders(targets.data))
   const roles = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(sections)
   if (roles.success) problems.push(...missingAdminPlugin(roles.data))
   const limits = shape.pick({ rateLimits: true, auth: true }).strip().safeParse(sections)
@@ -132,7 +132,8 @@ const ruleShape = z.preprocess(
         .exactOptional(),
       verified: z.literal(true, 'must be true, or be left out').exactOptional(),
       freshWithin: z.number('must be a number of seconds').positive('must be above 0 seconds').exactOptional(),
-      keepOpen: z.boolean('must be true or false').exactOptional()
+      keepOpen: z.boolean('must be true or false').exactOptional(),
+      encodedSlashes: z.boolean('must be true or false').exactOptional()
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with path and access' : undefined) }
   )
@@ -259,6 +260,16 @@ function unknownUpstreams({ routes, upstreams }: Pick<PolicyConfig, 'routes' | '
       ? []
       : [`routes[${index}].upstream: ${JSON.stringify(upstream)} is not among the upstreams`]
   )
+}
+
+// A folder has no file with a slash in its name.
+function encodedSlashesInFolders({ routes, upstreams }: Pick<PolicyConfig, 'routes' | 'upstreams'>): string[] {
+  return routes.flatMap(({ upstream = '', encodedSlashes }, index) => {
+    const spec = Object.hasOwn(upstreams, upstream) ? upstreams[upstream] : undefined
+    return encodedSlashes === true && spec !== undefined && isFolder(spec)
+      ? [`routes[${index}].encodedSlashes: ${JSON.stringify(upstream)} is a folder, whose paths have plain slashes`]
+      : []
+  })
 }
 
 // Roles and impersonation are the admin plugin's; without it a rule that asks for a role would admit nobody.

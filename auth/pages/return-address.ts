@@ -3,7 +3,7 @@ import { liesUnder } from '../own-paths.ts'
 const longestAddress = 2_048
 const localPath = /^\/(?![/\\])/
 // What some parser of URLs reads as a second slash, as the end of the path, or drops.
-const ambiguous = /[\\\u0000-\u0020\u007f-\u009f]|%(?:[01][0-9a-f]|2f|5c|7f)/i
+const ambiguous = /[\\\u0000-\u0020\u007f-\u009f]|%(?:[01][0-9a-f]|5c|7f)|(?:\/|%2f){2}/i
 // The URL parser drops tabs and line breaks wherever they stand.
 const controlCharacters = /[\u0000-\u001f\u007f]/
 
@@ -51,7 +51,7 @@ export function returnAddress(value: unknown, publicUrl: string, pages: PageAddr
   const address = url.pathname + url.search + url.hash
   // The result is checked as well as the value: `/.//evil.example` resolves to `//evil.example`.
   if (url.origin !== new URL(publicUrl).origin || !localPath.test(address)) return undefined
-  if (ambiguous.test(path) || path.includes('//') || controlCharacters.test(value)) return undefined
+  if (ambiguous.test(path) || controlCharacters.test(value)) return undefined
   const isPage = liesUnder(url.pathname, pages.path)
   return isPage && !liesUnder(url.pathname, pages.account) ? undefined : address
 }

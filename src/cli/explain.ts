@@ -53,8 +53,12 @@ export async function explain(
     return ['rule    none', `answer  ${decision.status} ${decision.code}: ${decision.reason}`]
   if (decision.kind === 'own') return ['rule    none', `answer  by the gateway itself, under ${decision.path}`]
 
-  const { rule } = decision
+  const { rule, documentOnly } = decision
   const outcome = outcomes[rule.access]
+  const answer =
+    documentOnly && rule.access === 'session'
+      ? 'forwarded with the identity if there is a session; otherwise 404 NOT_FOUND'
+      : outcome.answer
   const lines = [
     rule === defaultRule ? 'rule    none names it, so it needs a session' : `rule    ${nameOf(rule)}`,
     ...(await outranked(method, target, settings, rule)).map(
@@ -65,19 +69,24 @@ export async function explain(
     ...(rule.keepOpen === true
       ? ['lasts   its response outlasts the session, but not a ban or the end of the user']
       : []),
+    ...(rule.encodedSlashes === true ? ['takes   an encoded slash (%2F) too, where it leads to no other rule'] : []),
     ...(rule.upstream === undefined ? [] : [`goes to ${rule.upstream}`]),
-    `answer  ${outcome.answer}`
+    `answer  ${answer}`
   ]
   if (cookieJar === undefined) return [...lines, ...receivedLines(settings, rule, outcome.sender)]
   const { judgeJar } = await import('./judge-cookie-jar.ts')
   const verdict = await judgeJar(cookieJar, settings)
-  const { sentence, sender } = outcomeOf(rule, verdict)
+  const { sentence, sender } = outcomeOf(rule, verdict, documentOnly)
   lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${sentence}`)
   return [...lines, ...receivedLines(settings, rule, sender)]
 }
 
 /** What the rule answers to the session of a jar, and who sends the request; no sender where nothing is forwarded. */
-function outcomeOf(rule: RouteRule, { outcome, identity }: JarVerdict): { sentence: string; sender?: Sender } {
+function outcomeOf(
+  rule: RouteRule,
+  { outcome, identity }: JarVerdict,
+  documentOnly: boolean
+): { sentence: string; sender?: Sender } {
   const { access } = rule
   const anonymously = { sentence: 'forwarded without an identity', sender: 'anonymous' } as const
   if (outcome === 'ambiguous') return { sentence: '400 COOKIE_AMBIGUOUS' }
@@ -89,7 +98,8 @@ function outcomeOf(rule: RouteRule, { outcome, identity }: JarVerdict): { senten
     return { sentence: 'forwarded with the identity', sender: identity }
   }
   if (outcome === 'unavailable') return { sentence: 'not known: the session could not be read' }
-  return access === 'optional' ? anonymously : { sentence: '401 SESSION_REQUIRED' }
+  if (access === 'optional') return anonymously
+  return { sentence: documentOnly ? '404 NOT_FOUND' : '401 SESSION_REQUIRED' }
 }
 
 function nameOf({ path, methods }: RouteRule): string {

@@ -14,6 +14,8 @@ export interface RouteLine {
   upstream?: string
   /** Responses outlast the session that asked for them. */
   keepOpen?: true
+  /** An encoded slash passes, where it leads to no other rule. */
+  encodedSlashes?: true
   /** The line of the default rule, which holds for every request that no rule names. */
   default?: true
 }
@@ -40,7 +42,7 @@ export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy
 
 /** The rule as a line of that table. */
 export function lineOf(rule: RouteRule): RouteLine {
-  const { path, methods, access, upstream, keepOpen } = rule
+  const { path, methods, access, upstream, keepOpen, encodedSlashes } = rule
   const needs = requirementsInWords(rule)
   return {
     path,
@@ -48,7 +50,8 @@ export function lineOf(rule: RouteRule): RouteLine {
     access,
     ...(needs.length === 0 ? {} : { needs }),
     ...(upstream === undefined ? {} : { upstream }),
-    ...(keepOpen === true ? { keepOpen } : {})
+    ...(keepOpen === true ? { keepOpen } : {}),
+    ...(encodedSlashes === true ? { encodedSlashes } : {})
   }
 }
 
@@ -61,10 +64,11 @@ export function withNeeds(text: string, { needs }: RouteLine): string {
 export function routeTable(lines: readonly RouteLine[]): string[] {
   const elsewhere = lines.some(({ upstream }) => upstream !== undefined)
   const rows = lines.map((line) => {
-    const { path, methods, access, upstream, keepOpen, default: rest } = line
+    const { path, methods, access, upstream, keepOpen, encodedSlashes, default: rest } = line
     const to = upstream === undefined ? '' : `-> ${upstream}`
     const lasting = keepOpen === true ? '; responses outlast the session' : ''
-    const meaning = `${withNeeds(descriptions[access], line)}${lasting}${rest === true ? ', for all that no rule names' : ''}`
+    const slashes = encodedSlashes === true ? '; %2F passes' : ''
+    const meaning = `${withNeeds(descriptions[access], line)}${lasting}${slashes}${rest === true ? ', for all that no rule names' : ''}`
     return [access, methods === 'any' ? 'any' : methods.join(','), path, ...(elsewhere ? [to] : []), meaning]
   })
   return alignColumns(rows)

@@ -117,9 +117,10 @@ const hostAndPort = readBy((text) => {
   return host !== null && /:\d+$/.test(host) && !host.endsWith(']') ? host : null
 }, 'must be host:port, without a scheme')
 
+// `private`: RFC 1918 and RFC 4193, and the addresses that carriers share (RFC 6598), by which several platforms route.
 const namedRanges: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1/128'],
-  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']
+  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7']
 }
 
 /** The addresses and CIDRs that one item of TRUSTED_PROXIES stands for; null when it is none. */

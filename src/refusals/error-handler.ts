@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
-import { isOverlong } from '../../auth/input-limits.ts'
+import { isOverlong, originOf } from '../../auth/input-limits.ts'
 import { errorPage } from '../../auth/pages/error-page.ts'
 import { type PageAddresses, returnAddress } from '../../auth/pages/return-address.ts'
 import { refusalHeaders } from '../../auth/pages/security-headers.ts'
@@ -12,6 +12,12 @@ import { problemBody, problemHeaders } from './problem-response.ts'
 
 type Failure = FastifyError & { retryAfter?: number | undefined }
 
+interface RefusalPages {
+  readonly publicUrl: string
+  readonly addresses: PageAddresses
+  readonly theme: Theme
+}
+
 /**
  * Fastify's error handler: every failure is answered with a problem, an unforeseen one with INTERNAL_ERROR, logged. Where
  * the built-in `pages` are on, a page load is answered with a page, or sent to sign in; that needs neither the database
@@ -19,7 +25,7 @@ type Failure = FastifyError & { retryAfter?: number | undefined }
  */
 export function createErrorHandler(
   log: Logger,
-  pages?: { readonly publicUrl: string; readonly addresses: PageAddresses; readonly theme: Theme } | undefined
+  pages?: RefusalPages | undefined
 ): (error: Failure, request: FastifyRequest, reply: FastifyReply) => void {
   const pageHeaders = pages === undefined ? {} : refusalHeaders()
 
@@ -30,6 +36,8 @@ export function createErrorHandler(
     const headers = problemHeaders(code, retryAfter)
     if (pages === undefined || !isPageLoad(request.headers)) {
       logRefusal(code, error, request, log)
+      if (pages !== undefined && code === 'SESSION_REQUIRED' && request.headers['hx-request'] !== undefined)
+        headers['HX-Redirect'] = pages.addresses.signInTo(htmxPage(request.headers, pages))
       reply
         .code(refusals[code][0])
         .headers(headers)
@@ -81,21 +89,33 @@ function targetOf({ originalUrl }: FastifyRequest): string {
   return pathname + search
 }
 
-/**
- * Whether somebody is looking at what comes back: the browser says so (`Sec-Fetch-Mode: navigate`, `Sec-Fetch-Dest:
- * document`), or, where it says nothing of the kind, `text/html` is preferred over JSON. No upgrade is a page load.
- */
-export function isPageLoad(headers: IncomingHttpHeaders): boolean {
-  if (headers.upgrade !== undefined) return false
-  const mode = headers['sec-fetch-mode']
-  const destination = headers['sec-fetch-dest']
-  if (mode !== undefined || destination !== undefined || headers['sec-fetch-site'] !== undefined)
-    return mode === 'navigate' && destination === 'document'
-  return prefersHtml(headers.accept)
+// The page that htmx works in, which is loaded again after signing in: the request that was refused is a part of it.
+function htmxPage(headers: IncomingHttpHeaders, { publicUrl, addresses }: RefusalPages): string {
+  const address = headers['hx-current-url']
+  if (typeof address !== 'string' || originOf(address) !== new URL(publicUrl).origin) return '/'
+  const { pathname, search, hash } = new URL(address)
+  return returnAddress(pathname + search + hash, publicUrl, addresses) ?? '/'
 }
 
-function prefersHtml(accept: string | undefined): boolean {
-  if (accept === undefined) return false
+/**
+ * Whether somebody is looking at what comes back: the browser says so (`Sec-Fetch-Mode: navigate`, `Sec-Fetch-Dest:
+ * document`), or, where it says nothing of the kind, `text/html` is preferred over JSON. No upgrade is a page load, and
+ * nothing that a script says it sent, as htmx and jQuery do.
+ */
+export function isPageLoad(headers: IncomingHttpHeaders): boolean {
+  const { accept, upgrade } = headers
+  const mode = headers['sec-fetch-mode']
+  const destination = headers['sec-fetch-dest']
+  const script = headers['x-requested-with']
+  if (upgrade !== undefined || headers['hx-request'] !== undefined) return false
+  if (accept !== undefined && !prefersHtml(accept)) return false
+  if (mode === undefined && destination === undefined && headers['sec-fetch-site'] === undefined)
+    return accept !== undefined && script === undefined
+  // With an app's name for a value, `X-Requested-With` also comes with the page loads of Android's WebView.
+  return mode === 'navigate' && destination === 'document' && String(script).toLowerCase() !== 'xmlhttprequest'
+}
+
+function prefersHtml(accept: string): boolean {
   const weights = weightsOf(accept)
   const html = weights.get('text/html') ?? 0
   const json = weights.get('application/json') ?? weights.get('application/problem+json')

@@ -102,7 +102,11 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     return
   }
   response.setHeader('content-type', 'text/html; charset=utf-8')
+  if (request.url === '/private/quiet') response.setHeader('referrer-policy', 'no-referrer')
+  const form = '<form method="post" action="/private/save"><input name="text"><button>Save</button></form>'
+  const sandbox = `<iframe sandbox="allow-forms" srcdoc='${form}'></iframe>`
   response.end(`<!doctype html><html lang="en"><title>${request.url?.replace(/[<&]/g, '')}</title>
 <h1>Hello, ${who}</h1><a href="/private/next">Next</a>
-<form method="post" action="/private/save"><input name="text"><button>Save</button></form>`)
+<output>${request.headers.origin ?? 'no origin'}</output>
+${request.url === '/private/sandbox' ? sandbox : form}`)
 }

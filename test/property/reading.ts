@@ -16,6 +16,8 @@ interface Outcome {
   /** Of the path as the app saw it, of the target's bytes, and of method, scheme, host, mount point and client. */
   readonly digests: string
   readonly user: string
+  /** The rule that it would be routed to if encoded slashes were part of their segments; undefined where there are none, or the app does not see them. */
+  readonly within: number | undefined
   /** Whether the path is one that the gateway answers itself. */
   readonly own: boolean
 }
@@ -98,11 +100,22 @@ async function disagreement(
   const verdict = verdictOf(anonymous, identified, userId)
   if (verdict === null) return say('no verdict')
   count(wire.upgrade ? `${verdict}, upgrade` : verdict)
+  const takesSlashes = rules[direct.routed ?? -1]?.encodedSlashes === true
+  const [path = '', ...query] = wire.target.split('?')
+  const hasSlashes = /%2f/i.test(path) && rules.some(({ encodedSlashes }) => encodedSlashes === true)
+  // Where a rule may take them, encoded slashes are slashes, and the two rules that they could lead to are one.
+  const readable = hasSlashes ? [path.replaceAll(/%2f/gi, '/'), ...query].join('?') : wire.target
+  const leadsTwoWays = hasSlashes && (!takesSlashes || (direct.within !== undefined && direct.within !== direct.routed))
+  const isTwice = takesSlashes && isEncodedTwice(path)
+  if (hasSlashes) count(`${verdict}, encoded slash`)
   if (verdict === 'refused') {
     const served = methods.some((method) => method === wire.method)
-    return served && isPlain(wire) ? say('refused for nothing') : null
+    const isClear = hasOneReading(readable) === true && !leadsTwoWays && !isTwice
+    const plain = isClear && !isCutShort(wire) && (!hasSlashes || direct.within !== undefined)
+    return served && plain ? say('refused for nothing') : null
   }
-  if (hasOneReading(wire.target) === false) return say('not refused')
+  if (hasOneReading(readable) === false) return say('not refused')
+  if (direct.routed !== undefined && (leadsTwoWays || isTwice)) return say('an encoded slash leads two ways')
   if (direct.routed === undefined) return verdict === 'session' || verdict === 'deny' ? null : say('let through')
   const meant: Access = rules[direct.routed]?.access ?? 'session'
   if (verdict !== meant) return say(`judged as ${verdict}, but the app routes it as ${meant}`)
@@ -114,10 +127,17 @@ async function disagreement(
   return null
 }
 
-// One reading for every server: daphne cuts parameters off the path of a handshake, so that those are refused.
-function isPlain({ target, upgrade }: WireRequest): boolean {
-  if (hasOneReading(target) !== true) return false
-  return !(upgrade && /;[^/]*$/.test(target.split('?')[0] ?? ''))
+function isEncodedTwice(path: string): boolean {
+  try {
+    return /%(?:2[ef5]|5c)/i.test(decodeURIComponent(path))
+  } catch {
+    return false
+  }
+}
+
+// daphne cuts parameters off the path of a handshake, so that those are refused, whichever server it is.
+function isCutShort({ target, upgrade }: WireRequest): boolean {
+  return upgrade && /;[^/]*$/.test(target.split('?')[0] ?? '')
 }
 
 // What the policy said shows only in what becomes of a request without a session and of the same with one.
@@ -164,6 +184,7 @@ async function outcome(port: number, host: string, wire: WireRequest, more: read
     routed: routed === undefined ? undefined : Number(routed),
     digests: ['x-path', 'x-target', 'x-seen'].map((name) => told.only(name)).join(' '),
     user: told.only('x-user') ?? '',
+    within: told.only('x-within') ? Number(told.only('x-within')) : undefined,
     own: told.only('x-own') === 'True'
   }
 }

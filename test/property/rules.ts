@@ -47,27 +47,56 @@ const rule = fc
     segments: fc.array(segment, { maxLength: 3, size: 'max' }),
     wild: fc.boolean(),
     access: fc.constantFrom(...accesses),
-    named: fc.option(fc.subarray([...methods], { minLength: 1, maxLength: 3 }), { freq: 3 })
+    named: fc.option(fc.subarray([...methods], { minLength: 1, maxLength: 3 }), { freq: 3 }),
+    encodedSlashes: fc.boolean()
   })
-  .map(({ segments, wild, access, named }): RouteRule => {
+  .map(({ segments, wild, access, named, encodedSlashes }): RouteRule => {
     const path = `/${segments.join('/')}`
     return {
       path: wild ? `${path === '/' ? '' : path}/*` : path,
       access,
-      ...(named === null ? {} : { methods: named })
+      ...(named === null ? {} : { methods: named }),
+      ...(wild && encodedSlashes ? { encodedSlashes } : {})
     }
   })
 
 const reserved = reservedPaths({ pages: true, publicHealthPath: undefined }, defaultOwnPaths)
 
 /** Rules that may stand together. What the gateway would refuse as a configuration is left out. */
-export const ruleSet = fc.array(rule, { minLength: 1, maxLength: 24, size: 'max' }).map((rules) => {
+export const ruleSet = fc.array(rule, { minLength: 1, maxLength: 24, size: 'max' }).map(compatible)
+
+// Few names, so that a slash more or less in a path leads from one rule to another.
+const nestedRule = fc
+  .record({
+    segments: fc.array(fc.constantFrom('files', 'files', 'a', 'b', 'admin', ':id', ':id'), {
+      maxLength: 3,
+      size: 'max'
+    }),
+    wild: fc.integer({ min: 0, max: 2 }).map((dice) => dice > 0),
+    access: fc.constantFrom(...accesses),
+    encodedSlashes: fc.integer({ min: 0, max: 3 }).map((dice) => dice > 0)
+  })
+  .map(({ segments, wild, access, encodedSlashes }): RouteRule => {
+    const path = `/${segments.join('/')}`
+    return wild
+      ? { path: `${path === '/' ? '' : path}/*`, access, ...(encodedSlashes ? { encodedSlashes } : {}) }
+      : { path, access }
+  })
+
+/** Rules that lie in each other, many of which take encoded slashes; `first` is one of them. */
+export function nestedRuleSet(first: readonly RouteRule[]) {
+  return fc
+    .array(nestedRule, { minLength: 1, maxLength: 12, size: 'max' })
+    .map((rules) => compatible([...first, ...rules]))
+}
+
+function compatible(rules: readonly RouteRule[]): RouteRule[] {
   const kept: RouteRule[] = []
   for (const next of rules) {
     if (compileRules([...kept, next], reserved).problems.length === 0) kept.push(next)
   }
   return kept
-})
+}
 
 /** What goes where a rule has a parameter or a `/*`. */
 export const filling = fc.oneof(

@@ -28,6 +28,19 @@ const granian = (kind: string, app: string, webSockets: boolean): Pairing => ({
   args: (port) => ['--interface', kind, ...onPort(port), '--no-access-log', app],
   webSockets
 })
+export const uvicorn: Pairing = {
+  module: 'uvicorn',
+  args: (port) => [
+    ...onPort(port),
+    '--no-access-log',
+    '--lifespan',
+    'off',
+    '--forwarded-allow-ips',
+    '127.0.0.1',
+    'routed:app'
+  ],
+  webSockets: true
+}
 /** The servers and frameworks that the gateway is held against, each as trusting as its own settings can make it. */
 export const pairings: Readonly<Record<string, Pairing>> = {
   'gunicorn with Flask': gunicorn('with_flask:app'),

@@ -102,6 +102,31 @@ export const request = fc.record({
 // Over about 8,192 bytes of a handshake's first line uvicorn answers nothing at all, whoever asks.
 const uvicornsLongestHandshake = 8_000
 
+const slashedFillings = fc.array(
+  fc.constantFrom('7', 'a', 'b', 'admin', '7/admin', 'a/b', 'b/a/', 'files/a', 'a;x', '%2F', '100%', '..x'),
+  { minLength: 1, maxLength: 3 }
+)
+
+/** A request as `request` makes it, which is full of encoded slashes. Most are about the first two rules. */
+export const slashedRequest = fc
+  .record({
+    recipe: request,
+    rule: fc.constantFrom(0, 0, 1, undefined),
+    changed: fc.integer({ min: 0, max: 3 }).map((dice) => dice === 0),
+    fillings: slashedFillings,
+    slashes: fc.array(fc.tuple(fc.noBias(fc.nat()), fc.nat()), { minLength: 1, maxLength: 2 })
+  })
+  .map(({ recipe, rule, changed, fillings, slashes }) => ({
+    ...recipe,
+    rule: rule ?? recipe.rule,
+    fillings,
+    style: 'sparing' as const,
+    changes: [
+      ...slashes.map(([at, what]) => ({ kind: 'encode slash', at, what })),
+      ...(changed ? recipe.changes.slice(0, 1) : [])
+    ]
+  }))
+
 export type Recipe = typeof request extends fc.Arbitrary<infer T> ? T : never
 
 // Where the gateway answers itself, so that FastAPI must never be asked.
@@ -159,6 +184,13 @@ function changed(target: string, kind: string, at: number, what: number): string
       return before + after
     case 'slash':
       return target.endsWith('/') ? target.slice(0, -1) : `${target}/`
+    case 'encode slash': {
+      const slashes = [...target.matchAll(/(?!^)\//g)]
+      const { index } = slashes[at % slashes.length] ?? {}
+      return index === undefined
+        ? target
+        : target.slice(0, index) + (what % 2 === 0 ? '%2F' : '%2f') + target.slice(index + 1)
+    }
     case 'double':
       return target.replaceAll('%', '%25')
     default:

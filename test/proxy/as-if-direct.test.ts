@@ -33,7 +33,15 @@ t.test('FastAPI behind the gateway behaves as FastAPI in front of it', { skip },
     'x-forwarded-proto': 'http',
     'x-forwarded-host': host
   }
-  const ours = new Set(['date', 'connection', 'keep-alive', 'x-request-id', 'vary', 'cache-control'])
+  const ours = new Set([
+    'date',
+    'connection',
+    'keep-alive',
+    'x-request-id',
+    'vary',
+    'cache-control',
+    'x-accel-buffering'
+  ])
 
   async function both(path: string, options: Partial<Dispatcher.RequestOptions> & { headers?: object } = {}) {
     const through = { host, cookie: ada.cookieHeader, origin: gateway.publicUrl }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { canonicalTarget } from '../../proxy/canonical-path.ts'
+import { canonicalTarget, isEncodedTwice, readEncodedSlashes } from '../../proxy/canonical-path.ts'
 
 /** The path of a canonical target as FastAPI sees it: decoded, without the query string. */
 function decodedPath(canonical: string): string {
@@ -67,4 +67,45 @@ t.test('whatever is read is stable: reading it again changes nothing', async (t)
     const once = canonicalTarget(target) ?? ''
     t.equal(canonicalTarget(once), once, target)
   }
+})
+
+t.test('an encoded slash is read in two ways, as a slash and as part of its segment', async (t) => {
+  for (const [target, parting, within] of [
+    ['/a%2Fb', '/a/b', '/a%00b'],
+    ['/a%2fb%2Fc/d', '/a/b/c/d', '/a%00b%00c/d'],
+    ['/a/b%2F', '/a/b/', '/a/b%00'],
+    ['/%61%2Fb%20c?x=%2F', '/a/b%20c?x=%2F', '/a%00b%20c?x=%2F'],
+    ['/a%2F100%25', '/a/100%25', '/a%00100%25'],
+    ['/a%2F..b', '/a/..b', '/a%00..b']
+  ] as const)
+    t.same(readEncodedSlashes(target), { parting, within }, target)
+})
+
+t.test('no path that could be read in further ways is read at all', async (t) => {
+  const further = [
+    ['no encoded slash', '/a/b', '/a?b=%2F', '/', '/a%252Fb'],
+    [
+      'dot segments',
+      '/a%2F..',
+      '/a%2F../b',
+      '/a/..%2Fb',
+      '/..%2F',
+      '/a%2F.%2Fb',
+      '/a%2F%2e%2e%2Fb',
+      '/a%2F..;x',
+      '/../a%2Fb'
+    ],
+    ['empty segments', '/a%2F%2Fb', '/a/%2Fb', '/a%2F/b', '/%2Fa', '//a%2Fb'],
+    ['backslashes', '/a%2F\\b', '/a%2F%5cb'],
+    ['what is encoded twice', '/a%2F%252Fb', '/a%2F%252fb', '/a%2F%252e%252E', '/a%2F%255Cb', '/a%2F%25252Fb'],
+    ['the rest', '/a%2F%00', '/a%2Fb#c', '/a%2Fb?c#d', '/a%2F%zz', '/a%2F%ff', '/a%2F\u00e9', 'a%2Fb', 'http://x/a%2Fb']
+  ]
+  for (const [name, ...targets] of further) {
+    for (const target of targets) t.equal(readEncodedSlashes(target), null, `${name}: ${JSON.stringify(target)}`)
+  }
+})
+
+t.test('what is encoded twice is seen in the path alone', async (t) => {
+  for (const twice of ['/a%252Fb', '/a%252f', '/%252E', '/%255c', '/%25252F']) t.ok(isEncodedTwice(twice), twice)
+  for (const once of ['/a%25', '/a%2541', '/a?b=%252F', '/a%252', '/%25/2F']) t.notOk(isEncodedTwice(once), once)
 })

@@ -44,6 +44,14 @@ t.test('behind trusted proxies the client is the rightmost hop that is none of t
   t.equal((await trusting()).address, '127.0.0.1')
 })
 
+t.test('private networks are those that platforms route by, and no more', async (t) => {
+  const inside = await asker('loopback,private')
+  for (const hop of ['10.255.0.1', '172.31.0.1', '192.168.0.1', '100.64.0.1', '100.127.255.254', 'fd00::1'])
+    t.equal((await inside(`X-Forwarded-For: 203.0.113.9, ${hop}`)).address, '203.0.113.9', hop)
+  for (const hop of ['11.0.0.1', '172.32.0.1', '192.169.0.1', '100.63.255.255', '100.128.0.1', '2001:db8::1'])
+    t.equal((await inside(`X-Forwarded-For: 203.0.113.9, ${hop}`)).address, hop)
+})
+
 t.test('what is no address never arrives as one', async (t) => {
   for (const garbage of [
     'garbage',

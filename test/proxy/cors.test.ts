@@ -10,6 +10,8 @@ const upstream = await startEchoUpstream(t, (request, response) => {
   response.setHeader('Access-Control-Allow-Origin', '*')
   response.setHeader('Access-Control-Allow-Credentials', 'false')
   response.setHeader('Access-Control-Expose-Headers', 'X-Theirs')
+  const said = new URLSearchParams(request.url?.split('?')[1])
+  for (const name of new Set(said.keys())) response.setHeader(name, said.getAll(name))
   if (request.method === 'OPTIONS') response.setHeader('Access-Control-Allow-Methods', 'GET')
   response.end('theirs')
 })
@@ -28,6 +30,7 @@ const granted = (answer: WireAnswer) => [
   answer.only('access-control-expose-headers')
 ]
 const ours = [trusted, 'true', 'X-Request-Id, Retry-After']
+const both = [trusted, 'true', 'X-Theirs, X-Request-Id, Retry-After']
 const theirs = ['*', 'false', 'X-Theirs']
 const none = [undefined, undefined, undefined]
 const preflight = ['Access-Control-Request-Method: PUT', 'Access-Control-Request-Headers: x-a, content-type']
@@ -55,7 +58,7 @@ t.test('any other preflight passes by policy', async (t) => {
   t.equal((await ask('OPTIONS', '/me', `Origin: ${trusted}`)).status, 401, 'an OPTIONS that is no preflight')
 })
 
-t.test('a trusted origin may read answers, and FastAPI’s own CORS headers are replaced', async (t) => {
+t.test('a trusted origin may read answers, and what FastAPI exposes besides ours', async (t) => {
   const cookie = `Cookie: ${ada.cookieHeader}`
   for (const [method, path] of [
     ['GET', '/me'],
@@ -64,7 +67,7 @@ t.test('a trusted origin may read answers, and FastAPI’s own CORS headers are 
   ] as const) {
     const answer = await ask(method, path, `Origin: ${trusted}`, cookie)
     t.equal(answer.status, 200)
-    t.same(granted(answer), ours, `${method} ${path}`)
+    t.same(granted(answer), both, `${method} ${path}`)
     t.match(answer.only('vary'), /Origin/)
   }
   const session = await ask('GET', '/api/auth/get-session', `Origin: ${trusted}`, cookie)
@@ -98,4 +101,52 @@ t.test('an origin that is not trusted gets what FastAPI says, and nothing of our
     t.same(granted(await ask('GET', '/me', `Origin: ${origin}`)), none, origin)
   }
   t.same(granted(await ask('GET', '/public/x')), theirs)
+})
+
+t.test('headers that are lists have what FastAPI says and what the gateway says, each once', async (t) => {
+  const exposed = 'Access-Control-Expose-Headers'
+  for (const [query, union] of [
+    [`${exposed}=Link`, 'Link, X-Request-Id, Retry-After'],
+    [`${exposed}=Link,%20X-Total&${exposed}=ETag`, 'Link, X-Total, ETag, X-Request-Id, Retry-After'],
+    [`${exposed}=retry-after,%20Link`, 'retry-after, Link, X-Request-Id'],
+    [`${exposed}=x-request-id,Retry-After`, 'x-request-id,Retry-After'],
+    // With credentials this is the name of a header (Fetch standard, CORS protocol and credentials).
+    [`${exposed}=*`, '*, X-Request-Id, Retry-After'],
+    [`${exposed}=`, 'X-Request-Id, Retry-After']
+  ] as const)
+    t.equal((await ask('GET', `/public/x?${query}`, `Origin: ${trusted}`)).only(exposed), union, query)
+
+  for (const [query, lines] of [
+    ['Vary=Accept', ['Accept, Origin']],
+    ['Vary=accept,%20origin', ['accept, origin']],
+    ['Vary=Accept&Vary=Accept-Language', ['Accept', 'Accept-Language, Origin']],
+    ['Vary=*', ['*']]
+  ] as const)
+    t.same((await ask('GET', `/public/x?${query}`, `Origin: ${trusted}`)).all('vary'), lines, query)
+
+  const allowed = await ask('GET', '/public/x?Allow=GET&Allow=PROPFIND', `Origin: ${trusted}`)
+  t.same(allowed.all('allow'), ['GET', 'PROPFIND'], 'FastAPI knows which methods it has')
+})
+
+t.test('so have those of BetterAuth’s plugins', async (t) => {
+  const plugin = {
+    id: 'lists',
+    onResponse: async (response: Response) => {
+      const headers = new Headers(response.headers)
+      headers.set('Access-Control-Expose-Headers', 'set-auth-token, retry-after')
+      headers.set('Vary', 'Accept, origin')
+      return { response: new Response(response.body, { status: response.status, headers }) }
+    }
+  }
+  const extended = await startTestGateway(t, {
+    upstreamUrl: upstream.url,
+    env: { TRUSTED_ORIGINS: trusted },
+    policy: { routes: [], auth: { plugins: [plugin] } }
+  })
+  const askThere = (...headers: string[]) =>
+    askRaw(extended.port, 'GET /api/auth/ok HTTP/1.1', [`Host: ${new URL(extended.publicUrl).host}`, ...headers])
+  const answer = await askThere(`Origin: ${trusted}`)
+  t.same(granted(answer), [trusted, 'true', 'set-auth-token, retry-after, X-Request-Id'])
+  t.equal(answer.only('vary'), 'Accept, origin')
+  t.equal((await askThere()).only('access-control-expose-headers'), 'set-auth-token, retry-after')
 })

@@ -130,6 +130,10 @@ t.test('rules that say different things about the same requests are a problem', 
       { path: '/a/*', access: 'session' }
     ],
     [
+      { path: '/a/*', access: 'public' },
+      { path: '/a/*', access: 'public', encodedSlashes: true }
+    ],
+    [
       { path: '/m', methods: ['GET', 'POST'], access: 'public' },
       { path: '/m', methods: ['POST'], access: 'deny' }
     ]
@@ -170,6 +174,13 @@ t.test('a rule that is not made of literals, whole parameters and a final /* is 
     '/a\u0000'
   ]
   for (const path of bad) t.equal(compileRules([{ path, access: 'public' }]).problems.length, 1, path)
+})
+
+t.test('only where everything below a path is meant can slashes be encoded', async (t) => {
+  const problems = (path: string) => compileRules([{ path, access: 'public', encodedSlashes: true }]).problems
+  for (const path of ['/*', '/files/*', '/:tenant/files/*']) t.same(problems(path), [], path)
+  for (const path of ['/', '/files', '/files/:id', '/files/:id/x'])
+    t.match(problems(path), [/says encodedSlashes, which only a path that ends in "\/\*" can/], path)
 })
 
 t.test('what the gateway answers itself cannot be ruled about', async (t) => {

@@ -24,6 +24,14 @@ async function outcome(method: string, path: string, headers: readonly string[],
 const crossSite = [
   ['Origin: https://evil.example'],
   ['Origin: null'],
+  ['Origin: null', 'Sec-Fetch-Site: cross-site'],
+  ['Origin: null', 'Sec-Fetch-Site: same-site'],
+  ['Origin: null', 'Sec-Fetch-Site: none'],
+  ['Origin: null', 'Sec-Fetch-Site: Same-Origin'],
+  ['Origin: null', 'Sec-Fetch-Site: same-origin', 'Sec-Fetch-Site: cross-site'],
+  ['Origin: null', `Referer: ${own}/`],
+  ['Origin: Null', 'Sec-Fetch-Site: same-origin'],
+  ['Origin: null, null', 'Sec-Fetch-Site: same-origin'],
   [`Origin: ${own}.evil.example`],
   [`Origin: ${own}/`],
   [`Origin: ${own.replace('http:', 'https:')}`],
@@ -48,6 +56,9 @@ const sameSite = [
   [`Origin: ${trusted}`],
   [`Origin: ${trusted}`, 'Sec-Fetch-Site: same-site', 'Referer: https://evil.example/'],
   ['Sec-Fetch-Site: same-origin'],
+  // a form of a page with `Referrer-Policy: no-referrer`
+  ['Origin: null', 'Sec-Fetch-Site: same-origin'],
+  ['Origin: null', 'Sec-Fetch-Site: same-origin', 'Referer: https://evil.example/'],
   ['Sec-Fetch-Site: none'],
   ['Sec-Fetch-Site: same-origin', 'Referer: https://evil.example/'],
   [`Referer: ${own}/some/page?x`],
@@ -78,6 +89,30 @@ t.test('a request from this site, a trusted one, or no browser passes', async (t
   for (const headers of sameSite) {
     t.equal(await outcome('POST', '/me', headers), 200, headers.join(', '))
     t.equal(await outcome('POST', '/public/x', headers), 200, `${headers.join(', ')} (public)`)
+  }
+})
+
+t.test('BetterAuth judges a page that hides its own origin alike, on http and https', async (t) => {
+  const env = {
+    BETTER_AUTH_URL: 'https://app.example.com',
+    BETTER_AUTH_SECRET: 'a secret of this test, which is long enough',
+    DATABASE_DRIVER: 'pglite'
+  }
+  const secure = await startTestGateway(t, { upstreamUrl: upstream.url, env })
+  for (const { url, publicUrl } of [gateway, secure]) {
+    const grace = new Browser(url, publicUrl)
+    await grace.signUp('grace')
+    const post = async (path: string, site: string) => {
+      const headers = { origin: 'null', 'sec-fetch-site': site }
+      return (await grace.ask(path, { method: 'POST', headers, body: {} })).status
+    }
+    for (const site of ['cross-site', 'same-site', 'none', '']) {
+      t.equal(await post('/api/auth/sign-out', site), 403, `${publicUrl} ${site}`)
+      t.equal(await post('/me', site), 403, `${publicUrl} ${site}`)
+    }
+    t.equal(await post('/me', 'same-origin'), 200, publicUrl)
+    t.equal(await post('/api/auth/sign-out', 'same-origin'), 200, publicUrl)
+    t.equal((await grace.ask('/me')).status, 401, publicUrl)
   }
 })
 

@@ -30,7 +30,8 @@ const elsewhere: Record<string, Record<string, string>> = {
   'a sibling': { origin: 'http://evil.localhost', 'sec-fetch-site': 'same-site' },
   'a trusted origin': { origin: trusted, 'sec-fetch-site': 'same-site' },
   'a sandbox': { origin: 'null', 'sec-fetch-site': 'cross-site' },
-  'a sandbox on this site': { origin: 'null', 'sec-fetch-site': 'same-origin' },
+  'a sandbox of a sibling': { origin: 'null', 'sec-fetch-site': 'same-site' },
+  'nobody who says so': { origin: 'null', 'sec-fetch-site': 'none' },
   'another site that hides its origin': {
     origin: '',
     'sec-fetch-site': 'cross-site',
@@ -56,6 +57,11 @@ t.test('nobody was signed in or out by all that, and nothing was changed', async
   t.equal(answer.status, 200)
   t.match(answer.text, /value="ada"/)
   t.equal((await somebody().signIn('eve')).status, 401)
+})
+
+t.test('a page of this origin that hides its address is here', async (t) => {
+  const answer = await sendForm(somebody(), '/auth/sign-in', credentials, { origin: 'null' })
+  t.equal(answer.status, 303)
 })
 
 t.test('without an origin the rest of what browsers say decides', async (t) => {

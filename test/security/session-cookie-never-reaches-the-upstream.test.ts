@@ -35,6 +35,29 @@ t.test('no cookie of BetterAuth reaches the upstream, and all others do as they 
   }
 })
 
+// RFC 9113, section 8.2.3: what a proxy in front makes of HTTP/2, where each cookie may have a line of its own.
+t.test('cookies on several lines reach the upstream on one, whatever lies between them', async (t) => {
+  const lines = ['theme=dark', ada.cookieHeader, 'csrftoken=1']
+  for (const order of [
+    [0, 1, 2],
+    [1, 0, 2],
+    [0, 2, 1]
+  ])
+    for (const path of ['/me', '/public/x'])
+      t.same(
+        await cookiesReceived(
+          path,
+          order.map((i) => lines[i] ?? '')
+        ),
+        ['theme=dark; csrftoken=1'],
+        `${path} ${order}`
+      )
+  t.same(await cookiesReceived('/public/x', ['theme=dark', 'csrftoken=1']), ['theme=dark; csrftoken=1'])
+  t.same(await cookiesReceived('/public/x', ['theme=dark; a=b', 'csrftoken=1; c=d']), [
+    'theme=dark; a=b; csrftoken=1; c=d'
+  ])
+})
+
 t.test('every one of them is recognised, with every prefix', async (t) => {
   const others = all.filter((name) => name !== 'better-auth.session_token')
   t.same(await cookiesReceived('/me', [`${ada.cookieHeader}; ${others.map((name) => `${name}=x`).join('; ')}`]), [])

@@ -78,3 +78,40 @@ t.test('explain says which rules the one that decides outranks, and what the ser
   t.match(await explain('GET', '/site/a'), /^sends {3}nothing: /m)
   t.notMatch(await explain('GET', '/posts/7'), /^sends/m)
 })
+
+t.test('explain says what becomes of an encoded slash, and what to write', async (t) => {
+  const cwd = t.testdir({
+    'gatehouse.config.ts': `export default { routes: [
+      { path: '/files/*', access: 'public', encodedSlashes: true }, { path: '/files/:id/admin', access: 'session' },
+      { path: '/notes/*', access: 'public' }
+    ] }`
+  })
+  const explain = async (path: string) => (await gatehouse(['explain', 'GET', path], cwd)).stdout
+  const passes = await explain('/files/a%2Fb')
+  t.match(passes, /^rule {4}\/files\/\* \(any method\)$/m)
+  t.match(passes, /^takes {3}an encoded slash/m)
+  const refusals: [path: string, reason: RegExp][] = [
+    ['/files/7%2Fadmin', /as a slash it meets the rule for \/files\/:id\/admin, in a segment the rule for \/files\/\*/],
+    ['/notes/a%2Fb', /the rule for \/notes\/\* does not say encodedSlashes: true/],
+    ['/other/a%2Fb', /no rule names it/],
+    ['/files%2Fa', /as a slash it meets the rule for \/files\/\*, in a segment no rule/],
+    ['/api/auth/a%2Fb', /the gateway itself takes in no path/],
+    ['/files/a%252Fb', /percent-encoded twice/],
+    ['/files/a%2F..%2Fb', /could be read in two ways/]
+  ]
+  for (const [path, reason] of refusals) {
+    const said = await explain(path)
+    t.match(said, /^rule {4}none\nanswer {2}400 PATH_AMBIGUOUS: /, path)
+    t.match(said, reason, path)
+  }
+  const { stdout } = await gatehouse(['routes'], cwd)
+  t.match(stdout, /\/files\/\* .*; %2F passes$/m)
+  t.notMatch(stdout, /\/notes\/\* .*%2F/)
+})
+
+t.test('explain knows that a document is not there for who has no session', async (t) => {
+  const cwd = t.testdir({ 'gatehouse.config.ts': 'export default { routes: [] }' })
+  const explain = async (method: string, path: string) => (await gatehouse(['explain', method, path], cwd)).stdout
+  t.match(await explain('GET', '/.well-known/x'), /^answer {2}.*otherwise 404 NOT_FOUND$/m)
+  t.match(await explain('POST', '/.well-known/x'), /^answer {2}.*otherwise 401 SESSION_REQUIRED/m)
+})

@@ -80,7 +80,8 @@ t.test('what is given is read', async (t) => {
     production: true
   })
   t.same(config.trustedProxies.slice(0, 4), ['127.0.0.0/8', '::1/128', '192.0.2.7', '2001:db8::/32'])
-  t.ok(config.trustedProxies.includes('10.0.0.0/8'))
+  for (const range of ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'])
+    t.ok(config.trustedProxies.includes(range), range)
 })
 
 const bad: readonly (readonly [name: string, value: string, others?: Record<string, string>])[] = [

@@ -198,7 +198,7 @@ t.test('demands that make no sense are refused', async (t) => {
   const rule = (more: string) => `{ path: '/x', access: 'session', ${more} }`
   const dir = t.testdir({
     'policy.ts': `export default {
-      routes: [${['roles: []', "roles: ['a,b']", 'verified: false', 'freshWithin: 0', "freshWithin: '5m'", 'keepOpen: 1'].map(rule)}],
+      routes: [${['roles: []', "roles: ['a,b']", 'verified: false', 'freshWithin: 0', "freshWithin: '5m'", 'keepOpen: 1', "encodedSlashes: 'yes'"].map(rule)}],
       principalHeaders: ['password']
     }`
   })
@@ -209,7 +209,26 @@ t.test('demands that make no sense are refused', async (t) => {
     /routes\[3\]\.freshWithin: must be above 0/,
     /routes\[4\]\.freshWithin: must be a number/,
     /routes\[5\]\.keepOpen: must be true or false/,
+    /routes\[6\]\.encodedSlashes: must be true or false/,
     /principalHeaders\[0\]: must be one of name, role/
+  ])
+})
+
+t.test('encoded slashes can pass to servers, and to no folder', async (t) => {
+  const dir = t.testdir({
+    site: {},
+    'policy.ts': `export default {
+      upstreams: { site: { directory: 'site' }, other: 'http://127.0.0.1:9' },
+      routes: [
+        { path: '/files/*', access: 'session', encodedSlashes: true },
+        { path: '/other/*', access: 'session', encodedSlashes: true, upstream: 'other' },
+        { path: '/site/*', access: 'public', encodedSlashes: true, upstream: 'site' },
+        { path: '/plain/*', access: 'public', encodedSlashes: false, upstream: 'site' }
+      ]
+    }`
+  })
+  isEach(t, await problemsFrom(loadPolicy(named(join(dir, 'policy.ts')))), [
+    /routes\[2\]\.encodedSlashes: "site" is a folder, whose paths have plain slashes/
   ])
 })
 

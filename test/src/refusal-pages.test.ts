@@ -51,6 +51,55 @@ t.test('a program gets the problem, as ever', async (t) => {
   }
 })
 
+t.test('a script that asks for a part of a page gets the problem too', async (t) => {
+  const jquery = { accept: 'text/html, */*; q=0.01', 'x-requested-with': 'XMLHttpRequest' }
+  const answer = await somebody().ask('/private/rows', { headers: jquery })
+  t.same([answer.status, answer.headers['content-type']], [401, 'application/problem+json'])
+  t.match(answer.json(), { code: 'SESSION_REQUIRED' })
+  t.same([answer.headers['location'], answer.headers['hx-redirect']], [undefined, undefined])
+})
+
+t.test('htmx is told where to sign in, and comes back to the page that it works in', async (t) => {
+  const home = gateway.publicUrl
+  const htmx = async (headers: Record<string, string>, method = 'GET', path = '/private/rows') => {
+    const {
+      status,
+      headers: answered,
+      json
+    } = await somebody().ask(path, {
+      method,
+      headers: { accept: '*/*', 'hx-request': 'true', ...headers }
+    })
+    return { status, redirect: answered['hx-redirect'], code: (json() as { code: string }).code }
+  }
+  const to = (next: string) => ({
+    status: 401,
+    redirect: `/auth/sign-in?next=${encodeURIComponent(next)}`,
+    code: 'SESSION_REQUIRED'
+  })
+  for (const method of ['GET', 'POST', 'DELETE']) {
+    t.same(await htmx({ 'hx-current-url': `${home}/board?week=7#today` }, method), to('/board?week=7#today'), method)
+  }
+  t.same(await htmx({ 'hx-current-url': home }), to('/'))
+  t.same(await htmx({}), to('/'), 'without an address')
+  for (const elsewhere of [
+    'https://evil.example/board',
+    `${home}.evil.example/board`,
+    `${home}@evil.example/`,
+    home.replace('http:', 'https:'),
+    '/board',
+    '//evil.example',
+    `${home}//evil.example`,
+    `${home}/auth/sign-in?next=/x`,
+    `http://${'é'.repeat(4_000)}/`,
+    'javascript:alert(1)',
+    'no address'
+  ])
+    t.same(await htmx({ 'hx-current-url': Buffer.from(elsewhere).toString('latin1') }), to('/'), elsewhere.slice(0, 60))
+  const other = await htmx({ 'hx-current-url': `${home}/board` }, 'GET', '/deny/x')
+  t.same(other, { status: 404, redirect: undefined, code: 'NOT_FOUND' })
+})
+
 t.test('only a GET is sent to sign in: a form that needs a session is told that nothing was done', async (t) => {
   const answer = await sendForm(somebody(), '/private/save', { text: 'x' })
   t.equal(answer.status, 401)

@@ -7,6 +7,7 @@ specific first, as an author would order them by hand; Starlette's matching and 
 import json
 import os
 from hashlib import sha256
+from urllib.parse import unquote
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from starlette.routing import Match
@@ -23,9 +24,18 @@ def facts(rule, path, target, user, seen):
         "X-Path": sha256(path.encode("utf-8", "surrogatepass")).hexdigest(),
         "X-Target": sha256(target).hexdigest(),
         "X-User": user,
+        "X-Within": within(target, seen[0] or "GET"),
         "X-Own": str(any(path == own or path.startswith(f"{own}/") for own in ("/auth", "/api/auth"))),
         "X-Seen": sha256(repr(seen).encode()).hexdigest(),
     }
+
+
+def within(target, method):
+    """The rule for a path in which an encoded slash is a part of its segment; empty for a path without one."""
+    path = target.decode("latin-1").split("?")[0]
+    if "%2f" not in path.lower():
+        return ""
+    return str(rule_of(unquote(path.replace("%2F", "%00").replace("%2f", "%00")), method))
 
 
 def facts_of(rule, connection):
