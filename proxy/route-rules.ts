@@ -174,7 +174,9 @@ function pathProblem(path: string, reserved: readonly string[]): string | null {
     if (problem !== null) return problem
   }
   const owner = reserved.find((prefix) => literal === prefix || literal.startsWith(`${prefix}/`))
-  return owner === undefined ? null : `is under "${owner}", which the gateway answers itself`
+  return owner === undefined
+    ? null
+    : `is under "${owner}", which the gateway answers itself; the policy can move the pages and BetterAuth`
 }
 
 function segmentProblem(segment: string): string | null {

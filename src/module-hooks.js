@@ -53,11 +53,21 @@ export function leanModule(specifier, parentUrl) {
   return partial || rooms.some((room) => parentUrl.startsWith(room)) ? url : undefined
 }
 
+/**
+ * Whether a resolution's conditions are those of an `import`. Node keeps these in an array, and those of a `require` in one
+ * as well, or, in 22.18, in a Set.
+ * @param {Iterable<string>} conditions
+ * @returns {boolean}
+ */
+export function isImport(conditions) {
+  return Array.isArray(conditions) && conditions.includes('import')
+}
+
 registerHooks({
   resolve: function resolveShorter(specifier, context, nextResolve) {
     const lean = leanModule(specifier, context.parentURL)
     if (lean !== undefined) return { url: lean, format: 'commonjs', shortCircuit: true }
-    const url = context.conditions.includes('import') ? withinDrizzle(specifier, context.parentURL) : undefined
+    const url = isImport(context.conditions) ? withinDrizzle(specifier, context.parentURL) : undefined
     return url === undefined ? nextResolve(specifier, context) : { url, format: 'module', shortCircuit: true }
   }
 })

@@ -23,6 +23,10 @@ const foreign = [
   'SCRIPT_NAME', // a variable of WSGI
   'GITHUB_CLIENT_ID', // the example of a social provider
   'GITHUB_CLIENT_SECRET',
+  'APP_DATABASE_URL', // the recipes'
+  'GOOGLE_CLIENT_ID',
+  'GOOGLE_CLIENT_SECRET',
+  'SMTP_URL',
   'INVALID_EMAIL_OR_PASSWORD', // BetterAuth's codes
   'MISSING_OR_NULL_ORIGIN',
   'PASSWORD_TOO_LONG',

@@ -31,6 +31,14 @@ def tenant(tenant: str) -> None: ...
 @app.get("/api/{rest:path}")
 def rest(rest: str) -> None: ...
 `
+const below = `
+from fastapi import FastAPI
+
+app = FastAPI(root_path="/api")
+
+@app.get("/auth/tokens")
+def tokens() -> None: ...
+`
 const guarded = `
 import os
 from fastapi import FastAPI, Header, HTTPException
@@ -49,7 +57,11 @@ def openapi(x_gatehouse_token: str = Header("")) -> dict:
 `
 
 /** An app, in a folder of its own. */
-async function serve(t: Test, source: string, options: { uds?: true; env?: Record<string, string> } = {}) {
+async function serve(
+  t: Test,
+  source: string,
+  options: { uds?: true; env?: Record<string, string>; ssl?: { keyFile: string; certFile: string } } = {}
+) {
   const dir = await mkdtemp(join(tmpdir(), 'gatehouse-app-'))
   t.teardown(() => rm(dir, { recursive: true, force: true }))
   await writeFile(join(dir, 'app.py'), source)
@@ -115,6 +127,20 @@ t.test('no path of the app is swallowed without a warning', { skip: await withou
     const { url } = await serve(t, guarded, { uds: true, env: { UPSTREAM_TOKEN: 'a-token-of-this-test' } })
     const [line] = await check(t, '', { UPSTREAM_URL: url, UPSTREAM_TOKEN: 'a-token-of-this-test' })
     t.match(line, /^warn {2}upstream: .*: \/auth\/config \(under \/auth\)\. /)
+  })
+
+  t.test('of an app that stands below a path', async (t) => {
+    const { url } = await serve(t, below)
+    const [line] = await check(t, '', { UPSTREAM_URL: url })
+    t.match(line, /^warn .*: \/api\/auth\/tokens \(under \/api\/auth\)\. /)
+  })
+
+  t.test('of an app behind TLS', async (t) => {
+    const certificates = join(import.meta.dirname, '../proxy/certificates')
+    const ssl = { keyFile: join(certificates, 'upstream.key.pem'), certFile: join(certificates, 'upstream.pem') }
+    const { url } = await serve(t, taken, { ssl })
+    const env = { UPSTREAM_URL: url, UPSTREAM_CA_FILE: join(certificates, 'ca.pem') }
+    t.match((await check(t, '', env))[0], /^warn .*: \/auth\/config \(under \/auth\), /)
   })
 
   t.test('of servers and folders that the policy file names', async (t) => {

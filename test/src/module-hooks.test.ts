@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t from 'tap'
-import { leanModule, withinDrizzle } from '../../src/module-hooks.js'
+import { isImport, leanModule, withinDrizzle } from '../../src/module-hooks.js'
 
 const drizzle = fileURLToPath(new URL('../../node_modules/drizzle-orm/', import.meta.url))
 
@@ -30,6 +30,12 @@ t.test('everything else is resolved as ever', async (t) => {
   t.equal(withinDrizzle('pg', inside), undefined)
   t.equal(withinDrizzle('./x.cjs', inside), undefined)
   t.equal(withinDrizzle('../../pg/lib/index.js', inside), undefined)
+})
+
+t.test('an import is told from a require, on Node 22 too', async (t) => {
+  t.ok(isImport(['node', 'import', 'module-sync', 'node-addons']))
+  t.notOk(isImport(['require', 'node', 'node-addons', 'module-sync']))
+  t.notOk(isImport(new Set(['require', 'node', 'node-addons', 'module-sync'])))
 })
 
 t.test('where a part of a module is enough, it is a part of that module', async (t) => {
