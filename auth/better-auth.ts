@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
+import { trustIdentityProviders } from './identity-providers.ts'
 import { limitInput } from './input-limits.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
@@ -71,6 +72,7 @@ export function createAuth(options: AuthOptions) {
     hooks: { ...extension.hooks, before: countSecretAttempts(limits) },
     plugins: [
       limitInput(extension.emailAndPassword?.maxPasswordLength),
+      trustIdentityProviders(extension.identityProviders),
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
