@@ -6,6 +6,7 @@ import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
 import { trustIdentityProviders } from './identity-providers.ts'
 import { limitInput } from './input-limits.ts'
+import { lockOptimistically } from './optimistic-lock.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
@@ -98,6 +99,7 @@ export function createAuth(options: AuthOptions) {
   auth.$context.then((context) => {
     if (hasAdminPlugin(extension)) refuseBanned(context)
     hideAccountLookUps(context)
+    lockOptimistically(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth
 }

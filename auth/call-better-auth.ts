@@ -3,6 +3,7 @@ import { type FailureKind, failureKind, type Watched, watchStoreFailures } from 
 import type { Auth, AuthOptions } from './better-auth.ts'
 import { withIdentityProviders } from './identity-providers.ts'
 import { requireSaneQuery } from './input-limits.ts'
+import { withOptimisticLock } from './optimistic-lock.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusal-table.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
@@ -30,7 +31,8 @@ export function createAuthCaller({ auth, limits, passwordHashLimit, log, backgro
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(
-        () => watchStoreFailures(() => withIdentityProviders(path, () => auth.handler(request))),
+        () =>
+          watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, () => auth.handler(request)))),
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )

@@ -1,5 +1,6 @@
 import { createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
 import { isRecord } from '../db/type-guards.ts'
+import { noteLockedEndpoint } from './optimistic-lock.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { noteEndpoint } from './user-enumeration.ts'
 
@@ -81,7 +82,7 @@ const readSession = getSession()
  */
 export function countSecretAttempts(limits: RateLimits) {
   return createAuthMiddleware(async (context) => {
-    const { path, request, body } = context
+    const { path, request, body, query } = context
     // Without a request the caller is the gateway or the operator's own code.
     if (request === undefined) return
     const account = accountOf(path)
@@ -92,6 +93,7 @@ export function countSecretAttempts(limits: RateLimits) {
       )
     }
     noteEndpoint(path, body)
+    noteLockedEndpoint(path, query)
   })
 }
 
