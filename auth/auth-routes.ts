@@ -6,6 +6,7 @@ import type { CallAuth } from './call-better-auth.ts'
 import { clientAddress } from './client-address.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import { methods } from './http-methods.ts'
+import { questionAddress } from './one-time-links.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { Refusal } from './refusal-table.ts'
 
@@ -14,6 +15,11 @@ export interface AuthRoutesOptions {
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
   readonly limits: Pick<RateLimits, 'admit'>
+  /**
+   * The session cookie's full name, where the built-in pages are there to ask before a mailed link is spent for somebody
+   * who has none.
+   */
+  readonly asksStrangers?: { readonly sessionCookie: string } | undefined
   /** The most bytes of a body; 413 past them. Default 64 KiB. */
   readonly maxBodyBytes?: number | undefined
   /** `bodies` of the policy file: paths with limits of their own. */
@@ -26,7 +32,7 @@ const maxJsonDepth = 64
 
 /** `/api/auth/*`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { callAuth, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+  const { callAuth, publicUrl, limits, asksStrangers, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
 
   app.register(fastifyCookie, cookieReading)
 
@@ -57,6 +63,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       bodyLimit,
       exposeHeadRoute: false,
       async handler(request, reply) {
+        const question = asksStrangers && questionAddress(request, asksStrangers.sessionCookie)
+        if (question !== undefined) return reply.code(303).header('location', question).send()
         return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
       }
     })

@@ -17,7 +17,7 @@ import {
   statusBox,
   usernameForManagers
 } from './page-markup.ts'
-import { accountPath, confirmedAddress, signInAddress, withNext } from './return-address.ts'
+import { accountPath, signInAddress, withNext } from './return-address.ts'
 
 const afterDeletion = '/auth/sign-in?notice=deleted'
 
@@ -128,7 +128,10 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
 
   if (features.verifyEmail) {
     addForm('/verify-email', 'verify', async ({ identity: { email }, submit }) => {
-      const { error } = await submit('/send-verification-email', { email, callbackURL: confirmedAddress(undefined) })
+      const { error } = await submit('/send-verification-email', {
+        email,
+        callbackURL: '/auth/sign-in?notice=confirmed'
+      })
       return error ?? withNotice('mail-sent')
     })
   }

@@ -11,14 +11,16 @@ import type { RateLimits } from '../rate-limit.ts'
 import { Refusal } from '../refusal-table.ts'
 import { accountRoutes } from './account.ts'
 import { deviceEventStream } from './device-event-stream.ts'
-import { createSubmitForm } from './form-submission.ts'
+import { createAskAuth } from './form-submission.ts'
+import { mailedLinkRoutes } from './mailed-links.ts'
 import { featuresOf, type PageContext, redirect } from './page-helpers.ts'
 import { accountPath } from './return-address.ts'
+import { secondFactorRoutes } from './second-factor.ts'
 import { helmetOptions } from './security-headers.ts'
 import { signInRoutes } from './sign-in.ts'
 import { assetsPath } from './theme.ts'
 
-export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm'> {
+export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm' | 'openLink'> {
   readonly callAuth: CallAuth
   readonly publicSignUp: boolean
   readonly limits: Pick<RateLimits, 'admit'>
@@ -33,7 +35,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   const { publicUrl, theme, limits, maxBodyBytes } = options
   const ownOrigin = new Set([publicUrl])
   const features = await featuresOf(options.auth, options.publicSignUp)
-  const context: PageContext = { ...options, features, submitForm: createSubmitForm(options.callAuth, publicUrl) }
+  const context: PageContext = { ...options, features, ...createAskAuth(options.callAuth, publicUrl) }
 
   app.addHook('onRoute', function limitForms(route) {
     route.bodyLimit ??= maxBodyBytes
@@ -70,6 +72,8 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   })
 
   signInRoutes(app, context)
+  secondFactorRoutes(app, context)
+  mailedLinkRoutes(app, context)
   await accountRoutes(app, context)
   deviceEventStream(app, context, options.openStreams)
 

@@ -4,7 +4,7 @@ const localPath = /^\/(?![/\\])/
 const ambiguous = /[\\\u0000-\u0020\u007f-\u009f]|%(?:[01][0-9a-f]|2f|5c|7f)/i
 // The URL parser drops tabs and line breaks wherever they stand.
 const controlCharacters = /[\u0000-\u001f\u007f]/
-const pagesForSigningIn = /^\/auth(?:\/(?!account(?:[/?#]|$))|[?#]|$)/
+const pagesForSigningIn = /^\/auth(?:\/(?!(?:account|link)(?:[/?#]|$))|[?#]|$)/
 
 export const accountPath = '/auth/account'
 
@@ -29,14 +29,6 @@ export function returnAddress(value: unknown, publicUrl: string): string | undef
 /** The sign-in page that leads on to `next`; the plain page where `next` is undefined. */
 export function signInAddress(next: string | undefined): string {
   return withNext('/auth/sign-in', next)
-}
-
-/**
- * Where a mailed link that confirms an address leads: to the sign-in page, which says that the address is confirmed and
- * leads on to `next`.
- */
-export function confirmedAddress(next: string | undefined): string {
-  return withNext('/auth/sign-in?notice=confirmed&', next)
 }
 
 /** A page's path with the address that it leads on to. `path` has no query, or ends in `&`. */
