@@ -6,7 +6,7 @@ import type { CallAuth } from './call-better-auth.ts'
 import { clientAddress } from './client-address.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import { methods } from './http-methods.ts'
-import { questionAddress } from './one-time-links.ts'
+import { createQuestionAddress, type QuestionOptions } from './one-time-links.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { Refusal } from './refusal-table.ts'
 
@@ -14,12 +14,11 @@ export interface AuthRoutesOptions {
   readonly callAuth: CallAuth
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
+  /** The path that BetterAuth is below. */
+  readonly basePath: string
   readonly limits: Pick<RateLimits, 'admit'>
-  /**
-   * The session cookie's full name, where the built-in pages are there to ask before a mailed link is spent for somebody
-   * who has none.
-   */
-  readonly asksStrangers?: { readonly sessionCookie: string } | undefined
+  /** Given where the built-in pages are there to ask before a mailed link is spent for somebody who has no session. */
+  readonly asksStrangers?: Omit<QuestionOptions, 'basePath'> | undefined
   /** The most bytes of a body; 413 past them. Default 64 KiB. */
   readonly maxBodyBytes?: number | undefined
   /** `bodies` of the policy file: paths with limits of their own. */
@@ -30,9 +29,18 @@ export interface AuthRoutesOptions {
 // than linear time.
 const maxJsonDepth = 64
 
-/** `/api/auth/*`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
+/** What is below `basePath`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { callAuth, publicUrl, limits, asksStrangers, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+  const {
+    callAuth,
+    publicUrl,
+    basePath,
+    limits,
+    asksStrangers,
+    maxBodyBytes = defaultAuthBodyBytes,
+    bodies = {}
+  } = options
+  const questionAddress = asksStrangers && createQuestionAddress({ ...asksStrangers, basePath })
 
   app.register(fastifyCookie, cookieReading)
 
@@ -44,7 +52,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   })
 
   app.addHook('onRequest', async function limitAddress(request) {
-    await limits.admit(clientAddress(request))
+    const [path = ''] = request.url.split('?', 1)
+    await limits.admit(clientAddress(request), path.slice(basePath.length))
   })
   app.addHook('onRequest', function forbidCaching(_request, reply, next) {
     reply.header('cache-control', 'no-store')
@@ -55,15 +64,16 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
     throw codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE' ? new Refusal('BODY_TOO_LARGE') : error
   })
 
-  const general = { '/api/auth': maxBodyBytes, '/api/auth/*': maxBodyBytes }
-  for (const [url, bodyLimit] of Object.entries({ ...general, ...bodyLimitsByPath(maxBodyBytes, bodies) })) {
+  const general = { [basePath]: maxBodyBytes, [`${basePath}/*`]: maxBodyBytes }
+  const byPath = bodyLimitsByPath(basePath, maxBodyBytes, bodies)
+  for (const [url, bodyLimit] of Object.entries({ ...general, ...byPath })) {
     app.route({
       method: [...methods],
       url,
       bodyLimit,
       exposeHeadRoute: false,
       async handler(request, reply) {
-        const question = asksStrangers && questionAddress(request, asksStrangers.sessionCookie)
+        const question = questionAddress?.(request)
         if (question !== undefined) return reply.code(303).header('location', question).send()
         return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
       }

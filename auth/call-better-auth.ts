@@ -10,6 +10,8 @@ import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
+  /** The path that BetterAuth is below. */
+  readonly basePath: string
   readonly log: Pick<Logger, 'error'>
 }
 
@@ -21,10 +23,11 @@ export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwor
 export type CallAuth = (request: Request, requestId: string) => Promise<Response>
 
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
-export function createAuthCaller({ auth, limits, passwordHashLimit, log, background }: AuthCallerOptions): CallAuth {
+export function createAuthCaller(options: AuthCallerOptions): CallAuth {
+  const { auth, basePath, limits, passwordHashLimit, log, background } = options
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
-    const path = new URL(request.url).pathname.slice('/api/auth'.length)
+    const path = new URL(request.url).pathname.slice(basePath.length)
     const answer = () => inOneTransaction(path, auth, () => auth.handler(request))
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every

@@ -31,10 +31,10 @@ export type AskAuth = ReturnType<typeof createAskAuth>
 
 /**
  * Makes the functions that send what a person entered, or a mailed link that a person has opened, to BetterAuth, as
- * BetterAuth's own client or a browser would send it. The cookies of the answer go into the reply. They reject with a coded
- * error only when the store cannot answer or BetterAuth fails.
+ * BetterAuth's own client or a browser would send it. The cookies of the answer go into the reply. BetterAuth is below
+ * `basePath`. They reject with a coded error only when the store cannot answer or BetterAuth fails.
  */
-export function createAskAuth(callAuth: CallAuth, publicUrl: string) {
+export function createAskAuth(callAuth: CallAuth, publicUrl: string, basePath: string) {
   async function ask(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -42,7 +42,7 @@ export function createAskAuth(callAuth: CallAuth, publicUrl: string) {
     init: RequestInit
   ): Promise<FormResult> {
     const headers = authHeaders(request, publicUrl)
-    const authRequest = new Request(`${publicUrl}/api/auth${path}`, { ...init, headers, redirect: 'manual' })
+    const authRequest = new Request(`${publicUrl}${basePath}${path}`, { ...init, headers, redirect: 'manual' })
     try {
       const response = await callAuth(authRequest, request.id)
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type OneTimeLink, questionPath } from '../one-time-links.ts'
+import type { OneTimeLink } from '../one-time-links.ts'
 import type { FormError } from './messages.ts'
 import { cardPage, leave } from './onward.ts'
 import { identify, type PageContext, pageRoute, sendPage } from './page-helpers.ts'
 import { alertBox, html, type Page } from './page-markup.ts'
-import { accountPath, signInAddress } from './return-address.ts'
+import type { PageAddresses } from './return-address.ts'
 
 /** What a page asks before a mailed link is spent, and where it leads on to where the link says nothing. */
 interface Question {
@@ -13,7 +13,7 @@ interface Question {
   readonly text: string
   readonly button: string
   readonly danger?: true
-  readonly otherwise: string
+  readonly otherwise: (addresses: PageAddresses) => string
 }
 
 const verify: Question = {
@@ -21,14 +21,14 @@ const verify: Question = {
   title: 'Confirm your address',
   text: 'Press the button to confirm your email address.',
   button: 'Confirm it',
-  otherwise: '/auth/sign-in?notice=confirmed'
+  otherwise: ({ signInWith }) => signInWith('confirmed')
 }
 const signIn: Question = {
   link: '/magic-link/verify',
   title: 'Sign in',
   text: 'Press the button to sign in with the link that was mailed to you.',
   button: 'Sign in',
-  otherwise: accountPath
+  otherwise: ({ account }) => account
 }
 const deletion: Question = {
   link: '/delete-user/callback',
@@ -36,7 +36,7 @@ const deletion: Question = {
   text: 'Your account is gone at once, on all devices, and cannot be brought back.',
   button: 'Delete my account',
   danger: true,
-  otherwise: '/auth/sign-in?notice=deleted'
+  otherwise: ({ signInWith }) => signInWith('deleted')
 }
 
 /**
@@ -44,10 +44,10 @@ const deletion: Question = {
  * scanners may do it; its form does what the link is for.
  */
 export function mailedLinkRoutes(app: FastifyInstance, context: PageContext): void {
-  const { features, publicUrl, openLink } = context
+  const { features, addresses, publicUrl, openLink } = context
   const questions = [verify, ...(features.magicLink ? [signIn] : []), ...(features.deleteAccount ? [deletion] : [])]
   for (const question of questions) {
-    const path = questionPath(question.link)
+    const path = addresses.links + question.link
 
     app.get(path, pageRoute, async function askFirst(request, reply) {
       const address = path + queryOf(request)
@@ -56,7 +56,7 @@ export function mailedLinkRoutes(app: FastifyInstance, context: PageContext): vo
       return sendPage(
         reply,
         context,
-        needsSession ? signInFirstPage(question, address) : questionPage(question, address)
+        needsSession ? signInFirstPage(question, addresses.signInTo(address)) : questionPage(question, address)
       )
     })
 
@@ -64,7 +64,7 @@ export function mailedLinkRoutes(app: FastifyInstance, context: PageContext): vo
       const query = queryOf(request)
       const { error, location } = await openLink(request, reply, question.link, query)
       if (error === undefined)
-        return leave(reply, context, { to: location ?? question.otherwise, title: 'That is done' })
+        return leave(reply, context, { to: location ?? question.otherwise(addresses), title: 'That is done' })
       // BetterAuth says 401 or 404 to a link that is of no use any more, though nobody has to sign in for it.
       const told = error.status === 401 || error.status === 404 ? { ...error, status: 400 } : error
       return sendPage(reply, context, questionPage(question, path + query, told), told)
@@ -83,8 +83,8 @@ function questionPage({ title, text, button, danger }: Question, address: string
   return cardPage(title, card)
 }
 
-function signInFirstPage({ title }: Question, address: string): Page {
+function signInFirstPage({ title }: Question, signIn: string): Page {
   const card = html`<p>Sign in to your account first.</p>
-<a class="button" href="${signInAddress(address)}">Sign in</a>`
+<a class="button" href="${signIn}">Sign in</a>`
   return cardPage(title, card)
 }

@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { liesUnder } from '../own-paths.ts'
 import { type Values, valuesOf } from './form-submission.ts'
 import { type PageContext, redirect, sendPage } from './page-helpers.ts'
 import { type Html, hidden, html, type Page } from './page-markup.ts'
-import { accountPath, returnAddress, withNext } from './return-address.ts'
+import { type PageAddresses, returnAddress } from './return-address.ts'
 
 /** Where a person goes on to once they are signed in. Every form and link of the sign-in pages hands it on. */
 export interface Onward {
@@ -26,19 +27,20 @@ function signedQuery(parameters: URLSearchParams): string | undefined {
 }
 
 /** What a page's address or form says of where it leads on to. */
-export function onwardOf(request: FastifyRequest, publicUrl: string): Onward {
+export function onwardOf(request: FastifyRequest, publicUrl: string, addresses: PageAddresses): Onward {
   const { body } = request
   const form = body instanceof URLSearchParams
   const { next, oauth_query: carried = '' } = valuesOf(form ? body : request.query)
   const parameters = form ? new URLSearchParams(carried) : new URL(request.url, publicUrl).searchParams
-  return { next: returnAddress(next, publicUrl), oauthQuery: signedQuery(parameters) }
+  return { next: returnAddress(next, publicUrl, addresses), oauthQuery: signedQuery(parameters) }
 }
 
-/** A page's path with where it leads on to. `path` has no query, or ends in `&`. */
+/** A page's address with where it leads on to. */
 export function withOnward(path: string, { next, oauthQuery }: Onward): string {
-  const address = withNext(path, next)
-  if (oauthQuery === undefined) return address
-  return `${address}${address.includes('?') ? '&' : '?'}${oauthQuery}`
+  const query = [next === undefined ? undefined : `next=${encodeURIComponent(next)}`, oauthQuery]
+  const added = query.filter((part) => part !== undefined).join('&')
+  if (added === '') return path
+  return `${path}${path.includes('?') ? '&' : '?'}${added}`
 }
 
 /** The same in a form. */
@@ -48,14 +50,14 @@ export function hiddenOnward({ next, oauthQuery }: Onward): Html {
 
 /**
  * Where somebody who is signed in already goes on to without signing in again: undefined where the application asks for
- * exactly that, or for nothing.
+ * exactly that, or for nothing. BetterAuth is below `basePath`.
  */
-export function authorizationAddress({ oauthQuery }: Onward): string | undefined {
+export function authorizationAddress({ oauthQuery }: Onward, basePath: string): string | undefined {
   const query = new URLSearchParams(oauthQuery)
   if (oauthQuery === undefined || query.has('prompt') || query.has('max_age')) return undefined
   for (const name of [...query.keys()])
     if (name === 'sig' || name === 'exp' || name.startsWith('ba_')) query.delete(name)
-  return `/api/auth/oauth2/authorize?${query}`
+  return `${basePath}/oauth2/authorize?${query}`
 }
 
 /** What BetterAuth is told of it, so that its OAuth provider goes on by itself once there is a session. */
@@ -86,13 +88,13 @@ const noAddresses = new Set(['about:', 'blob:', 'data:', 'file:', 'javascript:',
 export function leave(
   reply: FastifyReply,
   context: PageContext,
-  { to, title, otherwise = accountPath }: { to: string | undefined; title: string; otherwise?: string }
+  { to, title, otherwise = context.addresses.account }: { to: string | undefined; title: string; otherwise?: string }
 ): FastifyReply {
   const url = to === undefined ? null : URL.parse(to, context.publicUrl)
   if (to === undefined || url === null || noAddresses.has(url.protocol)) return redirect(reply, otherwise)
   const isHere = url.origin === new URL(context.publicUrl).origin
   const path = url.pathname + url.search + url.hash
-  if (isHere && /^\/auth(?:[/?#]|$)/.test(path)) return redirect(reply, path)
+  if (isHere && liesUnder(url.pathname, context.addresses.path)) return redirect(reply, path)
   const text = 'You go on to where you wanted to be.'
   return sendPage(reply, context, departurePage(title, text, 'Go on', isHere ? path : to))
 }

@@ -16,17 +16,16 @@ import {
 } from './onward.ts'
 import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
-import { accountPath, returnAddress, signInAddress } from './return-address.ts'
-import { secondFactorPath } from './second-factor.ts'
+import { type PageAddresses, returnAddress } from './return-address.ts'
 
 const signedIn = 'You are signed in'
 
 /** The pages and forms for people who are not signed in, and sign-out. Each of them works without script. */
 export function signInRoutes(app: FastifyInstance, context: PageContext): void {
-  const { features, publicUrl, submitForm } = context
+  const { features, addresses, basePath, publicUrl, submitForm } = context
 
-  function show(reply: FastifyReply, page: (view: SignInView) => Page, view: Omit<SignInView, 'features'> = {}) {
-    return sendPage(reply, context, page({ features, ...view }), view.error)
+  function show(reply: FastifyReply, page: (view: SignInView) => Page, view: Entered = {}) {
+    return sendPage(reply, context, page({ features, addresses, ...view }), view.error)
   }
 
   /** Whether to redirect away from sign-in and sign-up. `?again` shows them to people who are signed in, too. */
@@ -35,46 +34,49 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
     return again === undefined && (await identify(context, request, reply)) !== null
   }
 
-  app.get('/auth/sign-in', pageRoute, async function showSignIn(request, reply) {
+  app.get(addresses.signIn, pageRoute, async function showSignIn(request, reply) {
     const { notice, error: code } = valuesOf(request.query)
-    const onward = onwardOf(request, publicUrl)
+    const onward = onwardOf(request, publicUrl, addresses)
     const isSignedInAlready = await isSignedIn(request, reply)
     if (isSignedInAlready && onward.oauthQuery === undefined) {
       const failed = notice === 'confirmed' && code !== undefined
-      return redirect(reply, failed ? `${accountPath}?error=${encodeURIComponent(code)}` : (onward.next ?? accountPath))
+      return redirect(
+        reply,
+        failed ? `${addresses.account}?error=${encodeURIComponent(code)}` : (onward.next ?? addresses.account)
+      )
     }
     // An application may ask for a sign-in of somebody who is signed in already.
-    const goOn = isSignedInAlready ? authorizationAddress(onward) : undefined
+    const goOn = isSignedInAlready ? authorizationAddress(onward, basePath) : undefined
     if (code === undefined) return show(reply, signInPage, { onward, goOn, notice: noticeText(notice) })
     // No form was sent: signing in with a provider has failed, or a mailed link.
     return show(reply, signInPage, { onward, error: formError(200, code, 'ACCESS_DENIED') })
   })
 
-  app.post('/auth/sign-in', async function signIn(request, reply) {
+  app.post(addresses.signIn, async function signIn(request, reply) {
     const form = valuesOf(request.body)
-    const onward = onwardOf(request, publicUrl)
+    const onward = onwardOf(request, publicUrl, addresses)
     const email = form['email']?.trim()
     const { error, body } = await submitForm(request, reply, '/sign-in/email', {
       email,
       password: form['password'],
       rememberMe: form['rememberMe'] !== undefined,
-      callbackURL: confirmedAddress(onward),
+      callbackURL: confirmedAddress(addresses, onward),
       ...oauthFields(onward)
     })
     if (error !== undefined) return show(reply, signInPage, { onward, email, error })
-    if (body['twoFactorRedirect'] === true) return redirect(reply, withOnward(secondFactorPath, onward))
+    if (body['twoFactorRedirect'] === true) return redirect(reply, withOnward(addresses.secondFactor, onward))
     return leave(reply, context, { to: addressAfter(body, onward), title: signedIn })
   })
 
-  app.post('/auth/sign-in/social', async function signInWithProvider(request, reply) {
+  app.post(`${addresses.signIn}/social`, async function signInWithProvider(request, reply) {
     const form = valuesOf(request.body)
-    const onward = onwardOf(request, publicUrl)
+    const onward = onwardOf(request, publicUrl, addresses)
     const provider = features.providers.find(({ id }) => id === form['provider'])
     if (provider === undefined) return show(reply, signInPage, { onward, error: formError(400) })
     const { error, body } = await submitForm(request, reply, '/sign-in/social', {
       provider: provider.id,
-      callbackURL: onward.next ?? accountPath,
-      errorCallbackURL: withOnward('/auth/sign-in', onward),
+      callbackURL: onward.next ?? addresses.account,
+      errorCallbackURL: withOnward(addresses.signIn, onward),
       disableRedirect: true,
       ...oauthFields(onward)
     })
@@ -86,32 +88,32 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
     return sendPage(reply, context, departurePage(`On to ${name}`, text, `Go on to ${name}`, url))
   })
 
-  app.get('/auth/sign-out', pageRoute, async function showSignOut(request, reply) {
+  app.get(addresses.signOut, pageRoute, async function showSignOut(request, reply) {
     const identity = await identify(context, request, reply)
-    if (identity === null) return redirect(reply, signInAddress(undefined))
+    if (identity === null) return redirect(reply, addresses.signIn)
     const { next } = valuesOf(request.query)
-    return sendPage(reply, context, signOutPage(identity.email, returnAddress(next, publicUrl)))
+    return sendPage(reply, context, signOutPage(addresses, identity.email, returnAddress(next, publicUrl, addresses)))
   })
 
-  app.post('/auth/sign-out', async function signOut(request, reply) {
+  app.post(addresses.signOut, async function signOut(request, reply) {
     await submitForm(request, reply, '/sign-out', {})
     // The browser drops the private pages that it has kept, so that its back button shows none of them.
     reply.header('clear-site-data', '"cache"')
-    const to = returnAddress(valuesOf(request.body)['next'], publicUrl)
-    return leave(reply, context, { to, title: 'You are signed out', otherwise: '/auth/sign-in?notice=signed-out' })
+    const to = returnAddress(valuesOf(request.body)['next'], publicUrl, addresses)
+    return leave(reply, context, { to, title: 'You are signed out', otherwise: addresses.signInWith('signed-out') })
   })
 
   if (features.signUp) {
-    app.get('/auth/sign-up', pageRoute, async function showSignUp(request, reply) {
-      const onward = onwardOf(request, publicUrl)
+    app.get(addresses.signUp, pageRoute, async function showSignUp(request, reply) {
+      const onward = onwardOf(request, publicUrl, addresses)
       if (onward.oauthQuery === undefined && (await isSignedIn(request, reply)))
-        return redirect(reply, onward.next ?? accountPath)
+        return redirect(reply, onward.next ?? addresses.account)
       return show(reply, signUpPage, { onward })
     })
 
-    app.post('/auth/sign-up', async function signUp(request, reply) {
+    app.post(addresses.signUp, async function signUp(request, reply) {
       const form = valuesOf(request.body)
-      const onward = onwardOf(request, publicUrl)
+      const onward = onwardOf(request, publicUrl, addresses)
       const email = form['email']?.trim()
       const name = shortName(form['name']?.trim() ?? '')
       if (name === '') return show(reply, signUpPage, { onward, email, name, error: formError(422, 'NAME_MISSING') })
@@ -119,7 +121,7 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
         email,
         name,
         password: form['newPassword'],
-        callbackURL: confirmedAddress(onward),
+        callbackURL: confirmedAddress(addresses, onward),
         ...oauthFields(onward)
       })
       if (error !== undefined) return show(reply, signUpPage, { onward, email, name, error })
@@ -127,35 +129,35 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
       if (isSignedUp) return leave(reply, context, { to: addressAfter(body, onward), title: signedIn })
       // Nobody was signed in: the address has to be confirmed first, or BetterAuth's `autoSignIn` is off.
       const notice = features.confirmFirst ? 'confirm-mail' : 'signed-up'
-      return redirect(reply, withOnward(`/auth/sign-in?notice=${notice}&`, onward))
+      return redirect(reply, withOnward(addresses.signInWith(notice), onward))
     })
   }
 
   if (features.resetPassword) {
-    app.get('/auth/forgot-password', pageRoute, async function showForgotPassword(request, reply) {
+    app.get(addresses.forgotPassword, pageRoute, async function showForgotPassword(request, reply) {
       const { notice } = valuesOf(request.query)
       return show(reply, forgotPasswordPage, { notice: noticeText(notice) })
     })
 
-    app.post('/auth/forgot-password', async function forgotPassword(request, reply) {
+    app.post(addresses.forgotPassword, async function forgotPassword(request, reply) {
       const email = valuesOf(request.body)['email']?.trim()
-      const entered = { email, redirectTo: '/auth/reset-password' }
+      const entered = { email, redirectTo: addresses.resetPassword }
       const { error } = await submitForm(request, reply, '/request-password-reset', entered)
-      if (error === undefined) return redirect(reply, '/auth/forgot-password?notice=reset-mail')
+      if (error === undefined) return redirect(reply, `${addresses.forgotPassword}?notice=reset-mail`)
       const emailError = error.status === 400 ? formError(400, 'INVALID_EMAIL') : error
       return show(reply, forgotPasswordPage, { email, error: emailError })
     })
 
-    app.get('/auth/reset-password', pageRoute, async function showResetPassword(request, reply) {
+    app.get(addresses.resetPassword, pageRoute, async function showResetPassword(request, reply) {
       const { token = '' } = valuesOf(request.query)
       if (token === '') return show(reply, forgotPasswordPage, { error: formError(400, 'INVALID_TOKEN') })
       return show(reply, resetPasswordPage, { token })
     })
 
-    app.post('/auth/reset-password', async function resetPassword(request, reply) {
+    app.post(addresses.resetPassword, async function resetPassword(request, reply) {
       const { token = '', newPassword } = valuesOf(request.body)
       const { error } = await submitForm(request, reply, '/reset-password', { token, newPassword })
-      return error ? show(reply, resetPasswordPage, { token, error }) : redirect(reply, '/auth/sign-in?notice=reset')
+      return error ? show(reply, resetPasswordPage, { token, error }) : redirect(reply, addresses.signInWith('reset'))
     })
   }
 }
@@ -164,13 +166,18 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
  * Where a mailed link that confirms an address leads: to the sign-in page, which says that the address is confirmed and
  * leads on.
  */
-function confirmedAddress(onward: Onward): string {
-  return withOnward('/auth/sign-in?notice=confirmed&', onward)
+function confirmedAddress(addresses: PageAddresses, onward: Onward): string {
+  return withOnward(addresses.signInWith('confirmed'), onward)
 }
 
 /** What the pages for people who are not signed in show. */
-interface SignInView {
+interface SignInView extends Entered {
   readonly features: Features
+  readonly addresses: PageAddresses
+}
+
+/** What they show of what was asked for and entered. */
+interface Entered {
   /** Nowhere where a page leads on to no other. */
   readonly onward?: Onward
   /** Where somebody who is signed in already may go on to. */
@@ -184,78 +191,75 @@ interface SignInView {
   readonly token?: string
 }
 
-/** /auth/sign-in, with the social providers. */
-function signInPage({ features, onward = {}, goOn, error, notice, email }: SignInView): Page {
+/** With the social providers. */
+function signInPage({ features, addresses, onward = {}, goOn, error, notice, email }: SignInView): Page {
   const { passwords, signUp, resetPassword } = features
   const card = html`${statusBox(notice)}${alertBox(error, ...(passwords ? ['email'] : []))}
 ${goOn !== undefined && html`<p>You are signed in already. <a href="${goOn}">Go on as you are</a>, or sign in as somebody else.</p>`}
 ${
   passwords &&
-  html`<form method="post" action="/auth/sign-in">
+  html`<form method="post" action="${addresses.signIn}">
 ${hiddenOnward(onward)}
 ${field({ ...inputs.email, value: email, error, focus: error === undefined })}
 ${field(inputs.password)}
 <div class="row"><label class="check"><input type="checkbox" name="rememberMe" checked> Stay signed in</label>
-${resetPassword && html`<a href="/auth/forgot-password">Forgot your password?</a>`}</div>
+${resetPassword && html`<a href="${addresses.forgotPassword}">Forgot your password?</a>`}</div>
 <button type="submit">Sign in</button>
 </form>`
 }
-${providerButtons(features, onward)}`
-  const aside = signUp && html`No account yet? <a href="${withOnward('/auth/sign-up', onward)}">Create one</a>`
+${providerButtons(features, addresses, onward)}`
+  const aside = signUp && html`No account yet? <a href="${withOnward(addresses.signUp, onward)}">Create one</a>`
   return cardPage('Sign in', card, aside)
 }
 
-/** /auth/sign-up. */
-function signUpPage({ features, onward = {}, error, name, email }: SignInView): Page {
+function signUpPage({ features, addresses, onward = {}, error, name, email }: SignInView): Page {
   const card = html`${alertBox(error, 'name', 'email', 'newPassword')}
-<form method="post" action="/auth/sign-up">
+<form method="post" action="${addresses.signUp}">
 ${hiddenOnward(onward)}
 ${field({ ...inputs.name, value: name, error, focus: error === undefined })}
 ${field({ ...inputs.email, value: email, error })}
 ${field({ ...inputs.newPassword, ...features.newPassword, error })}
 <button type="submit">Create account</button>
 </form>
-${providerButtons(features, onward)}`
-  const aside = html`Already have one? <a href="${withOnward('/auth/sign-in', onward)}">Sign in</a>`
+${providerButtons(features, addresses, onward)}`
+  const aside = html`Already have one? <a href="${withOnward(addresses.signIn, onward)}">Sign in</a>`
   return cardPage('Create an account', card, aside)
 }
 
-/** /auth/forgot-password. */
-function forgotPasswordPage({ error, notice, email }: SignInView): Page {
+function forgotPasswordPage({ addresses, error, notice, email }: SignInView): Page {
   const card = html`${statusBox(notice)}${alertBox(error, 'email')}
 <p>Enter your email address, and you get a mail with a link to choose a new one.</p>
-<form method="post" action="/auth/forgot-password">
+<form method="post" action="${addresses.forgotPassword}">
 ${field({ ...inputs.email, value: email, error })}
 <button type="submit">Send the mail</button>
 </form>`
-  return cardPage('Forgot your password?', card, html`<a href="/auth/sign-in">Back to sign-in</a>`)
+  return cardPage('Forgot your password?', card, html`<a href="${addresses.signIn}">Back to sign-in</a>`)
 }
 
-/** /auth/reset-password. */
-function resetPasswordPage({ features, error, token }: SignInView): Page {
+function resetPasswordPage({ features, addresses, error, token }: SignInView): Page {
   const card = html`${alertBox(error, 'newPassword')}
 <p>All devices that are signed in to your account will be signed out.</p>
-<form method="post" action="/auth/reset-password">
+<form method="post" action="${addresses.resetPassword}">
 ${hidden('token', token)}
 ${field({ ...inputs.newPassword, ...features.newPassword, error })}
 <button type="submit">Change the password</button>
 </form>`
-  const aside = html`<a href="/auth/forgot-password">Ask for a new link</a>`
+  const aside = html`<a href="${addresses.forgotPassword}">Ask for a new link</a>`
   return { ...cardPage('Choose a new password', card, aside), title: 'New password' }
 }
 
-/** /auth/sign-out. It asks first: a link to this page, on whatever site, must not be able to sign anybody out. */
-function signOutPage(email: string, next: string | undefined): Page {
+/** It asks first: a link to this page, on whatever site, must not be able to sign anybody out. */
+function signOutPage(addresses: PageAddresses, email: string, next: string | undefined): Page {
   const card = html`<p>You are signed in as <strong>${email}</strong>.</p>
-<form method="post" action="/auth/sign-out">${hidden('next', next)}<button type="submit">Sign out</button></form>`
-  const aside = html`<a href="/auth/account">Back to your account</a>`
+<form method="post" action="${addresses.signOut}">${hidden('next', next)}<button type="submit">Sign out</button></form>`
+  const aside = html`<a href="${addresses.account}">Back to your account</a>`
   return { ...cardPage('Sign out?', card, aside), title: 'Sign out' }
 }
 
-function providerButtons({ providers, passwords }: Features, onward: Onward): Html | false {
+function providerButtons({ providers, passwords }: Features, addresses: PageAddresses, onward: Onward): Html | false {
   if (providers.length === 0) return false
   return html`${passwords && html`<p class="or"><span>or</span></p>`}
-<form method="post" action="/auth/sign-in/social" class="providers">
+<form method="post" action="${addresses.signIn}/social" class="providers">
 ${hiddenOnward(onward)}
 ${providers.map(({ id, name }) => html`<button class="quiet" name="provider" value="${id}">Continue with ${name}</button>`)}
 </form>`
