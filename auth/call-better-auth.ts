@@ -3,7 +3,6 @@ import { type FailureKind, failureKind, type Watched, watchStoreFailures } from 
 import type { Auth, AuthOptions } from './better-auth.ts'
 import { withIdentityProviders } from './identity-providers.ts'
 import { requireSaneQuery } from './input-limits.ts'
-import { inOneTransaction } from './one-transaction.ts'
 import { withOptimisticLock } from './optimistic-lock.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusal-table.ts'
 import { answerUniformly } from './user-enumeration.ts'
@@ -28,7 +27,6 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
     const path = new URL(request.url).pathname.slice(basePath.length)
-    const answer = () => inOneTransaction(path, auth, () => auth.handler(request))
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
@@ -36,7 +34,8 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(
-        () => watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, answer))),
+        () =>
+          watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, () => auth.handler(request)))),
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )

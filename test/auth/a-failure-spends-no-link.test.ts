@@ -1,4 +1,4 @@
-import { customSession, magicLink } from 'better-auth/plugins'
+import { customSession } from 'better-auth/plugins'
 import t, { type Test } from 'tap'
 import { rateLimited } from '../../auth/refusal-table.ts'
 import { createConcurrencyLimit } from '../../db/semaphore.ts'
@@ -22,7 +22,7 @@ await eachDatabase(t, async (t, database) => {
     },
     extension: {
       sendResetPassword: send,
-      plugins: [magicLink({ sendMagicLink: send }), customSession(async (session) => ({ ...session, custom: true }))]
+      plugins: [customSession(async (session) => ({ ...session, custom: true }))]
     }
   })
   const { db } = target.database
@@ -94,23 +94,6 @@ await eachDatabase(t, async (t, database) => {
       t.equal((await new Device(target).post('/sign-in/email', { email, password: renewed })).status, 200)
     })
   }
-
-  t.test('a link that signs in outlives a session, and a user, that is not made', async (t) => {
-    const { email } = await somebody()
-    for (const [name, table] of [
-      [email, 'session'],
-      [`new-${email}`, 'user'],
-      [`newer-${email}`, 'session']
-    ] as const) {
-      const { url } = await mailed(() => new Device(target).post('/sign-in/magic-link', { email: name }))
-      const open = () => new Device(target).fetch(new URL(url))
-      await isUnavailable(t, await whileFailing(table, 'insert', open))
-      const answer = await open()
-      t.ok(answer.status < 400, `${answer.status}`)
-      t.ok(answer.headers.getSetCookie().length > 0, 'the same link signs in')
-      t.same((await open()).headers.getSetCookie(), [], 'once')
-    }
-  })
 
   t.test('customSession does not take an outage for nobody', async (t) => {
     const { device } = await somebody()
