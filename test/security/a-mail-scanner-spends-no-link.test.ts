@@ -11,7 +11,7 @@ import { until } from '../support/until.ts'
 
 const password = 'correct horse battery'
 
-async function start(t: Test, env: Record<string, string>) {
+async function start(t: Test, env: Record<string, string>, basePath = '/api/auth', pagesPath = '/auth') {
   const mails: string[] = []
   const send = async ({ url }: { url: string }) => void mails.push(url)
   const upstream = await startEchoUpstream(t)
@@ -19,7 +19,9 @@ async function start(t: Test, env: Record<string, string>) {
     env,
     upstreamUrl: upstream.url,
     policy: {
+      pages: { path: pagesPath },
       auth: {
+        basePath,
         plugins: [magicLink({ sendMagicLink: send })],
         sendResetPassword: send,
         sendVerificationEmail: send,
@@ -232,6 +234,20 @@ t.test('the page that asks is like every other: its form comes from here, and it
     t.notMatch(refused.headers['location'], /evil|javascript|data:/)
   }
   t.equal(refreshOf((await sendForm(somebody(), page, {})).text)?.endsWith('/welcome'), true, 'and none of it spent it')
+})
+
+t.test('where the pages and BetterAuth are moved, the question is too', async (t) => {
+  const world = await start(t, {}, '/identity', '/account')
+  const { somebody } = world
+  const link = await world.mailed(() =>
+    somebody().post('/identity/sign-in/magic-link', { email: 'eve@example.com', callbackURL: '/welcome' })
+  )
+  t.match(link, /^\/identity\/magic-link\/verify\?/)
+  await scan(t, world, link)
+  const eve = somebody()
+  t.match((await eve.ask(link)).headers['location'], /^\/account\/link\/magic-link\/verify\?/)
+  t.match(refreshOf((await open(t, world, eve, link)).text), /\/welcome$/)
+  t.match((await eve.ask('/identity/get-session')).json(), { user: { email: 'eve@example.com' } })
 })
 
 t.test('without the built-in pages BetterAuth does as it does', async (t) => {
