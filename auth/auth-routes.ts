@@ -6,6 +6,7 @@ import type { CallAuth } from './call-better-auth.ts'
 import { clientAddress } from './client-address.ts'
 import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge.ts'
 import { methods } from './http-methods.ts'
+import { createQuestionAddress, type QuestionOptions } from './one-time-links.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { Refusal } from './refusal-table.ts'
 
@@ -16,6 +17,8 @@ export interface AuthRoutesOptions {
   /** The path that BetterAuth is below. */
   readonly basePath: string
   readonly limits: Pick<RateLimits, 'admit'>
+  /** Given where the built-in pages are there to ask before a mailed link is spent for somebody who has no session. */
+  readonly asksStrangers?: Omit<QuestionOptions, 'basePath'> | undefined
   /** The most bytes of a body; 413 past them. Default 64 KiB. */
   readonly maxBodyBytes?: number | undefined
   /** `bodies` of the policy file: paths with limits of their own. */
@@ -28,7 +31,16 @@ const maxJsonDepth = 64
 
 /** What is below `basePath`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { callAuth, publicUrl, basePath, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+  const {
+    callAuth,
+    publicUrl,
+    basePath,
+    limits,
+    asksStrangers,
+    maxBodyBytes = defaultAuthBodyBytes,
+    bodies = {}
+  } = options
+  const questionAddress = asksStrangers && createQuestionAddress({ ...asksStrangers, basePath })
 
   app.register(fastifyCookie, cookieReading)
 
@@ -61,6 +73,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       bodyLimit,
       exposeHeadRoute: false,
       async handler(request, reply) {
+        const question = questionAddress?.(request)
+        if (question !== undefined) return reply.code(303).header('location', question).send()
         return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
       }
     })

@@ -5,7 +5,9 @@ import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createSurplusReader } from '../db/session-queries.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
+import { trustIdentityProviders } from './identity-providers.ts'
 import { limitInput } from './input-limits.ts'
+import { lockOptimistically } from './optimistic-lock.ts'
 import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
@@ -79,6 +81,7 @@ export function createAuth(options: AuthOptions) {
     hooks: { ...extension.hooks, before: countSecretAttempts(limits) },
     plugins: [
       limitInput(extension.emailAndPassword?.maxPasswordLength),
+      trustIdentityProviders(extension.identityProviders),
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
@@ -108,6 +111,7 @@ export function createAuth(options: AuthOptions) {
     if (hasAdminPlugin(extension)) refuseBanned(context)
     if (lifetimes.idle !== undefined || lifetimes.absolute !== undefined) endByAge(context, ages)
     hideAccountLookUps(context)
+    lockOptimistically(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth
 }

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
+import { withIdentityProviders } from './identity-providers.ts'
 import { requireSaneQuery } from './input-limits.ts'
+import { withOptimisticLock } from './optimistic-lock.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusal-table.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
@@ -22,17 +24,18 @@ export type CallAuth = (request: Request, requestId: string) => Promise<Response
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
 export function createAuthCaller(options: AuthCallerOptions): CallAuth {
   const { auth, basePath, limits, passwordHashLimit, log, background } = options
-  const signUpPaths = `${basePath}/sign-up`
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
+    const path = new URL(request.url).pathname.slice(basePath.length)
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
-    return new URL(request.url).pathname.startsWith(signUpPaths) ? passwordHashLimit(limited) : limited()
+    return path.startsWith('/sign-up') ? passwordHashLimit(limited) : limited()
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(
-        () => watchStoreFailures(() => auth.handler(request)),
+        () =>
+          watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, () => auth.handler(request)))),
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )

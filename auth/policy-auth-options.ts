@@ -1,5 +1,6 @@
 import type { BetterAuthOptions } from 'better-auth'
 import { isRecord } from '../db/type-guards.ts'
+import { identityProviderProblems } from './identity-providers.ts'
 import { ownPathProblem } from './own-paths.ts'
 
 /** The options of BetterAuth that the gateway sets itself, with the reason. The types and the checks below are derived from it. */
@@ -69,6 +70,11 @@ export type AuthExtension = Omit<BetterAuthOptions, keyof typeof owned | Group> 
   sendResetPassword?: NonNullable<BetterAuthOptions['emailAndPassword']>['sendResetPassword'] | undefined
   /** Short for `emailVerification.sendVerificationEmail`: sends the mail that proves an address. */
   sendVerificationEmail?: NonNullable<BetterAuthOptions['emailVerification']>['sendVerificationEmail'] | undefined
+  /**
+   * The origins of identity providers on other domains, for the sso plugin alone: it may read their configuration and send
+   * people there to sign in. None by default.
+   */
+  identityProviders?: readonly string[] | undefined
 }
 
 const shortcuts = { sendResetPassword: 'emailAndPassword', sendVerificationEmail: 'emailVerification' } as const
@@ -76,6 +82,7 @@ const shortcuts = { sendResetPassword: 'emailAndPassword', sendVerificationEmail
 const checks = {
   'a function': (value: unknown) => typeof value === 'function',
   'a list of BetterAuth plugins': Array.isArray,
+  'a list': Array.isArray,
   'a list of paths': Array.isArray,
   'an object': isRecord,
   text: (value: unknown) => typeof value === 'string'
@@ -92,6 +99,7 @@ const shapes: Readonly<Record<keyof AuthExtension, keyof typeof checks>> = {
   emailVerification: 'an object',
   hooks: 'an object',
   onAPIError: 'an object',
+  identityProviders: 'a list',
   plugins: 'a list of BetterAuth plugins',
   sendResetPassword: 'a function',
   sendVerificationEmail: 'a function',
@@ -122,6 +130,7 @@ export function extensionProblems(auth: unknown): string[] {
     const pathProblem = key === 'basePath' && typeof value === 'string' ? ownPathProblem(value) : undefined
     if (pathProblem !== undefined) problems.push(`auth.basePath: ${pathProblem}`)
     if (Array.isArray(value) && key === 'plugins') problems.push(...pluginProblems(value))
+    if (Array.isArray(value) && key === 'identityProviders') problems.push(...identityProviderProblems(value))
     if (isRecord(value)) problems.push(...groupProblems(key, value))
     return problems
   })

@@ -80,10 +80,11 @@ const wrongSecretCodes = new Set([
   'TOO_MANY_ATTEMPTS',
   'TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE'
 ])
-// Every error about a token means a wrong one but these: a device that polls, and input that is refused before the token
-// is compared.
+// Every error about a token means a wrong one but these: a device that polls, input that is refused before the token is
+// compared, and a right one that came too late.
 const harmlessTokenCodes = new Set([
   'ACCESS_DENIED',
+  'ACCOUNT_CHANGED',
   'AUTHORIZATION_PENDING',
   'SLOW_DOWN',
   'PASSWORD_TOO_LONG',

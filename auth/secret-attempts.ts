@@ -1,6 +1,7 @@
 import { createAuthMiddleware, dispatchAuthEndpoint, getIP, getSession } from 'better-auth/api'
 import { isRecord } from '../db/type-guards.ts'
 import { passwordFields } from './input-limits.ts'
+import { noteLockedEndpoint } from './optimistic-lock.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { type Account, accountOf } from './secret-endpoints.ts'
 import { noteEndpoint } from './user-enumeration.ts'
@@ -16,7 +17,7 @@ const readSession = getSession()
  */
 export function countSecretAttempts(limits: RateLimits) {
   return createAuthMiddleware(async (context) => {
-    const { path, request, body } = context
+    const { path, request, body, query } = context
     // Without a request the caller is the gateway or the operator's own code.
     if (request === undefined) return
     const address = getIP(request, context.context.options) ?? 'unknown'
@@ -28,6 +29,7 @@ export function countSecretAttempts(limits: RateLimits) {
     }
     if (isRecord(body) && Object.keys(body).some((field) => passwordFields.has(field))) await limits.countPassword()
     noteEndpoint(path, body)
+    noteLockedEndpoint(path, query)
   })
 }
 

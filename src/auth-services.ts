@@ -59,7 +59,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     database,
     publicUrl,
     secret,
-    trustedOrigins: config.trustedOrigins,
+    trustedOrigins: [...config.trustedOrigins, ...config.appOrigins],
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
     lifetimes: policy.session,

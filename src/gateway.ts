@@ -109,7 +109,15 @@ export async function startGateway(
       log,
       readiness,
       config,
-      auth: { callAuth, publicUrl, basePath, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
+      auth: {
+        callAuth,
+        publicUrl,
+        basePath,
+        limits,
+        asksStrangers: config.pages ? { sessionCookie, linksPath: addresses.links } : undefined,
+        maxBodyBytes: config.maxAuthBodyBytes,
+        bodies: policy.bodies
+      },
       pages: config.pages
         ? {
             ...services,

@@ -138,7 +138,10 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
 
   if (features.verifyEmail) {
     addForm('/verify-email', 'verify', async ({ identity: { email }, submit }) => {
-      const { error } = await submit('/send-verification-email', { email, callbackURL: addresses.confirmed(undefined) })
+      const { error } = await submit('/send-verification-email', {
+        email,
+        callbackURL: addresses.signInWith('confirmed')
+      })
       return error ?? withNotice('mail-sent')
     })
   }

@@ -17,31 +17,32 @@ export function valuesOf(source: unknown): Values {
   return Object.fromEntries(values)
 }
 
-/** BetterAuth's answer to a form. */
+/** BetterAuth's answer to a form, or to a mailed link. */
 export interface FormResult {
   /** Why the form was refused; undefined where it was accepted. */
   readonly error: FormError | undefined
   /** The JSON of the answer; empty where there is none. */
   readonly body: Readonly<Record<string, unknown>>
+  /** Where it redirects to; undefined where it does not. */
+  readonly location?: string | undefined
 }
 
-export type SubmitForm = ReturnType<typeof createSubmitForm>
+export type AskAuth = ReturnType<typeof createAskAuth>
 
 /**
- * Makes the function that sends what a person entered to BetterAuth, as BetterAuth's own client would send it. The
- * cookies of the answer go into the reply. BetterAuth is below `basePath`. It rejects with a coded error only when the store cannot answer or BetterAuth
- * fails.
+ * Makes the functions that send what a person entered, or a mailed link that a person has opened, to BetterAuth, as
+ * BetterAuth's own client or a browser would send it. The cookies of the answer go into the reply. BetterAuth is below
+ * `basePath`. They reject with a coded error only when the store cannot answer or BetterAuth fails.
  */
-export function createSubmitForm(callAuth: CallAuth, publicUrl: string, basePath: string) {
-  return async function submitForm(
+export function createAskAuth(callAuth: CallAuth, publicUrl: string, basePath: string) {
+  async function ask(
     request: FastifyRequest,
     reply: FastifyReply,
     path: string,
-    fields: Readonly<Record<string, unknown>>
+    init: RequestInit
   ): Promise<FormResult> {
     const headers = authHeaders(request, publicUrl)
-    const body = JSON.stringify(fields)
-    const authRequest = new Request(`${publicUrl}${basePath}${path}`, { method: 'POST', headers, body })
+    const authRequest = new Request(`${publicUrl}${basePath}${path}`, { ...init, headers, redirect: 'manual' })
     try {
       const response = await callAuth(authRequest, request.id)
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
@@ -50,6 +51,22 @@ export function createSubmitForm(callAuth: CallAuth, publicUrl: string, basePath
       if (isRefusal(error, 'RATE_LIMITED')) return { error: tooManyAttempts(error.retryAfter ?? 1), body: {} }
       if (!isRefusal(error, 'REQUEST_INVALID')) throw error
       return { error: formError(400, error.field === 'email' ? 'INVALID_EMAIL' : undefined), body: {} }
+    }
+  }
+
+  return {
+    submitForm(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      path: string,
+      fields: Readonly<Record<string, unknown>>
+    ): Promise<FormResult> {
+      return ask(request, reply, path, { method: 'POST', body: JSON.stringify(fields) })
+    },
+
+    /** `query` begins with `?` or is empty. */
+    openLink(request: FastifyRequest, reply: FastifyReply, path: string, query: string): Promise<FormResult> {
+      return ask(request, reply, path + query, { method: 'GET' })
     }
   }
 }
@@ -71,6 +88,9 @@ function authHeaders(request: FastifyRequest, publicUrl: string): Headers {
 async function resultOf(response: Response): Promise<FormResult> {
   const answer: unknown = await response.json().catch(() => null)
   const body = isRecord(answer) ? answer : {}
-  if (response.ok) return { error: undefined, body }
-  return { error: formError(response.status, typeof body['code'] === 'string' ? body['code'] : undefined), body }
+  const location = response.headers.get('location') ?? undefined
+  if (response.ok || (response.status < 400 && location !== undefined)) return { error: undefined, body, location }
+  // OAuth's errors are called `error`.
+  const code = [body['code'], body['error']].find((name) => typeof name === 'string')
+  return { error: formError(response.status, code), body }
 }

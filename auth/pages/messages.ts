@@ -28,7 +28,14 @@ const errors = {
   ACCESS_DENIED: { text: 'The sign-in was broken off. Try again, or sign in another way.' },
   EMAIL_NOT_FOUND: { text: 'We were not told your email address there. Sign in another way.' },
   ACCOUNT_NOT_LINKED: { text: 'This address signs in another way here. Use the way that you used before.' },
-  SECOND_STEP: { text: 'This account needs a second step to sign in, which this page cannot ask for.' },
+  INVALID_CODE: { text: 'This code is not right, or it is too old. Try the next one.', field: 'code' },
+  TOO_LATE: { text: 'That took too long. Start again, with your address and password.' },
+  TOO_MANY_CODES: { text: 'There were too many wrong codes. Start again, with your address and password.' },
+  SIGN_IN_TO_GO_ON: { text: 'Sign in to your account in this browser first, then open the link again.' },
+  INVALID_SIGNATURE: { text: 'That took too long. Go back to the application that sent you here, and start again.' },
+  ACCOUNT_CHANGED: {
+    text: 'Your account was changed at the same moment, perhaps in another window. Look at what it says now, then try again.'
+  },
   NAME_MISSING: { text: 'Enter your name.', field: 'name' },
   UNKNOWN: { text: 'That did not work. Check what you entered and try again.' }
 } as const satisfies Readonly<Record<string, Omit<FormError, 'status'>>>
@@ -38,7 +45,13 @@ const synonyms = new Map<string, string>([
   ['EMAIL_PASSWORD_SIGN_UP_DISABLED', 'SIGN_UP_DISABLED'],
   ['SIGNUP_DISABLED', 'SIGN_UP_DISABLED'],
   ['TOKEN_EXPIRED', 'INVALID_TOKEN'],
-  ['SESSION_NOT_FRESH', 'SESSION_EXPIRED']
+  ['SESSION_NOT_FRESH', 'SESSION_EXPIRED'],
+  ['INVALID_BACKUP_CODE', 'INVALID_CODE'],
+  ['OTP_HAS_EXPIRED', 'INVALID_CODE'],
+  ['INVALID_TWO_FACTOR_COOKIE', 'TOO_LATE'],
+  ['TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE', 'TOO_MANY_CODES'],
+  ['FAILED_TO_GET_USER_INFO', 'SIGN_IN_TO_GO_ON'],
+  ['USER_NOT_FOUND', 'INVALID_TOKEN']
 ])
 
 /**
@@ -71,6 +84,7 @@ const notices = new Map<string, string>([
   ['confirmed', 'Your address is confirmed. Sign in to go on.'],
   ['signed-up', 'Your account is there. Sign in to go on.'],
   ['mail-sent', 'A mail with a link is on its way to you.'],
+  ['code-sent', 'A mail with a code is on its way to you.'],
   ['delete-mail', 'We have sent you a mail. Open the link in it to delete your account.'],
   ['profile', 'Your profile is saved.'],
   ['password', 'Your password is changed.'],

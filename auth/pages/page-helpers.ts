@@ -1,13 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { SessionList } from '../../db/session-queries.ts'
 import { failureKind, watchStoreFailures } from '../../db/store-failure-context.ts'
+import { isRecord } from '../../db/type-guards.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
 import type { LiveSessions } from '../live-sessions.ts'
 import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusal-table.ts'
 import type { SessionResolver } from '../session-resolver.ts'
 import type { Identity } from '../session-verdict.ts'
-import type { SubmitForm } from './form-submission.ts'
+import type { AskAuth } from './form-submission.ts'
 import type { FormError } from './messages.ts'
 import { documentOf, type Page } from './page-markup.ts'
 import type { PageAddresses } from './return-address.ts'
@@ -17,6 +18,8 @@ import type { Theme } from './theme.ts'
 export interface PageContext {
   readonly publicUrl: string
   readonly addresses: PageAddresses
+  /** The path that BetterAuth is below. */
+  readonly basePath: string
   readonly theme: Theme
   readonly features: Features
   readonly auth: Pick<Auth, '$context'>
@@ -25,7 +28,8 @@ export interface PageContext {
   readonly sessionCookie: string
   readonly live: LiveSessions
   readonly sessionList: SessionList
-  readonly submitForm: SubmitForm
+  readonly submitForm: AskAuth['submitForm']
+  readonly openLink: AskAuth['openLink']
 }
 
 /** Options of a page's route: HEAD is answered as well as GET. */
@@ -76,7 +80,7 @@ export async function fromStore<T>(read: () => Promise<T>): Promise<T> {
 /** What the pages can offer, read from BetterAuth's own options, so that they never offer what BetterAuth would refuse. */
 export async function featuresOf(auth: Pick<Auth, '$context'>, publicSignUp: boolean) {
   const { options, socialProviders, password } = await auth.$context
-  const { emailAndPassword, emailVerification, user, disabledPaths = [] } = options
+  const { emailAndPassword, emailVerification, user, disabledPaths = [], plugins = [] } = options
   const isOpen = (path: string) => !disabledPaths.includes(path)
   const { minPasswordLength: minLength, maxPasswordLength: maxLength } = password.config
   const passwords = emailAndPassword?.enabled === true && isOpen('/sign-in/email')
@@ -87,10 +91,20 @@ export async function featuresOf(auth: Pick<Auth, '$context'>, publicSignUp: boo
     verifyEmail: emailVerification?.sendVerificationEmail !== undefined && isOpen('/send-verification-email'),
     /** Whether an address has to be confirmed before the first sign-in. */
     confirmFirst: emailAndPassword?.requireEmailVerification === true,
+    secondFactor: secondFactorOf(plugins),
+    magicLink: plugins.some(({ id }) => id === 'magic-link'),
     deleteAccount: user?.deleteUser?.enabled === true && isOpen('/delete-user'),
     providers: isOpen('/sign-in/social') ? socialProviders.map(({ id, name }) => ({ id, name })) : [],
     newPassword: { minLength, maxLength, hint: `At least ${minLength} characters.` }
   }
+}
+
+/** How a second factor is asked for; undefined without BetterAuth's two-factor plugin. */
+function secondFactorOf(plugins: readonly { readonly id: string; readonly options?: unknown }[]) {
+  const plugin = plugins.find(({ id }) => id === 'two-factor')
+  if (plugin === undefined) return undefined
+  const otp = isRecord(plugin.options) ? plugin.options['otpOptions'] : undefined
+  return { mailed: isRecord(otp) && otp['sendOTP'] !== undefined }
 }
 
 export type Features = Readonly<Awaited<ReturnType<typeof featuresOf>>>

@@ -64,7 +64,8 @@ export const inputs = {
   name: { name: 'name', label: 'Name', type: 'text', autocomplete: 'name', maxLength: 200 },
   email: { name: 'email', label: 'Email address', type: 'email', autocomplete: 'username' },
   password: { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' },
-  newPassword: { name: 'newPassword', label: 'Password', type: 'password', autocomplete: 'new-password' }
+  newPassword: { name: 'newPassword', label: 'Password', type: 'password', autocomplete: 'new-password' },
+  code: { name: 'code', label: 'Code', type: 'text', autocomplete: 'one-time-code', maxLength: 64 }
 } as const satisfies Record<string, Field>
 
 /** The input with its label, its hint and its error. Screen readers read hint and error out together with the input. */

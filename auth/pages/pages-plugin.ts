@@ -11,15 +11,15 @@ import type { RateLimits } from '../rate-limit.ts'
 import { Refusal } from '../refusal-table.ts'
 import { accountRoutes } from './account.ts'
 import { deviceEventStream } from './device-event-stream.ts'
-import { createSubmitForm } from './form-submission.ts'
+import { createAskAuth } from './form-submission.ts'
+import { mailedLinkRoutes } from './mailed-links.ts'
 import { featuresOf, type PageContext, redirect } from './page-helpers.ts'
+import { secondFactorRoutes } from './second-factor.ts'
 import { helmetOptions } from './security-headers.ts'
 import { signInRoutes } from './sign-in.ts'
 
-export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm'> {
+export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm' | 'openLink'> {
   readonly callAuth: CallAuth
-  /** The path that BetterAuth is below. */
-  readonly basePath: string
   readonly publicSignUp: boolean
   readonly limits: Pick<RateLimits, 'admit'>
   /** Bytes of a form; 413 past them. */
@@ -33,7 +33,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   const { publicUrl, addresses, callAuth, basePath, theme, limits, maxBodyBytes } = options
   const ownOrigin = new Set([publicUrl])
   const features = await featuresOf(options.auth, options.publicSignUp)
-  const context: PageContext = { ...options, features, submitForm: createSubmitForm(callAuth, publicUrl, basePath) }
+  const context: PageContext = { ...options, features, ...createAskAuth(callAuth, publicUrl, basePath) }
 
   app.addHook('onRoute', function limitForms(route) {
     route.bodyLimit ??= maxBodyBytes
@@ -70,6 +70,8 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   })
 
   signInRoutes(app, context)
+  secondFactorRoutes(app, context)
+  mailedLinkRoutes(app, context)
   await accountRoutes(app, context)
   deviceEventStream(app, context, options.openStreams)
 

@@ -19,7 +19,10 @@ export function pageAddresses(path: string) {
     /** With a slash at its end. */
     assets: `${path}/assets/`,
     forgotPassword: `${path}/forgot-password`,
+    /** Of the pages that ask before a mailed link is spent. */
+    links: `${path}/link`,
     resetPassword: `${path}/reset-password`,
+    secondFactor: `${path}/second-factor`,
     signIn,
     signOut: `${path}/sign-out`,
     signUp: `${path}/sign-up`,
@@ -28,12 +31,7 @@ export function pageAddresses(path: string) {
     /** The same with a notice. */
     signInWith: (notice: string, next?: string | undefined) => withNext(`${signIn}?notice=${notice}&`, next),
     /** The sign-in page for people who are signed in already. */
-    signInAgain: (next: string | undefined) => withNext(`${signIn}?again&`, next),
-    /**
-     * Where a mailed link that confirms an address leads: to the sign-in page, which says that the address is confirmed
-     * and leads on to `next`.
-     */
-    confirmed: (next: string | undefined) => withNext(`${signIn}?notice=confirmed&`, next)
+    signInAgain: (next: string | undefined) => withNext(`${signIn}?again&`, next)
   }
 }
 
@@ -53,7 +51,8 @@ export function returnAddress(value: unknown, publicUrl: string, pages: PageAddr
   if (url.origin !== new URL(publicUrl).origin || !localPath.test(address)) return undefined
   if (ambiguous.test(path) || controlCharacters.test(value)) return undefined
   const isPage = liesUnder(url.pathname, pages.path)
-  return isPage && !liesUnder(url.pathname, pages.account) ? undefined : address
+  const needsSession = [pages.account, pages.links].some((page) => liesUnder(url.pathname, page))
+  return isPage && !needsSession ? undefined : address
 }
 
 /** A page's path with the address that it leads on to. `path` has no query, or ends in `&`. */

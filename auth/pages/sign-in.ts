@@ -1,75 +1,88 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { shortName } from '../input-limits.ts'
-import { type Values, valuesOf } from './form-submission.ts'
+import { valuesOf } from './form-submission.ts'
 import { type FormError, formError, noticeText } from './messages.ts'
+import {
+  addressAfter,
+  authorizationAddress,
+  cardPage,
+  departurePage,
+  hiddenOnward,
+  leave,
+  type Onward,
+  oauthFields,
+  onwardOf,
+  withOnward
+} from './onward.ts'
 import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
-import { type PageAddresses, returnAddress, withNext } from './return-address.ts'
+import { type PageAddresses, returnAddress } from './return-address.ts'
+
+const signedIn = 'You are signed in'
 
 /** The pages and forms for people who are not signed in, and sign-out. Each of them works without script. */
 export function signInRoutes(app: FastifyInstance, context: PageContext): void {
-  const { features, addresses, publicUrl, submitForm } = context
+  const { features, addresses, basePath, publicUrl, submitForm } = context
 
   function show(reply: FastifyReply, page: (view: SignInView) => Page, view: Entered = {}) {
     return sendPage(reply, context, page({ features, addresses, ...view }), view.error)
   }
 
-  function nextOf({ next }: Values): string | undefined {
-    return returnAddress(next, publicUrl, addresses)
-  }
-
-  /** After a form was accepted: redirects within these pages, and to the application by a page between. */
-  function leave(reply: FastifyReply, next: string | undefined, title: string, otherwise = addresses.account) {
-    if (next === undefined || next.startsWith(addresses.account)) return redirect(reply, next ?? otherwise)
-    return sendPage(reply, context, departurePage(title, 'You go on to where you wanted to be.', 'Go on', next))
-  }
-
   /** Whether to redirect away from sign-in and sign-up. `?again` shows them to people who are signed in, too. */
-  async function isSignedIn(request: FastifyRequest, reply: FastifyReply, { again }: Values): Promise<boolean> {
+  async function isSignedIn(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+    const { again } = valuesOf(request.query)
     return again === undefined && (await identify(context, request, reply)) !== null
   }
 
   app.get(addresses.signIn, pageRoute, async function showSignIn(request, reply) {
-    const query = valuesOf(request.query)
-    const { notice, error: code } = query
-    const next = nextOf(query)
-    if (await isSignedIn(request, reply, query)) {
+    const { notice, error: code } = valuesOf(request.query)
+    const onward = onwardOf(request, publicUrl, addresses)
+    const isSignedInAlready = await isSignedIn(request, reply)
+    if (isSignedInAlready && onward.oauthQuery === undefined) {
       const failed = notice === 'confirmed' && code !== undefined
       return redirect(
         reply,
-        failed ? `${addresses.account}?error=${encodeURIComponent(code)}` : (next ?? addresses.account)
+        failed ? `${addresses.account}?error=${encodeURIComponent(code)}` : (onward.next ?? addresses.account)
       )
     }
-    if (code === undefined) return show(reply, signInPage, { next, notice: noticeText(notice) })
+    // An application may ask for a sign-in of somebody who is signed in already.
+    const goOn = isSignedInAlready ? authorizationAddress(onward, basePath) : undefined
+    if (code === undefined) return show(reply, signInPage, { onward, goOn, notice: noticeText(notice) })
     // No form was sent: signing in with a provider has failed, or a mailed link.
-    return show(reply, signInPage, { next, error: formError(200, code, 'ACCESS_DENIED') })
+    return show(reply, signInPage, { onward, error: formError(200, code, 'ACCESS_DENIED') })
   })
 
   app.post(addresses.signIn, async function signIn(request, reply) {
     const form = valuesOf(request.body)
-    const next = nextOf(form)
+    const onward = onwardOf(request, publicUrl, addresses)
     const email = form['email']?.trim()
-    const rememberMe = form['rememberMe'] !== undefined
-    const entered = { email, password: form['password'], rememberMe, callbackURL: addresses.confirmed(next) }
-    const result = await submitForm(request, reply, '/sign-in/email', entered)
-    const error = result.body['twoFactorRedirect'] === true ? formError(403, 'SECOND_STEP') : result.error
-    return error ? show(reply, signInPage, { next, email, error }) : leave(reply, next, 'You are signed in')
+    const { error, body } = await submitForm(request, reply, '/sign-in/email', {
+      email,
+      password: form['password'],
+      rememberMe: form['rememberMe'] !== undefined,
+      callbackURL: confirmedAddress(addresses, onward),
+      ...oauthFields(onward)
+    })
+    if (error !== undefined) return show(reply, signInPage, { onward, email, error })
+    if (body['twoFactorRedirect'] === true) return redirect(reply, withOnward(addresses.secondFactor, onward))
+    return leave(reply, context, { to: addressAfter(body, onward), title: signedIn })
   })
 
   app.post(`${addresses.signIn}/social`, async function signInWithProvider(request, reply) {
     const form = valuesOf(request.body)
-    const next = nextOf(form)
+    const onward = onwardOf(request, publicUrl, addresses)
     const provider = features.providers.find(({ id }) => id === form['provider'])
-    if (provider === undefined) return show(reply, signInPage, { next, error: formError(400) })
+    if (provider === undefined) return show(reply, signInPage, { onward, error: formError(400) })
     const { error, body } = await submitForm(request, reply, '/sign-in/social', {
       provider: provider.id,
-      callbackURL: next ?? addresses.account,
-      errorCallbackURL: addresses.signInTo(next),
-      disableRedirect: true
+      callbackURL: onward.next ?? addresses.account,
+      errorCallbackURL: withOnward(addresses.signIn, onward),
+      disableRedirect: true,
+      ...oauthFields(onward)
     })
     const { url } = body
     if (error !== undefined || typeof url !== 'string' || !/^https?:\/\//i.test(url))
-      return show(reply, signInPage, { next, error: error ?? formError(400) })
+      return show(reply, signInPage, { onward, error: error ?? formError(400) })
     const { name } = provider
     const text = `You go on to ${name} to sign in there.`
     return sendPage(reply, context, departurePage(`On to ${name}`, text, `Go on to ${name}`, url))
@@ -78,37 +91,45 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
   app.get(addresses.signOut, pageRoute, async function showSignOut(request, reply) {
     const identity = await identify(context, request, reply)
     if (identity === null) return redirect(reply, addresses.signIn)
-    return sendPage(reply, context, signOutPage(addresses, identity.email, nextOf(valuesOf(request.query))))
+    const { next } = valuesOf(request.query)
+    return sendPage(reply, context, signOutPage(addresses, identity.email, returnAddress(next, publicUrl, addresses)))
   })
 
   app.post(addresses.signOut, async function signOut(request, reply) {
     await submitForm(request, reply, '/sign-out', {})
     // The browser drops the private pages that it has kept, so that its back button shows none of them.
     reply.header('clear-site-data', '"cache"')
-    return leave(reply, nextOf(valuesOf(request.body)), 'You are signed out', addresses.signInWith('signed-out'))
+    const to = returnAddress(valuesOf(request.body)['next'], publicUrl, addresses)
+    return leave(reply, context, { to, title: 'You are signed out', otherwise: addresses.signInWith('signed-out') })
   })
 
   if (features.signUp) {
     app.get(addresses.signUp, pageRoute, async function showSignUp(request, reply) {
-      const query = valuesOf(request.query)
-      const next = nextOf(query)
-      if (await isSignedIn(request, reply, query)) return redirect(reply, next ?? addresses.account)
-      return show(reply, signUpPage, { next })
+      const onward = onwardOf(request, publicUrl, addresses)
+      if (onward.oauthQuery === undefined && (await isSignedIn(request, reply)))
+        return redirect(reply, onward.next ?? addresses.account)
+      return show(reply, signUpPage, { onward })
     })
 
     app.post(addresses.signUp, async function signUp(request, reply) {
       const form = valuesOf(request.body)
-      const next = nextOf(form)
+      const onward = onwardOf(request, publicUrl, addresses)
       const email = form['email']?.trim()
       const name = shortName(form['name']?.trim() ?? '')
-      if (name === '') return show(reply, signUpPage, { next, email, name, error: formError(422, 'NAME_MISSING') })
-      const entered = { email, name, password: form['newPassword'], callbackURL: addresses.confirmed(next) }
-      const { error, body } = await submitForm(request, reply, '/sign-up/email', entered)
-      if (error !== undefined) return show(reply, signUpPage, { next, email, name, error })
-      if (typeof body['token'] === 'string') return leave(reply, next, 'You are signed in')
+      if (name === '') return show(reply, signUpPage, { onward, email, name, error: formError(422, 'NAME_MISSING') })
+      const { error, body } = await submitForm(request, reply, '/sign-up/email', {
+        email,
+        name,
+        password: form['newPassword'],
+        callbackURL: confirmedAddress(addresses, onward),
+        ...oauthFields(onward)
+      })
+      if (error !== undefined) return show(reply, signUpPage, { onward, email, name, error })
+      const isSignedUp = typeof body['token'] === 'string' || body['redirect'] === true
+      if (isSignedUp) return leave(reply, context, { to: addressAfter(body, onward), title: signedIn })
       // Nobody was signed in: the address has to be confirmed first, or BetterAuth's `autoSignIn` is off.
       const notice = features.confirmFirst ? 'confirm-mail' : 'signed-up'
-      return redirect(reply, addresses.signInWith(notice, next))
+      return redirect(reply, withOnward(addresses.signInWith(notice), onward))
     })
   }
 
@@ -141,6 +162,14 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
   }
 }
 
+/**
+ * Where a mailed link that confirms an address leads: to the sign-in page, which says that the address is confirmed and
+ * leads on.
+ */
+function confirmedAddress(addresses: PageAddresses, onward: Onward): string {
+  return withOnward(addresses.signInWith('confirmed'), onward)
+}
+
 /** What the pages for people who are not signed in show. */
 interface SignInView extends Entered {
   readonly features: Features
@@ -149,8 +178,10 @@ interface SignInView extends Entered {
 
 /** What they show of what was asked for and entered. */
 interface Entered {
-  /** The address that the form leads on to. */
-  readonly next?: string | undefined
+  /** Nowhere where a page leads on to no other. */
+  readonly onward?: Onward
+  /** Where somebody who is signed in already may go on to. */
+  readonly goOn?: string | undefined
   readonly error?: FormError | undefined
   readonly notice?: string | undefined
   /** What was entered before, to be corrected. A password is never shown again. */
@@ -161,13 +192,14 @@ interface Entered {
 }
 
 /** With the social providers. */
-function signInPage({ features, addresses, next, error, notice, email }: SignInView): Page {
+function signInPage({ features, addresses, onward = {}, goOn, error, notice, email }: SignInView): Page {
   const { passwords, signUp, resetPassword } = features
   const card = html`${statusBox(notice)}${alertBox(error, ...(passwords ? ['email'] : []))}
+${goOn !== undefined && html`<p>You are signed in already. <a href="${goOn}">Go on as you are</a>, or sign in as somebody else.</p>`}
 ${
   passwords &&
   html`<form method="post" action="${addresses.signIn}">
-${hidden('next', next)}
+${hiddenOnward(onward)}
 ${field({ ...inputs.email, value: email, error, focus: error === undefined })}
 ${field(inputs.password)}
 <div class="row"><label class="check"><input type="checkbox" name="rememberMe" checked> Stay signed in</label>
@@ -175,22 +207,22 @@ ${resetPassword && html`<a href="${addresses.forgotPassword}">Forgot your passwo
 <button type="submit">Sign in</button>
 </form>`
 }
-${providerButtons(features, addresses, next)}`
-  const aside = signUp && html`No account yet? <a href="${withNext(addresses.signUp, next)}">Create one</a>`
+${providerButtons(features, addresses, onward)}`
+  const aside = signUp && html`No account yet? <a href="${withOnward(addresses.signUp, onward)}">Create one</a>`
   return cardPage('Sign in', card, aside)
 }
 
-function signUpPage({ features, addresses, next, error, name, email }: SignInView): Page {
+function signUpPage({ features, addresses, onward = {}, error, name, email }: SignInView): Page {
   const card = html`${alertBox(error, 'name', 'email', 'newPassword')}
 <form method="post" action="${addresses.signUp}">
-${hidden('next', next)}
+${hiddenOnward(onward)}
 ${field({ ...inputs.name, value: name, error, focus: error === undefined })}
 ${field({ ...inputs.email, value: email, error })}
 ${field({ ...inputs.newPassword, ...features.newPassword, error })}
 <button type="submit">Create account</button>
 </form>
-${providerButtons(features, addresses, next)}`
-  const aside = html`Already have one? <a href="${addresses.signInTo(next)}">Sign in</a>`
+${providerButtons(features, addresses, onward)}`
+  const aside = html`Already have one? <a href="${withOnward(addresses.signIn, onward)}">Sign in</a>`
   return cardPage('Create an account', card, aside)
 }
 
@@ -224,34 +256,11 @@ function signOutPage(addresses: PageAddresses, email: string, next: string | und
   return { ...cardPage('Sign out?', card, aside), title: 'Sign out' }
 }
 
-/**
- * The page between a form and an address outside these pages. Browsers hold every redirect that follows a form against
- * `form-action`, which allows this origin alone; a page may lead anywhere.
- */
-function departurePage(title: string, text: string, link: string, url: string): Page {
-  const card = html`<p>${text}</p>
-<a class="button" href="${url}" rel="noreferrer">${link}</a>`
-  return { ...cardPage(title, card), refreshTo: url }
-}
-
-function cardPage(title: string, card: Html, aside?: Html | false): Page {
-  const main = html`<div class="card">
-<h1>${title}</h1>
-${card}
-</div>
-${aside && html`<p class="aside">${aside}</p>`}`
-  return { title, main }
-}
-
-function providerButtons(
-  { providers, passwords }: Features,
-  addresses: PageAddresses,
-  next: string | undefined
-): Html | false {
+function providerButtons({ providers, passwords }: Features, addresses: PageAddresses, onward: Onward): Html | false {
   if (providers.length === 0) return false
   return html`${passwords && html`<p class="or"><span>or</span></p>`}
 <form method="post" action="${addresses.signIn}/social" class="providers">
-${hidden('next', next)}
+${hiddenOnward(onward)}
 ${providers.map(({ id, name }) => html`<button class="quiet" name="provider" value="${id}">Continue with ${name}</button>`)}
 </form>`
 }

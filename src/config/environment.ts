@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { codeOf } from '../../db/type-guards.ts'
+import { isAppOrigin } from './app-origins.ts'
 import { brokenRules, driverOf, isProduction, warningsOf } from './rules-between-variables.ts'
 import { secretVariables, type Values, type VariableName, variables } from './variables.ts'
 
@@ -36,7 +37,10 @@ function configOf(values: Values, production: boolean, policyFile: ReturnType<ty
     publicUrl: values.BETTER_AUTH_URL,
     /** Undefined: generated at the first start and kept in `dataDir`. */
     secret: values.BETTER_AUTH_SECRET,
-    trustedOrigins: values.TRUSTED_ORIGINS,
+    /** Of sites. */
+    trustedOrigins: values.TRUSTED_ORIGINS.filter((origin) => !isAppOrigin(origin)),
+    /** Of apps, `scheme://` or `scheme://authority`: only BetterAuth knows them. */
+    appOrigins: values.TRUSTED_ORIGINS.filter(isAppOrigin),
     /** `host` or `host:port`, lower case. */
     allowedHosts: values.ALLOWED_HOSTS,
     /** Addresses and CIDRs; `loopback` and `private` are already spelled out. */

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
+import { appOriginProblem, isAppOrigin } from './app-origins.ts'
 import { certificateProblem, type Values, type VariableName } from './variables.ts'
 
 /** What the rules between variables are told. */
@@ -56,12 +57,17 @@ function* database({ values, has, isUnreadable }: Given): Iterable<string> {
     yield "SESSION_EVENTS: cannot listen through Neon's pooled address; set DATABASE_URL_UNPOOLED to the one without -pooler"
 }
 
-function* origins({ values, isUnreadable }: Given): Iterable<string> {
+function* origins({ values, production, isUnreadable }: Given): Iterable<string> {
   if (isUnreadable('BETTER_AUTH_URL')) return
   const publicUrl = values.BETTER_AUTH_URL ?? 'http://localhost'
   const host = hostOf(publicUrl)
   for (const [index, origin] of values.TRUSTED_ORIGINS.entries()) {
     const item = `TRUSTED_ORIGINS: item ${index + 1} of the list`
+    if (isAppOrigin(origin)) {
+      const problem = appOriginProblem(origin, production)
+      if (problem !== undefined) yield `${item} ${problem}`
+      continue
+    }
     const other = hostOf(origin)
     if (!isSameSite(host, other) && !(isLoopback(host) && isLoopback(other)))
       yield `${item} must be on the same registrable domain as BETTER_AUTH_URL: cookies do not cross sites`

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { codeOf } from '../../db/type-guards.ts'
+import { readAppOrigin } from './app-origins.ts'
 
 /** Adds a problem, which must not repeat the value, and stops reading the value. */
 export function refuse(context: z.core.$RefinementCtx, message: string): never {
@@ -190,8 +191,8 @@ export function variables(cwd: string) {
     BETTER_AUTH_URL: origin.optional(),
     BETTER_AUTH_SECRET: z.string().min(32, 'must be at least 32 characters long').optional(),
     TRUSTED_ORIGINS: commaList(
-      readOrigin,
-      'an origin such as https://docs.example.com, without path, wildcard or user information'
+      (text) => readOrigin(text) ?? readAppOrigin(text),
+      "an origin such as https://docs.example.com or an app's scheme such as myapp://, without path, wildcard or user information"
     ).default(noItems),
     ALLOWED_HOSTS: commaList(readHost, 'host or host:port, without a scheme').default(noItems),
     TRUSTED_PROXIES: commaList(readProxies, 'an address, a CIDR, loopback or private')

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { twoFactor } from 'better-auth/plugins'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { Browser } from '../support/browser.ts'
@@ -30,6 +31,7 @@ t.test('axe finds nothing, light and dark', { skip: withoutChromium() }, async (
     policy: {
       brand: { name: 'A house', accent: '#f2c230' },
       auth: {
+        plugins: [twoFactor({ otpOptions: { sendOTP: async () => undefined } })],
         socialProviders: { github: { clientId: 'id', clientSecret: 'secret' } },
         sendResetPassword: async () => undefined,
         sendVerificationEmail: async () => undefined
@@ -41,7 +43,13 @@ t.test('axe finds nothing, light and dark', { skip: withoutChromium() }, async (
   const page = await device.newPage()
   const judged = async (name: string) => t.same(await findings(page), [], name)
 
-  for (const path of ['/auth/sign-in', '/auth/sign-up', '/auth/forgot-password', '/auth/reset-password?token=x']) {
+  const paths = ['/auth/sign-in', '/auth/sign-up', '/auth/forgot-password', '/auth/reset-password?token=x']
+  const asking = [
+    '/auth/second-factor?notice=code-sent',
+    '/auth/link/verify-email?token=x',
+    '/auth/link/delete-user/callback'
+  ]
+  for (const path of [...paths, ...asking]) {
     await page.goto(at(path))
     await judged(path)
   }

@@ -54,7 +54,7 @@ t.test('whose session is no longer fresh signs in again from the page, and is le
 
 t.test('who follows links to the API too often is told on a page how long to wait', async (t) => {
   const eve = new Browser(gateway.url, gateway.publicUrl)
-  const follow = () => eve.ask('/api/auth/verify-email?token=x', { headers: pageLoad })
+  const follow = () => eve.ask('/api/auth/reset-password/x?callbackURL=/', { headers: pageLoad })
   let page = await follow()
   // All at once, so that a slow machine has them within the window that they are counted in.
   await until(async () => {
@@ -65,5 +65,5 @@ t.test('who follows links to the API too often is told on a page how long to wai
   t.match(page.headers['retry-after'], /^\d+$/)
   t.match(page.headers['content-type'], /^text\/html/)
   t.match(page.text, /Too many attempts[\s\S]*Wait (a second|\d+ seconds), then try again/)
-  t.same(linksOf(page.text), ['/api/auth/verify-email?token=x'], 'to try again')
+  t.same(linksOf(page.text), ['/api/auth/reset-password/x?callbackURL=/'], 'to try again')
 })

@@ -18,11 +18,12 @@ const gateway = await startTestGateway(t, {
 const ada = new Browser(gateway.url, gateway.publicUrl)
 const credentials = { email: 'ada@example.com', password: 'correct horse battery', next: '/private/report?year=2026' }
 
-/** The page that the newest mail leads to. */
+/** The page that the newest mail leads to, once it was said that the address is to be confirmed. */
 async function follow(spoil: (token: string) => string = (token) => token) {
   const mail = new URL(mails.at(-1) ?? '')
   mail.searchParams.set('token', spoil(mail.searchParams.get('token') ?? ''))
-  const answer = await ada.ask(mail.pathname + mail.search, { headers: pageLoad })
+  const asked = await ada.ask(mail.pathname + mail.search, { headers: pageLoad })
+  const answer = await sendForm(ada, String(asked.headers['location']), {})
   const to = new URL(String(answer.headers['location']), gateway.publicUrl)
   return ada.ask(to.pathname + to.search, { headers: pageLoad })
 }

@@ -1,0 +1,264 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { AuthContext } from 'better-auth'
+import { APIError } from 'better-auth/api'
+import { isRecord } from '../db/type-guards.ts'
+
+/** What one call of BetterAuth has read of users, and whether it may change one by now. */
+interface Call {
+  /** Undefined until an endpoint is reached that checks something and then writes. */
+  path?: string
+  /** Where a mailed link leads on to; BetterAuth has found it trusted before its endpoint begins. */
+  callbackURL?: string
+  /** The users that were read, the first one first, by id: their address, and when they were last changed, in ms. */
+  readonly users: Map<string, { readonly email: string; readonly changedAt: number }>
+  /** The password that was found right, and the hash that it was held against. */
+  password?: { readonly hash: string; readonly password: string }
+  claimed: boolean
+}
+
+/** Endpoints that check a secret or a session and then change the account. Of two at once the second is refused. */
+const endpoints: ReadonlySet<string> = new Set([
+  '/change-email',
+  '/change-password',
+  '/delete-user',
+  '/delete-user/callback',
+  '/email-otp/change-email',
+  '/email-otp/reset-password',
+  '/phone-number/reset-password',
+  '/reset-password',
+  '/two-factor/disable',
+  '/two-factor/enable',
+  '/two-factor/generate-backup-codes',
+  '/two-factor/verify-otp',
+  '/two-factor/verify-totp',
+  '/unlink-account',
+  '/verify-email'
+])
+// What the two-factor plugin counts failures in. It changes nothing that anybody could be signed in by.
+const counters = new Set(['failedVerificationCount', 'lockedUntil'])
+
+type Adapter = AuthContext['adapter']
+type TransactionAdapter = Omit<Adapter, 'transaction'>
+type Where = Parameters<Adapter['delete']>[0]['where']
+
+const scope = new AsyncLocalStorage<Call>()
+
+/** Runs one call of BetterAuth under the optimistic lock. Resolves and rejects as the work does. */
+export function withOptimisticLock<T>(work: () => Promise<T>): Promise<T> {
+  return scope.run({ users: new Map(), claimed: false }, work)
+}
+
+/** Notes which endpoint the current call has reached, and with what query. */
+export function noteLockedEndpoint(path: string, query: unknown): void {
+  const call = scope.getStore()
+  if (call === undefined || !endpoints.has(path)) return
+  call.path = path
+  if (isRecord(query) && typeof query['callbackURL'] === 'string') call.callbackURL = query['callbackURL']
+}
+
+/**
+ * Makes BetterAuth's changes of one account exclude each other, in all replicas and with any database or pooler, by an
+ * optimistic lock. Whoever has checked a secret sets the user's `updated_at` before the first write, under the condition
+ * that it is still what was read before the check: one conditional statement, which holds no connection and waits for
+ * nobody but for another such statement. Of several at once one succeeds; the others are refused with `ACCOUNT_CHANGED`.
+ * A sign-in excludes nobody, but its session is taken back where the password was replaced before the session was there.
+ */
+export function lockOptimistically({ adapter, password, options }: AuthContext): void {
+  guard(adapter)
+  const transaction = adapter.transaction.bind(adapter)
+  adapter.transaction = (work) => transaction((inner) => work(guard(inner)))
+
+  const verify = password.verify.bind(password)
+  password.verify = async (given) => {
+    const right = await verify(given)
+    const call = scope.getStore()
+    if (right && call !== undefined) call.password = given
+    return right
+  }
+
+  const deletion = options.user?.deleteUser
+  if (deletion !== undefined) {
+    const { beforeDelete } = deletion
+    // What the policy file does before a deletion is done once, by the one that will delete.
+    deletion.beforeDelete = async (user, request) => {
+      const call = scope.getStore()
+      if (call !== undefined) await claim(adapter.update, call, user.id)
+      await beforeDelete?.(user, request)
+    }
+  }
+
+  function guard<A extends TransactionAdapter>(guarded: A): A {
+    const { create, findOne, findMany, update, updateMany, delete: deleteOne, deleteMany } = guarded
+    const lock = async (change: Change) => {
+      const call = scope.getStore()
+      if (call?.path !== undefined && isExclusive(call.path, change)) await claim(update, call, userOf(call, change))
+    }
+    guarded.findOne = async <T>(given: Parameters<typeof findOne>[0]) => {
+      const row = await findOne<T>(given)
+      note(given.model, row)
+      return row
+    }
+    guarded.findMany = async <T>(given: Parameters<typeof findMany>[0]) => {
+      const rows = await findMany<T>(given)
+      for (const row of rows) note(given.model, row)
+      return rows
+    }
+    guarded.create = async <T extends Record<string, unknown>, R = T>(given: Creation<T>) => {
+      await lock({ kind: 'create', model: given.model, data: given.data })
+      const created = await create<T, R>(given)
+      if (given.model === 'session') await requireSamePassword(created)
+      return created
+    }
+    guarded.update = async <T>(given: Parameters<typeof update>[0]) => {
+      await lock({ kind: 'update', data: given.update, ...given })
+      const verified = replacedHash(given)
+      if (verified === undefined) return update<T>(given)
+      const updated = await update<T>({ ...given, where: [...given.where, { field: 'password', value: verified }] })
+      if (updated === null) throw accountChanged()
+      return updated
+    }
+    guarded.updateMany = async (given) => {
+      await lock({ kind: 'update', data: given.update, ...given })
+      return updateMany(given)
+    }
+    guarded.delete = async <T>(given: Parameters<typeof deleteOne>[0]) => {
+      await lock({ kind: 'delete', ...given })
+      return deleteOne<T>(given)
+    }
+    guarded.deleteMany = async (given) => {
+      await lock({ kind: 'delete all', ...given })
+      return deleteMany(given)
+    }
+    return guarded
+
+    /** Takes a session back that was made with a password which is not the account's any more. */
+    async function requireSamePassword(session: unknown): Promise<void> {
+      const call = scope.getStore()
+      if (call?.password === undefined || call.claimed || !isRecord(session)) return
+      const { userId, token } = session
+      if (typeof userId !== 'string' || typeof token !== 'string') return
+      const where: Where = [
+        { field: 'userId', value: userId },
+        { field: 'providerId', value: 'credential' }
+      ]
+      // A statement that writes, because it waits for a change of the password that is under way, where one that reads
+      // would see the old one. A change that comes after it finds the session, and ends it.
+      const holds = (hash: string) =>
+        updateMany({
+          model: 'account',
+          where: [...where, { field: 'password', value: hash }],
+          update: { password: hash }
+        })
+      const { hash, password: text } = call.password
+      if ((await holds(hash)) > 0) return
+      const account = await findOne<{ password?: string | null }>({ model: 'account', where })
+      // The same password may have got another hash.
+      const current = account?.password ?? ''
+      if (current !== '' && (await verify({ hash: current, password: text })) && (await holds(current)) > 0) return
+      await deleteOne({ model: 'session', where: [{ field: 'token', value: token }] })
+      throw new APIError('UNAUTHORIZED', {
+        code: 'INVALID_EMAIL_OR_PASSWORD',
+        message: 'Invalid email or password'
+      })
+    }
+  }
+}
+
+interface Creation<T> {
+  readonly model: string
+  readonly data: Omit<T, 'id'>
+  select?: string[] | undefined
+  forceAllowId?: boolean | undefined
+}
+
+/** One write, as BetterAuth asks for it. */
+interface Change {
+  readonly kind: 'create' | 'update' | 'delete' | 'delete all'
+  readonly model: string
+  readonly where?: Where
+  readonly data?: Readonly<Record<string, unknown>>
+}
+
+/** Whether a write changes the account, so that it has to be the only one. */
+function isExclusive(path: string, { kind, model, data = {} }: Change): boolean {
+  switch (model) {
+    case 'user':
+      // That an address is confirmed twice harms nobody: people open such a link twice.
+      return kind !== 'create' && (path !== '/verify-email' || 'email' in data)
+    case 'account':
+      return true
+    case 'session':
+      // One by one they are refreshed, or left out because they are over.
+      return kind === 'delete all'
+    case 'twoFactor':
+      return kind !== 'update' || Object.keys(data).some((key) => !counters.has(key))
+    default:
+      return false
+  }
+}
+
+/** The user whom a write changes; where it does not name one, the user that was read first. */
+function userOf({ users }: Call, { model, where = [], data = {} }: Change): string | undefined {
+  for (const { field, value, operator = 'eq' } of where) {
+    if (operator !== 'eq' || typeof value !== 'string') continue
+    if (field === 'userId' || (model === 'user' && field === 'id')) return value
+    if (model === 'user' && field === 'email')
+      for (const [id, { email }] of users) if (email === value.toLowerCase()) return id
+  }
+  if (typeof data['userId'] === 'string') return data['userId']
+  return users.keys().next().value
+}
+
+/** Sets when the user was changed, if that is still what was read. Throws `ACCOUNT_CHANGED`. */
+async function claim(update: Adapter['update'], call: Call, userId: string | undefined): Promise<void> {
+  if (call.claimed || userId === undefined) return
+  const read = call.users.get(userId)
+  if (read === undefined) return
+  const { changedAt } = read
+  // Postgres keeps microseconds, and dates have milliseconds.
+  const unchanged: Where = [
+    { field: 'updatedAt', operator: 'gte', value: new Date(changedAt) },
+    { field: 'updatedAt', operator: 'lt', value: new Date(changedAt + 1) }
+  ]
+  // Set first, since this update is a write like others.
+  call.claimed = true
+  const found = await update({
+    model: 'user',
+    where: [{ field: 'id', value: userId }, ...unchanged],
+    update: { updatedAt: new Date(Math.max(Date.now(), changedAt + 1)) }
+  }).catch((error: unknown) => {
+    call.claimed = false
+    throw error
+  })
+  if (found === null) throw refusalOf(call)
+}
+
+/** Notes the users in a row that was read, each as it was read first. */
+function note(model: string, row: unknown): void {
+  const call = scope.getStore()
+  if (call === undefined || !isRecord(row)) return
+  const user = model === 'user' ? row : row['user']
+  if (!isRecord(user)) return
+  const { id, email, updatedAt } = user
+  if (typeof id !== 'string' || typeof email !== 'string' || !(updatedAt instanceof Date)) return
+  const changedAt = updatedAt.getTime()
+  if (!Number.isNaN(changedAt) && !call.users.has(id)) call.users.set(id, { email, changedAt })
+}
+
+/** The hash that was verified, where this write replaces a password that was asked for; undefined elsewhere. */
+function replacedHash({ model, update }: Parameters<Adapter['update']>[0]): string | undefined {
+  const call = scope.getStore()
+  if (call?.path === undefined || model !== 'account' || typeof update['password'] !== 'string') return undefined
+  return call.password?.hash
+}
+
+function refusalOf({ path, callbackURL }: Call): APIError {
+  if (path !== '/verify-email' || callbackURL === undefined) return accountChanged()
+  const [address = '', ...fragment] = callbackURL.split('#')
+  const location = [`${address}${address.includes('?') ? '&' : '?'}error=INVALID_TOKEN`, ...fragment].join('#')
+  return new APIError('FOUND', undefined, { location })
+}
+
+function accountChanged(): APIError {
+  return new APIError('CONFLICT', { code: 'ACCOUNT_CHANGED', message: 'The account was changed at the same time' })
+}

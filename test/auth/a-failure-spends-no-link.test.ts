@@ -1,0 +1,113 @@
+import { customSession } from 'better-auth/plugins'
+import t, { type Test } from 'tap'
+import { rateLimited } from '../../auth/refusal-table.ts'
+import { createConcurrencyLimit } from '../../db/semaphore.ts'
+import { Device, startAuthApp } from '../support/auth-app.ts'
+import { eachDatabase } from '../support/databases.ts'
+
+const password = 'correct horse battery'
+const renewed = 'another fine passphrase'
+
+await eachDatabase(t, async (t, database) => {
+  const mails: { url: string; token: string }[] = []
+  const send = async ({ url, token }: { url: string; token: string }) => void mails.push({ url, token })
+  let busy = false
+  const limit = createConcurrencyLimit({ permits: 4 })
+  const target = await startAuthApp(t, {
+    // One connection: a transaction that needs another one would wait for itself.
+    database: { ...database.options, poolSize: 1 },
+    passwordHashLimit: async (work) => {
+      if (busy) throw rateLimited(2)
+      return limit(work)
+    },
+    extension: {
+      sendResetPassword: send,
+      plugins: [customSession(async (session) => ({ ...session, custom: true }))]
+    }
+  })
+  const { db } = target.database
+
+  async function mailed(ask: () => Promise<unknown>) {
+    mails.length = 0
+    await ask()
+    await Promise.all(target.background)
+    const [mail] = mails
+    if (mail === undefined) throw new Error('nothing was mailed')
+    return mail
+  }
+
+  /** Every write of this table fails meanwhile, as those of a database do that is out of connections. */
+  async function whileFailing<T>(table: string, events: string, work: () => Promise<T>): Promise<T> {
+    await db.execute(`create or replace function fails() returns trigger language plpgsql as
+      $$ begin raise exception 'no' using errcode = '53300'; end $$`)
+    await db.execute(`create trigger fails before ${events} on "${table}" for each row execute function fails()`)
+    try {
+      return await work()
+    } finally {
+      await db.execute(`drop trigger fails on "${table}"`)
+    }
+  }
+
+  let people = 0
+  async function somebody() {
+    people++
+    const email = `p${people}@example.org`
+    const device = new Device(target)
+    await device.signUp(email, password)
+    return { email, device }
+  }
+
+  async function isUnavailable(t: Test, answer: Response): Promise<void> {
+    t.equal(answer.status, 503)
+    t.match(await answer.json(), { code: 'SESSION_STORE_UNAVAILABLE' })
+    t.same(answer.headers.getSetCookie(), [])
+  }
+
+  const failures: Record<string, (t: Test, reset: () => Promise<Response>) => Promise<void>> = {
+    async 'a full queue for hashing'(t, reset) {
+      busy = true
+      t.equal((await reset()).status, 429)
+      busy = false
+    },
+    async 'a password that is not written'(t, reset) {
+      await isUnavailable(t, await whileFailing('account', 'insert or update', reset))
+    },
+    async 'sessions that are not ended'(t, reset) {
+      await isUnavailable(t, await whileFailing('session', 'delete', reset))
+    },
+    async 'a link that cannot be used up'(t, reset) {
+      await isUnavailable(t, await whileFailing('verification', 'delete', reset))
+    }
+  }
+
+  for (const [name, fail] of Object.entries(failures)) {
+    t.test(`a link to a new password outlives ${name}`, async (t) => {
+      const { email, device } = await somebody()
+      const { token } = await mailed(() => new Device(target).post('/request-password-reset', { email }))
+      const reset = (newPassword = renewed) => new Device(target).post('/reset-password', { token, newPassword })
+      await fail(t, () => reset())
+      t.equal((await new Device(target).post('/sign-in/email', { email, password })).status, 200, 'nothing has changed')
+      t.equal((await device.client.getSession()).data?.user.email, email, 'nobody was signed out')
+      t.equal((await reset('short')).status, 400)
+      t.equal((await reset()).status, 200, 'the same link')
+      t.equal((await reset()).status, 400, 'once')
+      t.equal((await new Device(target).post('/sign-in/email', { email, password: renewed })).status, 200)
+    })
+  }
+
+  t.test('customSession does not take an outage for nobody', async (t) => {
+    const { device } = await somebody()
+    t.match(await (await device.fetch('/get-session')).json(), { custom: true })
+    await db.execute('alter table session rename to session_gone')
+    const broken = await device.fetch('/get-session')
+    await db.execute('alter table session_gone rename to session')
+    t.ok(broken.status >= 500, `a statement that the database refuses: ${broken.status}`)
+    t.same(broken.headers.getSetCookie(), [])
+    t.match(await (await device.fetch('/get-session')).json(), { custom: true })
+    if (database.postgres === undefined) return
+    await database.postgres.stop()
+    const away = await device.fetch('/get-session')
+    await isUnavailable(t, away)
+    await database.postgres.start()
+  })
+})
