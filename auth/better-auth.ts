@@ -3,7 +3,6 @@ import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { addressOptions } from './client-address.ts'
-import { cookiePrefix } from './cookie-header.ts'
 import { limitInput } from './input-limits.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
@@ -18,6 +17,8 @@ export interface AuthOptions {
   readonly database: Database
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
+  /** Of the cookies' names, up to the dot. */
+  readonly cookiePrefix: string
   readonly secret: string
   /** Further browser origins. */
   readonly trustedOrigins: readonly string[]
@@ -91,7 +92,7 @@ export function createAuth(options: AuthOptions) {
     },
     logger: options.logger,
     telemetry: { enabled: false },
-    advanced: { backgroundTasks: { handler: inBackground }, ...extension.advanced, ...ownAdvanced(publicUrl) }
+    advanced: { backgroundTasks: { handler: inBackground }, ...extension.advanced, ...ownAdvanced(options) }
   })
   auth.$context.then((context) => {
     if (hasAdminPlugin(extension)) refuseBanned(context)
@@ -130,12 +131,12 @@ function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOpti
 function ignore(): void {}
 
 /** Those of BetterAuth's `advanced` options that no policy file may change. */
-function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced']> {
+function ownAdvanced({ publicUrl, cookiePrefix }: AuthOptions): NonNullable<BetterAuthOptions['advanced']> {
   const https = publicUrl.startsWith('https:')
   return {
     // BetterAuth's switch would use `__Secure-`, and not for all cookies alike; this prefix makes all of them `__Host-`.
     useSecureCookies: false,
-    cookiePrefix: cookiePrefix(publicUrl),
+    cookiePrefix,
     defaultCookieAttributes: { secure: https, httpOnly: true, sameSite: 'lax', path: '/' },
     ipAddress: addressOptions,
     // Left out, both checks are off wherever NODE_ENV or TEST says that this is a test.

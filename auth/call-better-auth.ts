@@ -1,12 +1,14 @@
 import type { Logger } from 'pino'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
+import type { BetterAuthCookies } from './better-auth-cookies.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusal-table.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
+  readonly cookies: BetterAuthCookies
   readonly log: Pick<Logger, 'error'>
 }
 
@@ -18,9 +20,14 @@ export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwor
 export type CallAuth = (request: Request, requestId: string) => Promise<Response>
 
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
-export function createAuthCaller({ auth, limits, passwordHashLimit, log, background }: AuthCallerOptions): CallAuth {
+export function createAuthCaller(options: AuthCallerOptions): CallAuth {
+  const { auth, cookies, limits, passwordHashLimit, log, background } = options
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
+    const shown = cookies.forBetterAuth(request.headers.get('cookie') ?? '')
+    // An empty header would still be one to BetterAuth, which then asks for an `Origin`.
+    if (shown === '') request.headers.delete('cookie')
+    else request.headers.set('cookie', shown)
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
+import { createBetterAuthCookies } from '../auth/better-auth-cookies.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
-import { withTokenNames } from '../auth/cookie-header.ts'
+import { cookiePrefix } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
@@ -49,11 +50,14 @@ export async function createAuthServices(options: AuthServicesOptions) {
     const done = () => unfinished.delete(task)
     task.then(done, done)
   }
+  const prefix = cookiePrefix(publicUrl, config.production)
+  const cookies = createBetterAuthCookies(prefix)
   // Undefined while BetterAuth starts, when a plugin may change sessions already.
   let resolver: SessionResolver | undefined
   const auth = createAuth({
     database,
     publicUrl,
+    cookiePrefix: prefix,
     secret,
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
@@ -91,7 +95,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     signer: createCookieSigner(secret),
     readSession: createSessionReader(database, admin),
     async refresh(cookieHeader) {
-      const cookie = withTokenNames(cookieHeader)
+      const cookie = cookies.forBetterAuth(cookieHeader)
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
       const { headers } = await withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
@@ -114,7 +118,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     monotonicNow: createMonotonicClock()
   })
   resolver = sessions
-  const callAuth = createAuthCaller({ auth, limits, passwordHashLimit, log, background })
+  const callAuth = createAuthCaller({ auth, cookies, limits, passwordHashLimit, log, background })
   return { auth, callAuth, limits, sessions, sessionCookie, live, unfinished }
 }
 

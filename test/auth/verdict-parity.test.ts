@@ -29,6 +29,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
   const auth = createAuth({
     database,
     publicUrl: 'http://localhost:8080',
+    cookiePrefix: 'better-auth',
     secret,
     trustedOrigins: [],
     publicSignUp: true,

@@ -3,8 +3,10 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { authRoutes } from '../../auth/auth-routes.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
+import { createBetterAuthCookies } from '../../auth/better-auth-cookies.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import { createAuthCaller } from '../../auth/call-better-auth.ts'
+import { cookiePrefix } from '../../auth/cookie-header.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
@@ -68,9 +70,11 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const background: Promise<void>[] = []
   const limits = createRateLimits(options.limits)
   const passwordHashLimit = options.passwordHashLimit ?? createPasswordHashLimit()
+  const prefix = cookiePrefix(publicUrl, true)
   const auth = createAuth({
     database,
     publicUrl,
+    cookiePrefix: prefix,
     secret: 'the secret of these tests, which is long enough',
     trustedOrigins: [],
     publicSignUp: options.publicSignUp ?? true,
@@ -86,7 +90,14 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   })
   app.setErrorHandler(createErrorHandler(log))
   await app.register(authRoutes, {
-    callAuth: createAuthCaller({ auth, limits, passwordHashLimit, log, background: (task) => background.push(task) }),
+    callAuth: createAuthCaller({
+      auth,
+      cookies: createBetterAuthCookies(prefix),
+      limits,
+      passwordHashLimit,
+      log,
+      background: (task) => background.push(task)
+    }),
     publicUrl,
     limits,
     maxBodyBytes: options.maxBodyBytes,
