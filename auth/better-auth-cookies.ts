@@ -1,13 +1,20 @@
-import { isBetterAuthCookie, withTokenNames } from './cookie-header.ts'
+import { afterPrefix, isBetterAuthCookie, withTokenNames } from './cookie-header.ts'
 
 export type BetterAuthCookies = ReturnType<typeof createBetterAuthCookies>
 
 /**
- * The one place that BetterAuth's cookies pass on their way to it. `prefix` is that
+ * The one place that BetterAuth's cookies and its plugins' pass, on their way to it and to the browser. `prefix` is that
  * of their names, up to the dot.
  */
 export function createBetterAuthCookies(prefix: string) {
   const own = `${prefix}.`
+
+  function named(setCookie: string): string {
+    const rest = afterPrefix(setCookie)
+    // What scripts are to read they look for under the name that the plugin gave it.
+    if (rest === null || !isHttpOnly.test(setCookie)) return setCookie
+    return own.startsWith('__Host-') ? withHostAttributes(own + rest) : own + rest
+  }
 
   return {
     /**
@@ -22,6 +29,30 @@ export function createBetterAuthCookies(prefix: string) {
         .filter((pair) => !isForeign(pair))
         .join(';')
         .trimStart()
+    },
+
+    /**
+     * `Set-Cookie` values as the browser is sent them. Whatever names one of BetterAuth's cookies has this gateway's
+     * prefix: multi-session expires its cookies under names in lower case and knows `__Secure-` alone, and browsers tell
+     * `__host-` from `__Host-`. Of several values for one name the last is left, which is the one that counts.
+     */
+    forBrowser(setCookies: readonly string[]): string[] {
+      const byName = new Map<string, string>()
+      for (const setCookie of setCookies.map(named)) {
+        const name = setCookie.slice(0, setCookie.indexOf('='))
+        byName.delete(name)
+        byName.set(name, setCookie)
+      }
+      return [...byName.values()]
     }
   }
+}
+
+const isHttpOnly = /;\s*httponly\s*(?:;|$)/i
+
+// Browsers take a `__Host-` cookie only with these attributes (RFC 6265bis, section 4.1.3.2).
+function withHostAttributes(setCookie: string): string {
+  const [pair, ...attributes] = setCookie.split(';')
+  const others = attributes.filter((attribute) => !/^\s*(?:domain|path|secure)\s*(?:=|$)/i.test(attribute))
+  return [pair, ' Path=/', ...others, ' Secure'].join(';')
 }

@@ -39,13 +39,20 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )
-      if (early === undefined) return responseOf(await rest)
+      if (early === undefined) return forBrowser(responseOf(await rest))
       const finished = rest.then(responseOf).then(
         () => {},
         () => log.error({ requestId }, 'auth: what should follow an answer failed')
       )
       background?.(finished)
       return early
+    }
+
+    function forBrowser(response: Response): Response {
+      const headers = new Headers(response.headers)
+      headers.delete('set-cookie')
+      for (const cookie of cookies.forBrowser(response.headers.getSetCookie())) headers.append('set-cookie', cookie)
+      return new Response(response.body, { status: response.status, headers })
     }
 
     function responseOf(outcome: Watched<Response>): Response {

@@ -102,3 +102,9 @@ const betterAuthCookie = /^[\s=\u0085]*(?:__host-|__secure-)?better-auth(?:-\d+)
 export function isBetterAuthCookie(pair: string): boolean {
   return betterAuthCookie.test(pair)
 }
+
+/** What follows the prefix in such a pair: `session_token=…`. Null where it names none of BetterAuth's cookies. */
+export function afterPrefix(pair: string): string | null {
+  const prefix = betterAuthCookie.exec(pair)
+  return prefix === null ? null : pair.slice(prefix[0].length)
+}

@@ -99,7 +99,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
       const { headers } = await withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
-      return headers.getSetCookie()
+      return cookies.forBrowser(headers.getSetCookie())
     },
     sliding: {
       expiresInMs: sessionConfig.expiresIn * 1_000,
