@@ -7,6 +7,7 @@ import { limitInput } from './input-limits.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { rememberEachSession } from './remember-each-session.ts'
 import { mostRows, revokeAllOthers } from './revoke-other-sessions-endpoint.ts'
 import { refuseBanned } from './roles-and-bans.ts'
 import { countSecretAttempts } from './secret-attempts.ts'
@@ -74,6 +75,7 @@ export function createAuth(options: AuthOptions) {
       limitInput(extension.emailAndPassword?.maxPasswordLength),
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
+      rememberEachSession(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
       ...(extension.plugins ?? [])
     ],

@@ -24,14 +24,16 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
   const { auth, cookies, limits, passwordHashLimit, log, background } = options
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
-    const shown = cookies.forBetterAuth(request.headers.get('cookie') ?? '')
+    const { pathname } = new URL(request.url)
+    const given = request.headers.get('cookie') ?? ''
+    const shown = cookies.forBetterAuth(given, pathname.replace(/^\/api\/auth/, ''))
     // An empty header would still be one to BetterAuth, which then asks for an `Origin`.
     if (shown === '') request.headers.delete('cookie')
     else request.headers.set('cookie', shown)
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
-    return new URL(request.url).pathname.startsWith('/api/auth/sign-up') ? passwordHashLimit(limited) : limited()
+    return pathname.startsWith('/api/auth/sign-up') ? passwordHashLimit(limited) : limited()
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(
@@ -51,7 +53,8 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
     function forBrowser(response: Response): Response {
       const headers = new Headers(response.headers)
       headers.delete('set-cookie')
-      for (const cookie of cookies.forBrowser(response.headers.getSetCookie())) headers.append('set-cookie', cookie)
+      for (const cookie of cookies.forBrowser(response.headers.getSetCookie(), given))
+        headers.append('set-cookie', cookie)
       return new Response(response.body, { status: response.status, headers })
     }
 

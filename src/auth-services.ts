@@ -51,7 +51,8 @@ export async function createAuthServices(options: AuthServicesOptions) {
     task.then(done, done)
   }
   const prefix = cookiePrefix(publicUrl, config.production)
-  const cookies = createBetterAuthCookies(prefix)
+  const signer = createCookieSigner(secret)
+  const cookies = createBetterAuthCookies({ prefix, signer })
   // Undefined while BetterAuth starts, when a plugin may change sessions already.
   let resolver: SessionResolver | undefined
   const auth = createAuth({
@@ -92,14 +93,14 @@ export async function createAuthServices(options: AuthServicesOptions) {
   })
   const sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
-    signer: createCookieSigner(secret),
+    signer,
     readSession: createSessionReader(database, admin),
     async refresh(cookieHeader) {
-      const cookie = cookies.forBetterAuth(cookieHeader)
+      const cookie = cookies.forBetterAuth(cookieHeader, '/get-session')
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
       const { headers } = await withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
-      return cookies.forBrowser(headers.getSetCookie())
+      return cookies.forBrowser(headers.getSetCookie(), cookieHeader)
     },
     sliding: {
       expiresInMs: sessionConfig.expiresIn * 1_000,

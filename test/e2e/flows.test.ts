@@ -150,6 +150,20 @@ await eachDatabase(t, async (t, { env, options, name }) => {
     t.notOk('set-cookie' in answer.headers)
   })
 
+  t.test('signed in with "remember me", where a session without it was lost, it is refreshed', async (t) => {
+    const dorothy = open()
+    await dorothy.signUp('dorothy')
+    await dorothy.signOut()
+    await dorothy.signIn('dorothy', password, { rememberMe: false })
+    await database.withDirectClient((client) =>
+      client.query(`delete from session where user_id = (select id from "user" where email = 'dorothy@example.com')`)
+    )
+    await dorothy.signIn('dorothy', password, { rememberMe: true })
+    t.same([...dorothy.cookies.keys()], [dorothy.sessionCookie])
+    await moveExpiry('dorothy@example.com', -2)
+    t.match((await dorothy.ask('/me')).headers['set-cookie'], /session_token=[^;]+; Max-Age=604800;/)
+  })
+
   t.test('an expired session is nobody', async (t) => {
     const karen = open()
     await karen.signUp('karen')

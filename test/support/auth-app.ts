@@ -12,6 +12,7 @@ import { pluginTables } from '../../auth/plugin-tables.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import type { SessionChanges } from '../../auth/session-changes.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import type { Database, DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
@@ -20,6 +21,8 @@ import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
 import { createLogger } from '../../src/logging/logger.ts'
 import { createErrorHandler } from '../../src/refusals/error-handler.ts'
 import { makeEmbedded } from './embedded-database.ts'
+
+const secret = 'the secret of these tests, which is long enough'
 
 export interface AuthAppOptions {
   publicUrl?: string
@@ -75,7 +78,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     database,
     publicUrl,
     cookiePrefix: prefix,
-    secret: 'the secret of these tests, which is long enough',
+    secret,
     trustedOrigins: [],
     publicSignUp: options.publicSignUp ?? true,
     extension: options.extension ?? {},
@@ -92,7 +95,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   await app.register(authRoutes, {
     callAuth: createAuthCaller({
       auth,
-      cookies: createBetterAuthCookies(prefix),
+      cookies: createBetterAuthCookies({ prefix, signer: createCookieSigner(secret) }),
       limits,
       passwordHashLimit,
       log,
