@@ -18,6 +18,8 @@ export interface AuthRoutesOptions {
   readonly maxBodyBytes?: number | undefined
   /** `bodies` of the policy file: paths with limits of their own. */
   readonly bodies?: BodyLimitsByPath | undefined
+  /** Told where a client left before it was answered: its `Cookie` header, and the `Set-Cookie` values that it never got. */
+  readonly onLost?: ((cookieHeader: string, setCookies: readonly string[]) => void) | undefined
 }
 
 // The JSON that BetterAuth and its plugins expect is two or three levels deep. Parsing and checking deeper JSON takes more
@@ -26,7 +28,7 @@ const maxJsonDepth = 64
 
 /** `/api/auth/*`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { callAuth, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+  const { callAuth, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {}, onLost } = options
 
   app.register(fastifyCookie, cookieReading)
 
@@ -57,7 +59,9 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       bodyLimit,
       exposeHeadRoute: false,
       async handler(request, reply) {
-        return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
+        const response = await callAuth(toFetchRequest(request, publicUrl), request.id)
+        if (reply.raw.destroyed) onLost?.(request.headers.cookie ?? '', response.headers.getSetCookie())
+        return sendFetchResponse(response, reply)
       }
     })
   }

@@ -21,6 +21,8 @@ export interface SessionResolverOptions {
   readonly readSession: (token: string) => Promise<SessionRecord | null>
   /** Has BetterAuth's own `get-session` refresh a session that is due; resolves to its `Set-Cookie` values. */
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
+  /** Has the next request refresh the session of this token again, on whichever replica. May reject. */
+  readonly refreshAgain: (token: string) => Promise<unknown>
   /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
   readonly sliding: { readonly expiresInMs: number; readonly updateAgeMs: number }
   /** The connections that stay open, told of every change. */
@@ -138,6 +140,14 @@ export function createSessionResolver(options: SessionResolverOptions) {
     tie(identity: Identity, end: () => void, options?: TieOptions): () => void {
       const reference = referenceOf(identity)
       return reference === undefined ? () => {} : live.tie(reference, end, options)
+    },
+    /**
+     * The response that was to carry the cookies of this session's refresh never reached the browser: without another
+     * refresh its cookie would end a week after the last one that did, however active its user. Never throws.
+     */
+    refreshLost(cookieValue: string): void {
+      const verified = signer.verify(cookieValue)
+      if (verified !== null) options.refreshAgain(verified.token).catch(() => {})
     },
     /** The session of this token changed or ended: the next request reads it again. Never throws. */
     sessionChanged: (token: string): void => evictSession(subjectOf(token)),

@@ -1,6 +1,7 @@
 import type { onRequestHookHandler } from 'fastify'
 import { requestSource } from '../auth/cross-site.ts'
 import { isSafe } from '../auth/http-methods.ts'
+import { onceLost } from '../auth/lost-refresh.ts'
 import { Refusal, sessionReadFailed } from '../auth/refusal-table.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-verdict.ts'
@@ -24,7 +25,7 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
   return (rule) => {
     const { access } = rule
     const check = requirementCheck(rule, now)
-    return function guardRequest({ method, context }, _reply, done) {
+    return function guardRequest({ method, context }, reply, done) {
       context.rule = rule
       if (access === 'deny') return done(new Refusal('NOT_FOUND'))
       const { headers } = context.raw
@@ -39,7 +40,11 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
 
       const verdict = sessions.resolve(session.value, headers.cookie ?? '')
       if (!(verdict instanceof Promise)) return done(refusalFor(verdict, context, rule, check))
-      verdict.then((found) => done(refusalFor(found, context, rule, check)), done)
+      verdict.then((found) => {
+        if (found.outcome === 'identified' && found.setCookies.length > 0)
+          onceLost(reply.raw, () => sessions.refreshLost(session.value))
+        done(refusalFor(found, context, rule, check))
+      }, done)
     }
   }
 }

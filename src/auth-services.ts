@@ -2,11 +2,12 @@ import type { Logger } from 'pino'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createBetterAuthCookies } from '../auth/better-auth-cookies.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
-import { cookiePrefix } from '../auth/cookie-header.ts'
+import { cookiePrefix, readCookie } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { adminColumns } from '../auth/roles-and-bans.ts'
+import type { SessionChanges } from '../auth/session-changes.ts'
 import type { SessionEvents } from '../auth/session-event-listener.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-verdict.ts'
@@ -55,6 +56,16 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const cookies = createBetterAuthCookies({ prefix, signer })
   // Undefined while BetterAuth starts, when a plugin may change sessions already.
   let resolver: SessionResolver | undefined
+  const changes: SessionChanges = {
+    sessionChanged(token) {
+      resolver?.sessionChanged(token)
+      worker?.publishSessionEvent(`s${subjectOf(token)}`)
+    },
+    userChanged(userId) {
+      resolver?.userChanged(userId)
+      worker?.publishSessionEvent(`u${subjectOf(userId)}`)
+    }
+  }
   const auth = createAuth({
     database,
     publicUrl,
@@ -68,16 +79,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     passwordHashLimit,
     background,
     logger: createBetterAuthLogger(log),
-    changes: {
-      sessionChanged(token) {
-        resolver?.sessionChanged(token)
-        worker?.publishSessionEvent(`s${subjectOf(token)}`)
-      },
-      userChanged(userId) {
-        resolver?.userChanged(userId)
-        worker?.publishSessionEvent(`u${subjectOf(userId)}`)
-      }
-    }
+    changes
   })
   const context = await auth.$context
   await requireSchema(context)
@@ -99,8 +101,24 @@ export async function createAuthServices(options: AuthServicesOptions) {
       const cookie = cookies.forBetterAuth(cookieHeader, '/get-session')
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
-      const { headers } = await withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
+      const inTime = withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
+      const { headers } = await inTime.catch((error: unknown) => {
+        // Should it be refreshed after all, then for nobody.
+        refreshed.then(
+          ({ headers }) => refreshLost(cookieHeader, headers.getSetCookie()),
+          () => {}
+        )
+        throw error
+      })
       return cookies.forBrowser(headers.getSetCookie(), cookieHeader)
+    },
+    async refreshAgain(token) {
+      const due = new Date(Date.now() + (sessionConfig.expiresIn - sessionConfig.updateAge) * 1_000)
+      // Never later than it was: somebody may have ended it meanwhile.
+      const isLater = { field: 'expiresAt', operator: 'gt', value: due } as const
+      const where = [{ field: 'token', value: token }, isLater]
+      const changed = await context.adapter.updateMany({ model: 'session', where, update: { expiresAt: due } })
+      if (changed > 0) changes.sessionChanged(token)
     },
     sliding: {
       expiresInMs: sessionConfig.expiresIn * 1_000,
@@ -119,8 +137,15 @@ export async function createAuthServices(options: AuthServicesOptions) {
     monotonicNow: createMonotonicClock()
   })
   resolver = sessions
+
+  // Of what BetterAuth set for nobody, only the cookie of a session that is remembered is missed.
+  function refreshLost(cookieHeader: string, setCookies: readonly string[]): void {
+    const cookie = readCookie(cookieHeader, sessionCookie)
+    const isRefresh = (line: string) => line.startsWith(`${sessionCookie}=`) && /;\s*max-age=[1-9]/i.test(line)
+    if (cookie.kind === 'present' && setCookies.some(isRefresh)) sessions.refreshLost(cookie.value)
+  }
   const callAuth = createAuthCaller({ auth, cookies, limits, passwordHashLimit, log, background })
-  return { auth, callAuth, limits, sessions, sessionCookie, live, unfinished }
+  return { auth, callAuth, limits, sessions, sessionCookie, refreshLost, live, unfinished }
 }
 
 // BetterAuth itself would check its tables only when a request comes, and fail that one and all that follow.

@@ -102,7 +102,14 @@ export async function startGateway(
       log,
       readiness,
       config,
-      auth: { callAuth, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
+      auth: {
+        callAuth,
+        publicUrl,
+        limits,
+        maxBodyBytes: config.maxAuthBodyBytes,
+        bodies: policy.bodies,
+        onLost: services.refreshLost
+      },
       pages: config.pages
         ? {
             ...services,

@@ -4,6 +4,7 @@ import { failureKind, watchStoreFailures } from '../../db/store-failure-context.
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
 import type { LiveSessions } from '../live-sessions.ts'
+import { onceLost } from '../lost-refresh.ts'
 import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusal-table.ts'
 import type { SessionResolver } from '../session-resolver.ts'
 import type { Identity } from '../session-verdict.ts'
@@ -60,6 +61,7 @@ export async function identify(
   if (verdict.outcome === 'unavailable') throw sessionReadFailed(verdict.cause)
   if (verdict.outcome === 'anonymous') return null
   for (const setCookie of verdict.setCookies) reply.header('set-cookie', setCookie)
+  if (verdict.setCookies.length > 0) onceLost(reply.raw, () => sessions.refreshLost(cookie.value))
   return verdict.identity
 }
 

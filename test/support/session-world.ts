@@ -18,6 +18,8 @@ export interface World {
   now: number
   reads: number
   refreshes: number
+  /** Tokens whose sessions were made due again. */
+  dueAgain: string[]
   down: boolean
   row: SessionRecord | null
   /** Runs after a look-up has read and before it answers. */
@@ -49,6 +51,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     now: 1_000_000_000_000,
     reads: 0,
     refreshes: 0,
+    dueAgain: [],
     down: false,
     row: null,
     beforeAnswer: () => {}
@@ -68,6 +71,9 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
       world.refreshes++
       world.row = record()
       return ['s=refreshed']
+    },
+    async refreshAgain(token) {
+      world.dueAgain.push(token)
     },
     sliding: { expiresInMs: 7 * day, updateAgeMs: day },
     live: new LiveSessions({
