@@ -5,17 +5,21 @@ export interface BetterAuthCookiesOptions {
   /** Of the names of all cookies, up to the dot. */
   readonly prefix: string
   readonly signer: CookieSigner
+  /** BetterAuth's `session.expiresIn`, in seconds. */
+  readonly sessionSeconds: number
 }
 
 export type BetterAuthCookies = ReturnType<typeof createBetterAuthCookies>
 
 /** The one place that BetterAuth's cookies and its plugins' pass, on their way to it and to the browser. */
-export function createBetterAuthCookies({ prefix, signer }: BetterAuthCookiesOptions) {
+export function createBetterAuthCookies({ prefix, signer, sessionSeconds }: BetterAuthCookiesOptions) {
   const own = `${prefix}.`
   const https = prefix.startsWith('__Host-')
   const session = `${own}session_token`
   const mark = `${own}dont_remember`
-  const expiredMark = `${mark}=; Max-Age=0; Path=/; HttpOnly; ${https ? 'Secure; ' : ''}SameSite=Lax`
+  const adminSession = `${own}admin_session`
+  const attributes = `Path=/; HttpOnly; ${https ? 'Secure; ' : ''}SameSite=Lax`
+  const expiredMark = `${mark}=; Max-Age=0; ${attributes}`
   const tokenOf = (value: string) => signer.verify(value)?.token
 
   function named(setCookie: string): string {
@@ -49,12 +53,41 @@ export function createBetterAuthCookies({ prefix, signer }: BetterAuthCookiesOpt
     } else if (marked.kind !== 'absent' || sent.has(mark)) sent.set(mark, expiredMark)
   }
 
+  /**
+   * What in a `Cookie` header the previous secret signed and what lasts as long as a session, as `Set-Cookie` values that the
+   * current one signs, by their names. Everything else that is signed is over within minutes.
+   */
+  function signedAnew(header: string): Map<string, string> {
+    const anew = new Map<string, string>()
+    if (!signer.isRotating) return anew
+    const isMarked = readCookie(header, mark).kind !== 'absent'
+    for (const [name, value] of cookiesOf(header)) {
+      if (name !== session && name !== mark && name !== adminSession && !name.startsWith(`${session}_multi-`)) continue
+      const verified = signer.verify(value)
+      if (verified?.isOutdated !== true) continue
+      const lasts = name !== mark && !(name === session && isMarked)
+      anew.set(name, `${name}=${verified.key}; ${lasts ? `Max-Age=${sessionSeconds}; ` : ''}${attributes}`)
+    }
+    return anew
+  }
+
+  function withCurrentSignature(pair: string): string {
+    const equals = pair.indexOf('=')
+    if (!signer.isRotating || !pair.trimStart().startsWith(own)) return pair
+    const verified = signer.verify(pair.slice(equals + 1).trim())
+    return verified?.isOutdated === true ? `${pair.slice(0, equals)}=${verified.key}` : pair
+  }
+
   return {
+    /** The session's cookies, where the previous secret signed them, as `Set-Cookie` values that the current one signs. */
+    signedAnew: (header: string): string[] => [...signedAnew(header).values()],
+
     /**
      * A `Cookie` header as BetterAuth sees it on this path below its base: only names that are tokens, and of those that
      * begin like BetterAuth's only this gateway's. A neighbour's on the same host, or those of yesterday's port, would be
      * counted by a plugin that looks through all names, and expired by it. Where a session begins, an earlier one's mark
-     * is left out: BetterAuth would take it for this one's.
+     * is left out: BetterAuth would take it for this one's. What the previous secret signed is signed with the current one,
+     * which is all that BetterAuth knows.
      */
     forBetterAuth(header: string, path: string): string {
       const isLeftOut = (pair: string) => {
@@ -65,6 +98,7 @@ export function createBetterAuthCookies({ prefix, signer }: BetterAuthCookiesOpt
       const pairs = withTokenNames(header).split(';')
       return pairs
         .filter((pair) => !isLeftOut(pair))
+        .map(withCurrentSignature)
         .join(';')
         .trimStart()
     },
@@ -82,9 +116,19 @@ export function createBetterAuthCookies({ prefix, signer }: BetterAuthCookiesOpt
         sent.set(name, setCookie)
       }
       settleMark(sent, header)
+      for (const [name, setCookie] of signedAnew(header)) if (!sent.has(name)) sent.set(name, setCookie)
       return [...sent.values()]
     }
   }
+}
+
+function cookiesOf(header: string): [name: string, value: string][] {
+  return withTokenNames(header)
+    .split(';')
+    .map((pair) => {
+      const equals = pair.indexOf('=')
+      return [pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()]
+    })
 }
 
 const isHttpOnly = /;\s*httponly\s*(?:;|$)/i

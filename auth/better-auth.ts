@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
@@ -21,6 +22,8 @@ export interface AuthOptions {
   /** Of the cookies' names, up to the dot. */
   readonly cookiePrefix: string
   readonly secret: string
+  /** Opens what it has encrypted in the database; signs and verifies nothing here. */
+  readonly previousSecret?: string | undefined
   /** Further browser origins. */
   readonly trustedOrigins: readonly string[]
   /** False: nobody can make an account for themselves, in whatever way. */
@@ -62,7 +65,7 @@ export function createAuth(options: AuthOptions) {
     },
     baseURL: publicUrl,
     basePath: '/api/auth',
-    secret: options.secret,
+    ...secretsOf(options),
     trustedOrigins: [publicUrl, ...options.trustedOrigins],
     database: drizzleAdapter(options.database.db, {
       provider: 'pg',
@@ -101,6 +104,20 @@ export function createAuth(options: AuthOptions) {
     hideAccountLookUps(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth
+}
+
+/**
+ * BetterAuth encrypts with the first of `secrets`, notes its version beside what it encrypts, and opens with the one of that
+ * version; `secret` opens what was encrypted without a version. A secret's version is a part of its hash, so that it is
+ * the same whether the secret is the current one or the previous one.
+ */
+function secretsOf({ secret, previousSecret }: AuthOptions): Pick<BetterAuthOptions, 'secret' | 'secrets'> {
+  const all = previousSecret === undefined ? [secret] : [secret, previousSecret]
+  const versionOf = (value: string) => createHash('sha256').update(value).digest().readUInt32BE()
+  return {
+    secret: previousSecret ?? secret,
+    secrets: all.map((value) => ({ version: versionOf(value), value }))
+  }
 }
 
 function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOptions): Partial<BetterAuthOptions> {

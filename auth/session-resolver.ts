@@ -21,6 +21,8 @@ export interface SessionResolverOptions {
   readonly readSession: (token: string) => Promise<SessionRecord | null>
   /** Has BetterAuth's own `get-session` refresh a session that is due; resolves to its `Set-Cookie` values. */
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
+  /** The `Set-Cookie` values for whoever has cookies that the previous secret signed. */
+  readonly signedAnew: (cookieHeader: string) => readonly string[]
   /** Has the next request refresh the session of this token again, on whichever replica. May reject. */
   readonly refreshAgain: (token: string) => Promise<unknown>
   /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
@@ -105,6 +107,12 @@ export function createSessionResolver(options: SessionResolverOptions) {
     return verdictOf(identity)
   }
 
+  // The cookies of a refresh are signed anew already.
+  function signedAnew(verdict: SessionVerdict, cookieHeader: string): SessionVerdict {
+    if (verdict.outcome !== 'identified' || verdict.setCookies.length > 0) return verdict
+    return verdictOf(verdict.identity, options.signedAnew(cookieHeader))
+  }
+
   // Eviction first: whoever reads the session again must not find the old decision.
   function evictSession(session: string): void {
     cache.evictSession(session)
@@ -129,9 +137,12 @@ export function createSessionResolver(options: SessionResolverOptions) {
       if (hit !== undefined) return reuse(hit, cookieValue, cookieHeader)
       const verified = signer.verify(cookieValue)
       if (verified === null) return verdictOf(null)
-      const { key } = verified
+      const { key, isOutdated } = verified
       const cached = key === cookieValue ? undefined : cache.get(key)
-      return cached === undefined ? lookUp(verified, cookieHeader) : reuse(cached, key, cookieHeader)
+      const found = cached === undefined ? lookUp(verified, cookieHeader) : reuse(cached, key, cookieHeader)
+      if (!isOutdated) return found
+      const anew = (verdict: SessionVerdict) => signedAnew(verdict, cookieHeader)
+      return found instanceof Promise ? found.then(anew) : anew(found)
     },
     /**
      * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over,

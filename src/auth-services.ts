@@ -52,8 +52,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     task.then(done, done)
   }
   const prefix = cookiePrefix(publicUrl, config.production)
-  const signer = createCookieSigner(secret)
-  const cookies = createBetterAuthCookies({ prefix, signer })
+  const signer = createCookieSigner(secret, config.previousSecret)
   // Undefined while BetterAuth starts, when a plugin may change sessions already.
   let resolver: SessionResolver | undefined
   const changes: SessionChanges = {
@@ -71,6 +70,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     publicUrl,
     cookiePrefix: prefix,
     secret,
+    previousSecret: config.previousSecret,
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
@@ -84,6 +84,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const context = await auth.$context
   await requireSchema(context)
   const { authCookies, sessionConfig } = context
+  const cookies = createBetterAuthCookies({ prefix, signer, sessionSeconds: sessionConfig.expiresIn })
   const sessionCookie = authCookies.sessionToken.name
   const admin = adminColumns(policy.auth)
   const live = new LiveSessions({
@@ -112,6 +113,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
       })
       return cookies.forBrowser(headers.getSetCookie(), cookieHeader)
     },
+    signedAnew: cookies.signedAnew,
     async refreshAgain(token) {
       const due = new Date(Date.now() + (sessionConfig.expiresIn - sessionConfig.updateAge) * 1_000)
       // Never later than it was: somebody may have ended it meanwhile.

@@ -40,7 +40,7 @@ export async function judgeJar(path: string, { config, policy }: Settings): Prom
   if (reading.kind === 'ambiguous') return { outcome: 'ambiguous', why: `the jar holds two different ${name}` }
 
   const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
-  const cookie = createCookieSigner(secret).verify(reading.value)
+  const cookie = createCookieSigner(secret, config.previousSecret).verify(reading.value)
   if (cookie === null)
     return { outcome: 'anonymous', why: 'the cookie was not signed with this BETTER_AUTH_SECRET, or was altered' }
   const admin = hasAdminPlugin(policy.auth)

@@ -36,6 +36,8 @@ function configOf(values: Values, production: boolean, policyFile: ReturnType<ty
     publicUrl: values.BETTER_AUTH_URL,
     /** Undefined: generated at the first start and kept in `dataDir`. */
     secret: values.BETTER_AUTH_SECRET,
+    /** What cookies may still be signed with. */
+    previousSecret: values.BETTER_AUTH_SECRET_PREVIOUS,
     trustedOrigins: values.TRUSTED_ORIGINS,
     /** `host` or `host:port`, lower case. */
     allowedHosts: values.ALLOWED_HOSTS,

@@ -95,7 +95,11 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   await app.register(authRoutes, {
     callAuth: createAuthCaller({
       auth,
-      cookies: createBetterAuthCookies({ prefix, signer: createCookieSigner(secret) }),
+      cookies: createBetterAuthCookies({
+        prefix,
+        signer: createCookieSigner(secret),
+        sessionSeconds: (await auth.$context).sessionConfig.expiresIn
+      }),
       limits,
       passwordHashLimit,
       log,

@@ -72,6 +72,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
       world.row = record()
       return ['s=refreshed']
     },
+    signedAnew: () => [],
     async refreshAgain(token) {
       world.dueAgain.push(token)
     },
