@@ -9,6 +9,8 @@ import { answerUniformly } from './user-enumeration.ts'
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly cookies: BetterAuthCookies
+  /** The path that BetterAuth is below. */
+  readonly basePath: string
   readonly log: Pick<Logger, 'error'>
 }
 
@@ -21,19 +23,20 @@ export type CallAuth = (request: Request, requestId: string) => Promise<Response
 
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
 export function createAuthCaller(options: AuthCallerOptions): CallAuth {
-  const { auth, cookies, limits, passwordHashLimit, log, background } = options
+  const { auth, basePath, cookies, limits, passwordHashLimit, log, background } = options
+  const signUpPaths = `${basePath}/sign-up`
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
     const { pathname } = new URL(request.url)
     const given = request.headers.get('cookie') ?? ''
-    const shown = cookies.forBetterAuth(given, pathname.replace(/^\/api\/auth/, ''))
+    const shown = cookies.forBetterAuth(given, pathname.slice(basePath.length))
     // An empty header would still be one to BetterAuth, which then asks for an `Origin`.
     if (shown === '') request.headers.delete('cookie')
     else request.headers.set('cookie', shown)
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
-    return pathname.startsWith('/api/auth/sign-up') ? passwordHashLimit(limited) : limited()
+    return pathname.startsWith(signUpPaths) ? passwordHashLimit(limited) : limited()
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(

@@ -1,8 +1,12 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { apiKey } from '@better-auth/api-key'
+import { oauthProvider } from '@better-auth/oauth-provider'
+import { passkey } from '@better-auth/passkey'
 import * as plugins from 'better-auth/plugins'
 import t, { type Test } from 'tap'
+import { request } from 'undici'
 import { type AuthApp, Device, startAuthApp } from '../support/auth-app.ts'
 
 // Signing out with multi-session expired cookies under names that no browser has, and only on https, where the names have
@@ -51,6 +55,9 @@ const target = await startAuthApp(t, {
   publicUrl,
   extension: {
     plugins: [
+      apiKey(),
+      oauthProvider({ loginPage: '/auth/sign-in', consentPage: '/consent' }),
+      passkey(),
       plugins.admin(),
       plugins.anonymous(),
       plugins.bearer(),
@@ -136,6 +143,10 @@ const flows: Readonly<Record<string, (t: Test, device: Noting) => Promise<unknow
     t.match(await device.whoAmI(), /@/)
     await signUp(device, 'nobody-else')
   },
+  async apiKey(t, device) {
+    await signUp(device, 'program')
+    t.match(await device.submit('/api-key/create', { name: 'nightly' }), { name: 'nightly' })
+  },
   async bearer(t, device) {
     await signUp(device, 'bearer')
     const answer = await device.post('/sign-in/email', { email: 'bearer@example.org', password })
@@ -185,6 +196,17 @@ const flows: Readonly<Record<string, (t: Test, device: Noting) => Promise<unknow
     const back = await device.fetch(`/callback/elsewhere?code=c&state=${stateOf(start.headers.get('location'))}`)
     t.match(await back.text(), /"token"/)
   },
+  async oauthProvider(t, device) {
+    await signUp(device, 'customer')
+    // `fetch` says that it is no page load.
+    const { headers, body } = await request(`${target.address}/api/auth/oauth2/end-session`, {
+      headers: { cookie: device.cookieHeader, accept: 'text/html', 'x-forwarded-for': device.ip }
+    })
+    t.match(await body.text(), /Confirm logout/)
+    const [cookie = ''] = [headers['set-cookie'] ?? []].flat()
+    t.match(cookie, /logout_confirmation=/, 'what it asked is in a cookie')
+    device.told.push(cookie)
+  },
   async oneTimeToken(_t, device) {
     const other = new Noting(target)
     await signUp(other, 'handed-over')
@@ -199,6 +221,14 @@ const flows: Readonly<Record<string, (t: Test, device: Noting) => Promise<unknow
     await signUp(device, 'member')
     const { id } = await device.submit('/organization/create', { name: 'One', slug: 'one' })
     await device.submit('/organization/set-active', { organizationId: id })
+  },
+  async passkey(t, device) {
+    await signUp(device, 'keeper')
+    t.equal((await device.fetch('/passkey/generate-register-options')).status, 200)
+    t.ok(
+      [...device.cookies.keys()].some((name) => name.includes('passkey')),
+      'its challenge is in a cookie'
+    )
   },
   async phoneNumber(_t, device) {
     const phoneNumber = '+491701234567'
@@ -247,8 +277,8 @@ for (const [name, flow] of Object.entries(flows)) {
     const last = device.moved()
     await last.submit('/sign-out', {})
     areBrowserProof(t, [...device.told, ...last.told])
-    const left = [...last.cookies.keys()].filter((each) => !/trust_device|last_used_login_method/.test(each))
-    t.same(left, [], 'and nothing of it is left')
+    const left = [...last.cookies.keys()].filter((each) => !/trust_device|last_used_login_method|passkey/.test(each))
+    t.same(left, [], 'and nothing is left but what is not of a session')
   })
 }
 
@@ -262,7 +292,7 @@ function areBrowserProof(t: Test, told: readonly string[]): void {
     t.notMatch(cookie, /domain=/i, name)
     // Scripts read this one.
     if (name === 'better-auth.last_used_login_method') continue
-    t.match(cookie, /^__Host-better-auth\.[\w-]+=/)
+    t.match(cookie, /^__Host-better-auth\.[\w.-]+=/)
     t.match(cookie, /; HttpOnly(;|$)/, name)
   }
 }

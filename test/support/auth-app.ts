@@ -7,11 +7,14 @@ import { createBetterAuthCookies } from '../../auth/better-auth-cookies.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import { createAuthCaller } from '../../auth/call-better-auth.ts'
 import { cookiePrefix } from '../../auth/cookie-header.ts'
+import { defaultOwnPaths } from '../../auth/own-paths.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
+import type { RateLimitsByPath } from '../../auth/path-rate-limits.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import type { SessionChanges } from '../../auth/session-changes.ts'
+import type { SessionLifetimes } from '../../auth/session-lifetimes.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import type { Database, DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
@@ -29,6 +32,8 @@ export interface AuthAppOptions {
   extension?: AuthExtension
   publicSignUp?: boolean
   limits?: RateLimitOptions
+  rateLimits?: RateLimitsByPath
+  lifetimes?: SessionLifetimes
   maxBodyBytes?: number
   bodies?: BodyLimitsByPath
   passwordHashLimit?: ConcurrencyLimit
@@ -71,7 +76,8 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const sessionsChanged: string[] = []
   const usersChanged: string[] = []
   const background: Promise<void>[] = []
-  const limits = createRateLimits(options.limits)
+  const basePath = options.extension?.basePath ?? defaultOwnPaths.betterAuth
+  const limits = createRateLimits(options.limits, undefined, { byPath: options.rateLimits, basePath })
   const passwordHashLimit = options.passwordHashLimit ?? createPasswordHashLimit()
   const prefix = cookiePrefix(publicUrl, true)
   const auth = createAuth({
@@ -82,6 +88,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     trustedOrigins: [],
     publicSignUp: options.publicSignUp ?? true,
     extension: options.extension ?? {},
+    lifetimes: options.lifetimes,
     limits,
     passwordHashLimit,
     logger: createBetterAuthLogger(log),
@@ -92,20 +99,23 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     background: (task) => background.push(task)
   })
   app.setErrorHandler(createErrorHandler(log))
-  await app.register(authRoutes, {
-    callAuth: createAuthCaller({
-      auth,
-      cookies: createBetterAuthCookies({
-        prefix,
-        signer: createCookieSigner(secret),
-        sessionSeconds: (await auth.$context).sessionConfig.expiresIn
-      }),
-      limits,
-      passwordHashLimit,
-      log,
-      background: (task) => background.push(task)
+  const call = {
+    auth,
+    basePath,
+    cookies: createBetterAuthCookies({
+      prefix,
+      signer: createCookieSigner(secret),
+      sessionSeconds: (await auth.$context).sessionConfig.expiresIn
     }),
+    limits,
+    passwordHashLimit,
+    log,
+    background: (task: Promise<void>) => background.push(task)
+  }
+  await app.register(authRoutes, {
+    callAuth: createAuthCaller(call),
     publicUrl,
+    basePath,
     limits,
     maxBodyBytes: options.maxBodyBytes,
     bodies: options.bodies
