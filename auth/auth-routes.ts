@@ -20,8 +20,11 @@ export interface AuthRoutesOptions {
   readonly maxBodyBytes?: number | undefined
   /** `bodies` of the policy file: paths with limits of their own. */
   readonly bodies?: BodyLimitsByPath | undefined
-  /** Told where a client left before it was answered: its `Cookie` header, and the `Set-Cookie` values that it never got. */
-  readonly onLost?: ((cookieHeader: string, setCookies: readonly string[]) => void) | undefined
+  /**
+   * Told where a client left before it was answered: its `Cookie` header, the `Set-Cookie` values that it never got, and when
+   * its request began, in ms since the epoch.
+   */
+  readonly onLost?: ((cookieHeader: string, setCookies: readonly string[], since: number) => void) | undefined
 }
 
 // The JSON that BetterAuth and its plugins expect is two or three levels deep. Parsing and checking deeper JSON takes more
@@ -63,8 +66,9 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       bodyLimit,
       exposeHeadRoute: false,
       async handler(request, reply) {
+        const since = Date.now()
         const response = await callAuth(toFetchRequest(request, publicUrl), request.id)
-        if (reply.raw.destroyed) onLost?.(request.headers.cookie ?? '', response.headers.getSetCookie())
+        if (reply.raw.destroyed) onLost?.(request.headers.cookie ?? '', response.headers.getSetCookie(), since)
         return sendFetchResponse(response, reply)
       }
     })

@@ -24,8 +24,11 @@ export interface SessionResolverOptions {
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
   /** The `Set-Cookie` values for whoever has cookies that the previous secret signed. */
   readonly signedAnew: (cookieHeader: string) => readonly string[]
-  /** Has the next request refresh the session of this token again, on whichever replica. May reject. */
-  readonly refreshAgain: (token: string) => Promise<unknown>
+  /**
+   * Has the next request refresh the session of this token again, on whichever replica, if it was refreshed `since` then, in
+   * ms since the epoch. May reject.
+   */
+  readonly refreshAgain: (token: string, since: number) => Promise<unknown>
   /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
   readonly sliding: { readonly expiresInMs: number; readonly updateAgeMs: number }
   /** When sessions end that have not expired. Default: they do not. */
@@ -166,11 +169,12 @@ export function createSessionResolver(options: SessionResolverOptions) {
     },
     /**
      * The response that was to carry the cookies of this session's refresh never reached the browser: without another
-     * refresh its cookie would end a week after the last one that did, however active its user. Never throws.
+     * refresh its cookie would end a week after the last one that did, however active its user. `since`: when the request began,
+     * in ms since the epoch. Never throws.
      */
-    refreshLost(cookieValue: string): void {
+    refreshLost(cookieValue: string, since: number): void {
       const verified = signer.verify(cookieValue)
-      if (verified !== null) options.refreshAgain(verified.token).catch(() => {})
+      if (verified !== null) options.refreshAgain(verified.token, since).catch(() => {})
     },
     /** The session of this token changed or ended: the next request reads it again. Never throws. */
     sessionChanged: (token: string): void => evictSession(subjectOf(token)),

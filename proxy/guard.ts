@@ -40,9 +40,10 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
 
       const verdict = sessions.resolve(session.value, headers.cookie ?? '')
       if (!(verdict instanceof Promise)) return done(refusalFor(verdict, context, rule, check))
+      const since = now()
       verdict.then((found) => {
         if (found.outcome === 'identified' && found.setCookies.length > 0)
-          onceLost(reply.raw, () => sessions.refreshLost(session.value))
+          onceLost(reply.raw, () => sessions.refreshLost(session.value, since))
         done(refusalFor(found, context, rule, check))
       }, done)
     }

@@ -38,6 +38,9 @@ export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy'>
 // The sessions of connections that stay open are read no more often than this, even with the cache off.
 const fastestSweepMs = 1_000
 
+// Requests share a look-up, which may have begun, and refreshed the session, before one of them.
+const refreshedBeforeMs = 60_000
+
 /**
  * BetterAuth, which decides about sessions, under the gateway's limits, and the resolver that caches its decisions. What
  * BetterAuth changes is evicted from the cache here and in the other workers. Throws a ConfigError when a plugin's tables
@@ -100,11 +103,19 @@ export async function createAuthServices(options: AuthServicesOptions) {
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
     now: Date.now
   })
+  const sliding = {
+    expiresInMs: sessionConfig.expiresIn * 1_000,
+    updateAgeMs:
+      context.options.session?.disableSessionRefresh === true
+        ? Number.POSITIVE_INFINITY
+        : sessionConfig.updateAge * 1_000
+  }
   const sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
     signer,
     readSession: createSessionReader(database, admin),
     async refresh(cookieHeader) {
+      const since = Date.now()
       const cookie = cookies.forBetterAuth(cookieHeader, '/get-session')
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
@@ -112,7 +123,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
       const { headers } = await inTime.catch((error: unknown) => {
         // Should it be refreshed after all, then for nobody.
         refreshed.then(
-          ({ headers }) => refreshLost(cookieHeader, headers.getSetCookie()),
+          ({ headers }) => refreshLost(cookieHeader, headers.getSetCookie(), since),
           () => {}
         )
         throw error
@@ -120,21 +131,23 @@ export async function createAuthServices(options: AuthServicesOptions) {
       return cookies.forBrowser(headers.getSetCookie(), cookieHeader)
     },
     signedAnew: cookies.signedAnew,
-    async refreshAgain(token) {
-      const due = new Date(Date.now() + (sessionConfig.expiresIn - sessionConfig.updateAge) * 1_000)
-      // Never later than it was: somebody may have ended it meanwhile.
-      const isLater = { field: 'expiresAt', operator: 'gt', value: due } as const
-      const where = [{ field: 'token', value: token }, isLater]
-      const changed = await context.adapter.updateMany({ model: 'session', where, update: { expiresAt: due } })
+    async refreshAgain(token, since) {
+      const { expiresInMs, updateAgeMs } = sliding
+      // Sessions that are never refreshed must not end for it.
+      if (updateAgeMs >= expiresInMs) return
+      const due = Date.now() + expiresInMs - updateAgeMs
+      // Only what was refreshed for this request, and never later than it was: somebody may have ended it meanwhile.
+      const refreshed = new Date(Math.max(due, since - refreshedBeforeMs + expiresInMs))
+      const isRefreshed = { field: 'expiresAt', operator: 'gt', value: refreshed } as const
+      const where = [{ field: 'token', value: token }, isRefreshed]
+      const changed = await context.adapter.updateMany({
+        model: 'session',
+        where,
+        update: { expiresAt: new Date(due) }
+      })
       if (changed > 0) changes.sessionChanged(token)
     },
-    sliding: {
-      expiresInMs: sessionConfig.expiresIn * 1_000,
-      updateAgeMs:
-        context.options.session?.disableSessionRefresh === true
-          ? Number.POSITIVE_INFINITY
-          : sessionConfig.updateAge * 1_000
-    },
+    sliding,
     ages,
     use: {
       afterMs: noteUseAfter(ages),
@@ -152,10 +165,10 @@ export async function createAuthServices(options: AuthServicesOptions) {
   resolver = sessions
 
   // Of what BetterAuth set for nobody, only the cookie of a session that is remembered is missed.
-  function refreshLost(cookieHeader: string, setCookies: readonly string[]): void {
+  function refreshLost(cookieHeader: string, setCookies: readonly string[], since: number): void {
     const cookie = readCookie(cookieHeader, sessionCookie)
     const isRefresh = (line: string) => line.startsWith(`${sessionCookie}=`) && /;\s*max-age=[1-9]/i.test(line)
-    if (cookie.kind === 'present' && setCookies.some(isRefresh)) sessions.refreshLost(cookie.value)
+    if (cookie.kind === 'present' && setCookies.some(isRefresh)) sessions.refreshLost(cookie.value, since)
   }
   const callAuth = createAuthCaller({
     auth,

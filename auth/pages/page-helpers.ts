@@ -59,11 +59,12 @@ export async function identify(
   const header = request.headers.cookie ?? ''
   const cookie = readCookie(header, sessionCookie)
   if (cookie.kind !== 'present') return null
+  const since = Date.now()
   const verdict = await sessions.resolve(cookie.value, header)
   if (verdict.outcome === 'unavailable') throw sessionReadFailed(verdict.cause)
   if (verdict.outcome === 'anonymous') return null
   for (const setCookie of verdict.setCookies) reply.header('set-cookie', setCookie)
-  if (verdict.setCookies.length > 0) onceLost(reply.raw, () => sessions.refreshLost(cookie.value))
+  if (verdict.setCookies.length > 0) onceLost(reply.raw, () => sessions.refreshLost(cookie.value, since))
   return verdict.identity
 }
 

@@ -30,7 +30,7 @@ const aging = {
   hooks: {
     before: [
       {
-        matcher: ({ path }: { path?: string | undefined }) => path === '/get-session',
+        matcher: () => true,
         handler: createAuthMiddleware(async ({ headers }) => {
           if (headers?.get('x-hold') !== 'yes') return
           isHeld = true
@@ -42,7 +42,7 @@ const aging = {
     ],
     after: [
       {
-        matcher: ({ path }: { path?: string | undefined }) => path === '/get-session',
+        matcher: () => true,
         handler: createAuthMiddleware(async ({ headers }) => {
           isDone ||= headers?.get('x-hold') === 'yes'
         })
@@ -142,6 +142,35 @@ await eachDatabase(t, async (t, { env }) => {
           t.notOk('set-cookie' in (await browser.ask('/me')).headers, 'once')
         })
       }
+    })
+  }
+
+  // Both answers set the cookie of a session that was not refreshed, and reach nobody.
+  for (const session of [
+    { expiresIn: 3_600, updateAge: 7_200 },
+    { expiresIn: 3_600, updateAge: 3_590 }
+  ]) {
+    await t.test(`nothing ends a session that was not refreshed: ${JSON.stringify(session)}`, async (t) => {
+      const gateway = await startTestGateway(t, {
+        upstreamUrl: upstream.url,
+        env: { ...env, BETTER_AUTH_SECRET: secret, SESSION_CACHE_TTL: '0' },
+        policy: { session, auth: { plugins: [aging] } }
+      })
+      const browser = new Browser(gateway.url, gateway.publicUrl)
+      await browser.signUp(`ada-${Date.now()}`)
+      isHeld = isDone = false
+      const wire = await openWire(gateway.port)
+      const body = '{"name":"Ada"}'
+      const lines = [`Host: ${new URL(gateway.publicUrl).host}`, `Cookie: ${browser.cookieHeader}`, 'X-Hold: yes']
+      const framing = ['Content-Type: application/json', `Content-Length: ${body.length}`]
+      const origin = `Origin: ${gateway.publicUrl}`
+      wire.write(['POST /api/auth/update-user HTTP/1.1', ...lines, origin, ...framing, '', body].join('\r\n'))
+      await until(() => isHeld)
+      wire.destroy()
+      await until(() => gateway.logged().includes('client left'))
+      release()
+      await until(() => isDone)
+      for (let times = 0; times < 20; times++) t.equal((await browser.ask('/me')).status, 200)
     })
   }
 })

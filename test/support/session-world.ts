@@ -18,7 +18,7 @@ export interface World {
   now: number
   reads: number
   refreshes: number
-  /** Tokens whose sessions were made due again. */
+  /** Tokens whose sessions were made due again, and since when they may have been refreshed. */
   dueAgain: string[]
   down: boolean
   row: SessionRecord | null
@@ -74,8 +74,8 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
       return ['s=refreshed']
     },
     signedAnew: () => [],
-    async refreshAgain(token) {
-      world.dueAgain.push(token)
+    async refreshAgain(token, since) {
+      world.dueAgain.push(`${token} ${since}`)
     },
     sliding: { expiresInMs: 7 * day, updateAgeMs: day },
     live: new LiveSessions({
