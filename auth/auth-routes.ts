@@ -23,6 +23,11 @@ export interface AuthRoutesOptions {
   readonly maxBodyBytes?: number | undefined
   /** `bodies` of the policy file: paths with limits of their own. */
   readonly bodies?: BodyLimitsByPath | undefined
+  /**
+   * Told where a client left before it was answered: its `Cookie` header, the `Set-Cookie` values that it never got, and when
+   * its request began, in ms since the epoch.
+   */
+  readonly onLost?: ((cookieHeader: string, setCookies: readonly string[], since: number) => void) | undefined
 }
 
 // The JSON that BetterAuth and its plugins expect is two or three levels deep. Parsing and checking deeper JSON takes more
@@ -38,7 +43,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
     limits,
     asksStrangers,
     maxBodyBytes = defaultAuthBodyBytes,
-    bodies = {}
+    bodies = {},
+    onLost
   } = options
   const questionAddress = asksStrangers && createQuestionAddress({ ...asksStrangers, basePath })
 
@@ -75,7 +81,10 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       async handler(request, reply) {
         const question = questionAddress?.(request)
         if (question !== undefined) return reply.code(303).header('location', question).send()
-        return sendFetchResponse(await callAuth(toFetchRequest(request, publicUrl), request.id), reply)
+        const since = Date.now()
+        const response = await callAuth(toFetchRequest(request, publicUrl), request.id)
+        if (reply.raw.destroyed) onLost?.(request.headers.cookie ?? '', response.headers.getSetCookie(), since)
+        return sendFetchResponse(response, reply)
       }
     })
   }

@@ -1,10 +1,10 @@
+import { createHash } from 'node:crypto'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createSurplusReader } from '../db/session-queries.ts'
 import { addressOptions } from './client-address.ts'
-import { cookiePrefix } from './cookie-header.ts'
 import { trustIdentityProviders } from './identity-providers.ts'
 import { limitInput } from './input-limits.ts'
 import { lockOptimistically } from './optimistic-lock.ts'
@@ -12,6 +12,7 @@ import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { rememberEachSession } from './remember-each-session.ts'
 import { mostRows, revokeAllOthers } from './revoke-other-sessions-endpoint.ts'
 import { adminColumns, refuseBanned } from './roles-and-bans.ts'
 import { countSecretAttempts } from './secret-attempts.ts'
@@ -24,7 +25,11 @@ export interface AuthOptions {
   readonly database: Database
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
+  /** Of the cookies' names, up to the dot. */
+  readonly cookiePrefix: string
   readonly secret: string
+  /** Opens what it has encrypted in the database; signs and verifies nothing here. */
+  readonly previousSecret?: string | undefined
   /** Further browser origins. */
   readonly trustedOrigins: readonly string[]
   /** False: nobody can make an account for themselves, in whatever way. */
@@ -70,7 +75,7 @@ export function createAuth(options: AuthOptions) {
     },
     baseURL: publicUrl,
     basePath: extension.basePath ?? defaultOwnPaths.betterAuth,
-    secret: options.secret,
+    ...secretsOf(options),
     trustedOrigins: [publicUrl, ...options.trustedOrigins],
     database: drizzleAdapter(options.database.db, {
       provider: 'pg',
@@ -84,6 +89,7 @@ export function createAuth(options: AuthOptions) {
       trustIdentityProviders(extension.identityProviders),
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
+      rememberEachSession(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
       ...(extension.plugins ?? []),
       ...(perUser === undefined
@@ -105,7 +111,7 @@ export function createAuth(options: AuthOptions) {
     },
     logger: options.logger,
     telemetry: { enabled: false },
-    advanced: { backgroundTasks: { handler: inBackground }, ...extension.advanced, ...ownAdvanced(publicUrl) }
+    advanced: { backgroundTasks: { handler: inBackground }, ...extension.advanced, ...ownAdvanced(options) }
   })
   auth.$context.then((context) => {
     if (hasAdminPlugin(extension)) refuseBanned(context)
@@ -114,6 +120,20 @@ export function createAuth(options: AuthOptions) {
     lockOptimistically(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth
+}
+
+/**
+ * BetterAuth encrypts with the first of `secrets`, notes its version beside what it encrypts, and opens with the one of that
+ * version; `secret` opens what was encrypted without a version. A secret's version is a part of its hash, so that it is
+ * the same whether the secret is the current one or the previous one.
+ */
+function secretsOf({ secret, previousSecret }: AuthOptions): Pick<BetterAuthOptions, 'secret' | 'secrets'> {
+  const all = previousSecret === undefined ? [secret] : [secret, previousSecret]
+  const versionOf = (value: string) => createHash('sha256').update(value).digest().readUInt32BE()
+  return {
+    secret: previousSecret ?? secret,
+    secrets: all.map((value) => ({ version: versionOf(value), value }))
+  }
 }
 
 function accountOptions(options: AuthOptions): Partial<BetterAuthOptions> {
@@ -147,12 +167,12 @@ function accountOptions(options: AuthOptions): Partial<BetterAuthOptions> {
 function ignore(): void {}
 
 /** Those of BetterAuth's `advanced` options that no policy file may change. */
-function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced']> {
+function ownAdvanced({ publicUrl, cookiePrefix }: AuthOptions): NonNullable<BetterAuthOptions['advanced']> {
   const https = publicUrl.startsWith('https:')
   return {
     // BetterAuth's switch would use `__Secure-`, and not for all cookies alike; this prefix makes all of them `__Host-`.
     useSecureCookies: false,
-    cookiePrefix: cookiePrefix(publicUrl),
+    cookiePrefix,
     defaultCookieAttributes: { secure: https, httpOnly: true, sameSite: 'lax', path: '/' },
     ipAddress: addressOptions,
     // Left out, both checks are off wherever NODE_ENV or TEST says that this is a test.

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
+import type { BetterAuthCookies } from './better-auth-cookies.ts'
 import { withIdentityProviders } from './identity-providers.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import { withOptimisticLock } from './optimistic-lock.ts'
@@ -9,6 +10,7 @@ import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
+  readonly cookies: BetterAuthCookies
   /** The path that BetterAuth is below. */
   readonly basePath: string
   readonly log: Pick<Logger, 'error'>
@@ -23,10 +25,15 @@ export type CallAuth = (request: Request, requestId: string) => Promise<Response
 
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
 export function createAuthCaller(options: AuthCallerOptions): CallAuth {
-  const { auth, basePath, limits, passwordHashLimit, log, background } = options
+  const { auth, basePath, cookies, limits, passwordHashLimit, log, background } = options
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
     const path = new URL(request.url).pathname.slice(basePath.length)
+    const given = request.headers.get('cookie') ?? ''
+    const shown = cookies.forBetterAuth(given, path)
+    // An empty header would still be one to BetterAuth, which then asks for an `Origin`.
+    if (shown === '') request.headers.delete('cookie')
+    else request.headers.set('cookie', shown)
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
@@ -39,13 +46,21 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )
-      if (early === undefined) return responseOf(await rest)
+      if (early === undefined) return forBrowser(responseOf(await rest))
       const finished = rest.then(responseOf).then(
         () => {},
         () => log.error({ requestId }, 'auth: what should follow an answer failed')
       )
       background?.(finished)
       return early
+    }
+
+    function forBrowser(response: Response): Response {
+      const headers = new Headers(response.headers)
+      headers.delete('set-cookie')
+      for (const cookie of cookies.forBrowser(response.headers.getSetCookie(), given))
+        headers.append('set-cookie', cookie)
+      return new Response(response.body, { status: response.status, headers })
     }
 
     function responseOf(outcome: Watched<Response>): Response {

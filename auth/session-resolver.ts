@@ -22,6 +22,13 @@ export interface SessionResolverOptions {
   readonly readSession: (token: string) => Promise<SessionRecord | null>
   /** Has BetterAuth's own `get-session` refresh a session that is due; resolves to its `Set-Cookie` values. */
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
+  /** The `Set-Cookie` values for whoever has cookies that the previous secret signed. */
+  readonly signedAnew: (cookieHeader: string) => readonly string[]
+  /**
+   * Has the next request refresh the session of this token again, on whichever replica, if it was refreshed `since` then, in
+   * ms since the epoch. May reject.
+   */
+  readonly refreshAgain: (token: string, since: number) => Promise<unknown>
   /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
   readonly sliding: { readonly expiresInMs: number; readonly updateAgeMs: number }
   /** When sessions end that have not expired. Default: they do not. */
@@ -115,6 +122,12 @@ export function createSessionResolver(options: SessionResolverOptions) {
     return verdictOf(identity)
   }
 
+  // The cookies of a refresh are signed anew already.
+  function signedAnew(verdict: SessionVerdict, cookieHeader: string): SessionVerdict {
+    if (verdict.outcome !== 'identified' || verdict.setCookies.length > 0) return verdict
+    return verdictOf(verdict.identity, options.signedAnew(cookieHeader))
+  }
+
   // Eviction first: whoever reads the session again must not find the old decision.
   function evictSession(session: string): void {
     cache.evictSession(session)
@@ -139,9 +152,12 @@ export function createSessionResolver(options: SessionResolverOptions) {
       if (hit !== undefined) return reuse(hit, cookieValue, cookieHeader)
       const verified = signer.verify(cookieValue)
       if (verified === null) return verdictOf(null)
-      const { key } = verified
+      const { key, isOutdated } = verified
       const cached = key === cookieValue ? undefined : cache.get(key)
-      return cached === undefined ? lookUp(verified, cookieHeader) : reuse(cached, key, cookieHeader)
+      const found = cached === undefined ? lookUp(verified, cookieHeader) : reuse(cached, key, cookieHeader)
+      if (!isOutdated) return found
+      const anew = (verdict: SessionVerdict) => signedAnew(verdict, cookieHeader)
+      return found instanceof Promise ? found.then(anew) : anew(found)
     },
     /**
      * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over,
@@ -150,6 +166,15 @@ export function createSessionResolver(options: SessionResolverOptions) {
     tie(identity: Identity, end: () => void, options?: TieOptions): () => void {
       const reference = referenceOf(identity)
       return reference === undefined ? () => {} : live.tie(reference, end, options)
+    },
+    /**
+     * The response that was to carry the cookies of this session's refresh never reached the browser: without another
+     * refresh its cookie would end a week after the last one that did, however active its user. `since`: when the request began,
+     * in ms since the epoch. Never throws.
+     */
+    refreshLost(cookieValue: string, since: number): void {
+      const verified = signer.verify(cookieValue)
+      if (verified !== null) options.refreshAgain(verified.token, since).catch(() => {})
     },
     /** The session of this token changed or ended: the next request reads it again. Never throws. */
     sessionChanged: (token: string): void => evictSession(subjectOf(token)),

@@ -9,21 +9,25 @@ export const secret = 'benchmark-benchmark-benchmark-benchmark'
 
 const signer = createCookieSigner(secret)
 
-/** The cookie header of the `n`th session, from 0. */
-export function cookieOf(n: number): string {
-  return `${cookiePrefix(undefined)}.session_token=${signer.sign(md5(n))}`
+/** The cookie header of the `n`th session, from 0, for the gateway at this address; without one, for BetterAuth alone. */
+export function cookieOf(n: number, gateway?: string): string {
+  return `${nameFor(gateway)}=${signer.sign(md5(n))}`
 }
 
 /** The same with a wrong signature. */
-export function forgedCookieOf(n: number): string {
+export function forgedCookieOf(n: number, gateway: string): string {
   const stranger = createCookieSigner(`${secret} of somebody else`)
-  return `${cookiePrefix(undefined)}.session_token=${stranger.sign(md5(n))}`
+  return `${nameFor(gateway)}=${stranger.sign(md5(n))}`
 }
 
 /** So many cookie headers of different sessions, spread over a database of that size, without its first. */
-export function cookiesAcross(sessions: number, wanted: number): string[] {
+export function cookiesAcross(sessions: number, wanted: number, gateway: string): string[] {
   const count = Math.min(wanted, sessions - 1)
-  return Array.from({ length: count }, (_, i) => cookieOf(1 + Math.floor((i * (sessions - 1)) / count)))
+  return Array.from({ length: count }, (_, i) => cookieOf(1 + Math.floor((i * (sessions - 1)) / count), gateway))
+}
+
+function nameFor(gateway: string | undefined): string {
+  return `${gateway === undefined ? 'better-auth' : cookiePrefix(gateway, false)}.session_token`
 }
 
 /** Makes a database with our tables and so many live sessions, one user for every ten. Answers its address. */

@@ -1,6 +1,7 @@
 import type { onRequestHookHandler } from 'fastify'
 import { requestSource } from '../auth/cross-site.ts'
 import { isSafe } from '../auth/http-methods.ts'
+import { onceLost } from '../auth/lost-refresh.ts'
 import { Refusal, sessionReadFailed } from '../auth/refusal-table.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-verdict.ts'
@@ -26,7 +27,7 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
   return (rule) => {
     const { access, encodedSlashes } = rule
     const check = requirementCheck(rule, now)
-    return function guardRequest({ method, context }, _reply, done) {
+    return function guardRequest({ method, context }, reply, done) {
       context.rule = rule
       if (encodedSlashes === true && isEncodedTwice(context.canonicalTarget)) return done(new Refusal('PATH_AMBIGUOUS'))
       if (access === 'deny') return done(new Refusal('NOT_FOUND'))
@@ -42,7 +43,12 @@ export function createGuard({ sessions, origins, now }: GuardOptions): (rule: Ro
 
       const verdict = sessions.resolve(session.value, headers.cookie ?? '')
       if (!(verdict instanceof Promise)) return done(refusalFor(verdict, context, rule, check))
-      verdict.then((found) => done(refusalFor(found, context, rule, check)), done)
+      const since = now()
+      verdict.then((found) => {
+        if (found.outcome === 'identified' && found.setCookies.length > 0)
+          onceLost(reply.raw, () => sessions.refreshLost(session.value, since))
+        done(refusalFor(found, context, rule, check))
+      }, done)
     }
   }
 }

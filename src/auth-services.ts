@@ -1,12 +1,14 @@
 import type { Logger } from 'pino'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
+import { createBetterAuthCookies } from '../auth/better-auth-cookies.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
-import { withTokenNames } from '../auth/cookie-header.ts'
+import { cookiePrefix, readCookie } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import { pageAddresses } from '../auth/pages/return-address.ts'
 import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { adminColumns } from '../auth/roles-and-bans.ts'
+import type { SessionChanges } from '../auth/session-changes.ts'
 import type { SessionEvents } from '../auth/session-event-listener.ts'
 import { agesOf, noteUse, noteUseAfter } from '../auth/session-lifetimes.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
@@ -36,6 +38,9 @@ export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy'>
 // The sessions of connections that stay open are read no more often than this, even with the cache off.
 const fastestSweepMs = 1_000
 
+// Requests share a look-up, which may have begun, and refreshed the session, before one of them.
+const refreshedBeforeMs = 60_000
+
 /**
  * BetterAuth, which decides about sessions, under the gateway's limits, and the resolver that caches its decisions. What
  * BetterAuth changes is evicted from the cache here and in the other workers. Throws a ConfigError when a plugin's tables
@@ -53,12 +58,26 @@ export async function createAuthServices(options: AuthServicesOptions) {
     const done = () => unfinished.delete(task)
     task.then(done, done)
   }
+  const prefix = cookiePrefix(publicUrl, config.production)
+  const signer = createCookieSigner(secret, config.previousSecret)
   // Undefined while BetterAuth starts, when a plugin may change sessions already.
   let resolver: SessionResolver | undefined
+  const changes: SessionChanges = {
+    sessionChanged(token) {
+      resolver?.sessionChanged(token)
+      worker?.publishSessionEvent(`s${subjectOf(token)}`)
+    },
+    userChanged(userId) {
+      resolver?.userChanged(userId)
+      worker?.publishSessionEvent(`u${subjectOf(userId)}`)
+    }
+  }
   const auth = createAuth({
     database,
     publicUrl,
+    cookiePrefix: prefix,
     secret,
+    previousSecret: config.previousSecret,
     trustedOrigins: [...config.trustedOrigins, ...config.appOrigins],
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
@@ -68,20 +87,12 @@ export async function createAuthServices(options: AuthServicesOptions) {
     passwordHashLimit,
     background,
     logger: createBetterAuthLogger(log),
-    changes: {
-      sessionChanged(token) {
-        resolver?.sessionChanged(token)
-        worker?.publishSessionEvent(`s${subjectOf(token)}`)
-      },
-      userChanged(userId) {
-        resolver?.userChanged(userId)
-        worker?.publishSessionEvent(`u${subjectOf(userId)}`)
-      }
-    }
+    changes
   })
   const context = await auth.$context
   await requireSchema(context)
   const { authCookies, sessionConfig } = context
+  const cookies = createBetterAuthCookies({ prefix, signer, sessionSeconds: sessionConfig.expiresIn })
   const sessionCookie = authCookies.sessionToken.name
   const admin = adminColumns(policy.auth)
   const ages = agesOf(policy.session)
@@ -92,24 +103,51 @@ export async function createAuthServices(options: AuthServicesOptions) {
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
     now: Date.now
   })
+  const sliding = {
+    expiresInMs: sessionConfig.expiresIn * 1_000,
+    updateAgeMs:
+      context.options.session?.disableSessionRefresh === true
+        ? Number.POSITIVE_INFINITY
+        : sessionConfig.updateAge * 1_000
+  }
   const sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
-    signer: createCookieSigner(secret),
+    signer,
     readSession: createSessionReader(database, admin),
     async refresh(cookieHeader) {
-      const cookie = withTokenNames(cookieHeader)
+      const since = Date.now()
+      const cookie = cookies.forBetterAuth(cookieHeader, '/get-session')
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.
       const refreshed = auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
-      const { headers } = await withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
-      return headers.getSetCookie()
+      const inTime = withTimeout(database.patienceMs, refreshed, 'the session was not refreshed in time')
+      const { headers } = await inTime.catch((error: unknown) => {
+        // Should it be refreshed after all, then for nobody.
+        refreshed.then(
+          ({ headers }) => refreshLost(cookieHeader, headers.getSetCookie(), since),
+          () => {}
+        )
+        throw error
+      })
+      return cookies.forBrowser(headers.getSetCookie(), cookieHeader)
     },
-    sliding: {
-      expiresInMs: sessionConfig.expiresIn * 1_000,
-      updateAgeMs:
-        context.options.session?.disableSessionRefresh === true
-          ? Number.POSITIVE_INFINITY
-          : sessionConfig.updateAge * 1_000
+    signedAnew: cookies.signedAnew,
+    async refreshAgain(token, since) {
+      const { expiresInMs, updateAgeMs } = sliding
+      // Sessions that are never refreshed must not end for it.
+      if (updateAgeMs >= expiresInMs) return
+      const due = Date.now() + expiresInMs - updateAgeMs
+      // Only what was refreshed for this request, and never later than it was: somebody may have ended it meanwhile.
+      const refreshed = new Date(Math.max(due, since - refreshedBeforeMs + expiresInMs))
+      const isRefreshed = { field: 'expiresAt', operator: 'gt', value: refreshed } as const
+      const where = [{ field: 'token', value: token }, isRefreshed]
+      const changed = await context.adapter.updateMany({
+        model: 'session',
+        where,
+        update: { expiresAt: new Date(due) }
+      })
+      if (changed > 0) changes.sessionChanged(token)
     },
+    sliding,
     ages,
     use: {
       afterMs: noteUseAfter(ages),
@@ -125,8 +163,23 @@ export async function createAuthServices(options: AuthServicesOptions) {
     monotonicNow: createMonotonicClock()
   })
   resolver = sessions
-  const callAuth = createAuthCaller({ auth, basePath: ownPaths.betterAuth, limits, passwordHashLimit, log, background })
-  return { auth, callAuth, limits, sessions, sessionCookie, live, unfinished }
+
+  // Of what BetterAuth set for nobody, only the cookie of a session that is remembered is missed.
+  function refreshLost(cookieHeader: string, setCookies: readonly string[], since: number): void {
+    const cookie = readCookie(cookieHeader, sessionCookie)
+    const isRefresh = (line: string) => line.startsWith(`${sessionCookie}=`) && /;\s*max-age=[1-9]/i.test(line)
+    if (cookie.kind === 'present' && setCookies.some(isRefresh)) sessions.refreshLost(cookie.value, since)
+  }
+  const callAuth = createAuthCaller({
+    auth,
+    basePath: ownPaths.betterAuth,
+    cookies,
+    limits,
+    passwordHashLimit,
+    log,
+    background
+  })
+  return { auth, callAuth, limits, sessions, sessionCookie, refreshLost, live, unfinished }
 }
 
 // BetterAuth itself would check its tables only when a request comes, and fail that one and all that follow.

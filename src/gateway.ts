@@ -116,7 +116,8 @@ export async function startGateway(
         limits,
         asksStrangers: config.pages ? { sessionCookie, linksPath: addresses.links } : undefined,
         maxBodyBytes: config.maxAuthBodyBytes,
-        bodies: policy.bodies
+        bodies: policy.bodies,
+        onLost: services.refreshLost
       },
       pages: config.pages
         ? {

@@ -5,6 +5,7 @@ import { isRecord } from '../../db/type-guards.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
 import type { LiveSessions } from '../live-sessions.ts'
+import { onceLost } from '../lost-refresh.ts'
 import { inputRefused, Refusal, sessionReadFailed, storeUnavailable } from '../refusal-table.ts'
 import type { SessionResolver } from '../session-resolver.ts'
 import type { Identity } from '../session-verdict.ts'
@@ -62,10 +63,12 @@ export async function identify(
   const header = request.headers.cookie ?? ''
   const cookie = readCookie(header, sessionCookie)
   if (cookie.kind !== 'present') return null
+  const since = Date.now()
   const verdict = await sessions.resolve(cookie.value, header)
   if (verdict.outcome === 'unavailable') throw sessionReadFailed(verdict.cause)
   if (verdict.outcome === 'anonymous') return null
   for (const setCookie of verdict.setCookies) reply.header('set-cookie', setCookie)
+  if (verdict.setCookies.length > 0) onceLost(reply.raw, () => sessions.refreshLost(cookie.value, since))
   return verdict.identity
 }
 

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { migrateOnce } from '../../test/support/embedded-database.ts'
-import { startTestGateway } from '../../test/support/gateway.ts'
+import { startTestGateway, type TestGateway } from '../../test/support/gateway.ts'
 import type { Teardown, TestPostgres } from '../../test/support/postgres.ts'
 import { page } from '../contenders/contender.ts'
 import { startOwnProgram } from '../processes.ts'
@@ -49,20 +49,20 @@ export async function takeCounts(t: Teardown, postgres: TestPostgres): Promise<C
     await answer.text()
     if (answer.status !== status) throw new Error(`answered ${answer.status} instead of ${status}`)
   }
-  const queries = async (cookie: (n: number) => string, status: number) => {
+  const queries = async (cookie: typeof forgedCookieOf, status: number) => {
     const statements = await postgres.statementsDuring(async () => {
-      for (let n = 0; n < requests; n++) await ask(cookie(n), status)
+      for (let n = 0; n < requests; n++) await ask(cookie(n, gateway.url), status)
     })
     return statements.length / requests
   }
 
   // The first query of all is preceded by what opens its connection.
-  await ask(cookieOf(requests), 200)
+  await ask(cookieOf(requests, gateway.url), 200)
   const queriesMiss = await queries(cookieOf, 200)
   const queriesWarm = await queries(cookieOf, 200)
   const queriesForged = await queries(forgedCookieOf, 401)
   const { host } = new URL(gateway.url)
-  const request = `GET ${page} HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookieOf(0)}\r\n${markName}: yes\r\n\r\n`
+  const request = `GET ${page} HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookieOf(0, gateway.url)}\r\n${markName}: yes\r\n\r\n`
   // What else goes on in the process now and then is not the request's; what belongs to one happens in most of them.
   const usual = async (start: typeof countPromises) => median(await countEach(gateway.port, request, requests, start))
   const countOn = () => ({
@@ -72,7 +72,7 @@ export async function takeCounts(t: Teardown, postgres: TestPostgres): Promise<C
     stop() {}
   })
   const stepsWarm = await usual(countOn)
-  const open = await Promise.all(Array.from({ length: streams }, () => openStream(gateway.port, host)))
+  const open = await Promise.all(Array.from({ length: streams }, () => openStream(gateway)))
   for (const socket of open) t.teardown(() => socket.destroy())
   const stepsAmongStreams = await usual(countOn)
   return {
@@ -86,10 +86,10 @@ export async function takeCounts(t: Teardown, postgres: TestPostgres): Promise<C
   }
 }
 
-function openStream(port: number, host: string): Promise<Socket> {
+function openStream({ port, url }: Pick<TestGateway, 'port' | 'url'>): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () =>
-      socket.write(`GET /stream HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookieOf(0)}\r\n\r\n`)
+      socket.write(`GET /stream HTTP/1.1\r\nHost: ${new URL(url).host}\r\nCookie: ${cookieOf(0, url)}\r\n\r\n`)
     )
     socket.on('error', reject)
     socket.once('data', (chunk) => {

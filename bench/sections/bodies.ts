@@ -95,7 +95,7 @@ async function repeat(times: number, work: () => Promise<void>): Promise<void> {
 function transfer(url: string, agent: Agent, upload: number): Promise<void> {
   return new Promise((done, fail) => {
     const bytes = upload * 1_048_576
-    const headers = { Cookie: cookieOf(0), ...(bytes > 0 && { 'content-length': bytes }) }
+    const headers = { Cookie: cookieOf(0, url), ...(bytes > 0 && { 'content-length': bytes }) }
     const sent = request(url, { agent, method: bytes > 0 ? 'POST' : 'GET', headers }, (response) => {
       response.resume()
       response.once('end', () => (response.statusCode === 200 ? done() : fail(new Error(`${response.statusCode}`))))

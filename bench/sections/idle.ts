@@ -31,7 +31,7 @@ interface Holding {
   readonly cpu: number
 }
 
-const headers = { Cookie: cookieOf(0) }
+const headersFor = (url: string) => ({ Cookie: cookieOf(0, url) })
 const asked = 200
 
 const kinds: readonly Kind[] = [
@@ -134,7 +134,7 @@ async function askOneByOne(url: string, agent: Agent): Promise<number[]> {
   for (let i = 0; i < asked; i++) {
     const before = performance.now()
     const answered = await new Promise<boolean>((done) => {
-      const sent = get(url, { agent, headers, timeout: 2_000 }, (response) => {
+      const sent = get(url, { agent, headers: headersFor(url), timeout: 2_000 }, (response) => {
         response.resume().once('end', () => done(response.statusCode === 200))
       })
       sent.once('timeout', () => sent.destroy(new Error('no answer')))
@@ -147,7 +147,7 @@ async function askOneByOne(url: string, agent: Agent): Promise<number[]> {
 
 function openStream(url: string, cleanup: Cleanup): Promise<void> {
   return new Promise((done, fail) => {
-    const sent = get(`${url}/stream`, { agent: false, headers }, (response) => {
+    const sent = get(`${url}/stream`, { agent: false, headers: headersFor(url) }, (response) => {
       if (response.statusCode !== 200) fail(new Error(`a stream was answered ${response.statusCode}`))
       // Cut by us at the end.
       response.on('error', () => {})
@@ -160,7 +160,7 @@ function openStream(url: string, cleanup: Cleanup): Promise<void> {
 
 function openSocket(url: string, cleanup: Cleanup): Promise<void> {
   return new Promise((done, fail) => {
-    const socket = new WebSocket(url.replace('http', 'ws'), { headers, perMessageDeflate: false })
+    const socket = new WebSocket(url.replace('http', 'ws'), { headers: headersFor(url), perMessageDeflate: false })
     socket.once('open', () => done())
     socket.on('error', fail)
     cleanup.teardown(() => socket.terminate())

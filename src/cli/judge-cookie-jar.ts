@@ -35,13 +35,14 @@ export async function judgeJar(path: string, { config, policy }: Settings): Prom
   const jar = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new ConfigError([`--cookie-jar: the file cannot be read (${codeOf(error) ?? 'unknown error'})`])
   })
-  const name = `${cookiePrefix(config.publicUrl)}.session_token`
+  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`
+  const name = `${cookiePrefix(publicUrl, config.production)}.session_token`
   const reading = readCookie(cookieHeaderOf(jar), name)
   if (reading.kind === 'absent') return { outcome: 'anonymous', why: `the jar holds no ${name}` }
   if (reading.kind === 'ambiguous') return { outcome: 'ambiguous', why: `the jar holds two different ${name}` }
 
   const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
-  const cookie = createCookieSigner(secret).verify(reading.value)
+  const cookie = createCookieSigner(secret, config.previousSecret).verify(reading.value)
   if (cookie === null)
     return { outcome: 'anonymous', why: 'the cookie was not signed with this BETTER_AUTH_SECRET, or was altered' }
   const admin = hasAdminPlugin(policy.auth)

@@ -37,6 +37,8 @@ function configOf(values: Values, production: boolean, policyFile: ReturnType<ty
     publicUrl: values.BETTER_AUTH_URL,
     /** Undefined: generated at the first start and kept in `dataDir`. */
     secret: values.BETTER_AUTH_SECRET,
+    /** What cookies may still be signed with. */
+    previousSecret: values.BETTER_AUTH_SECRET_PREVIOUS,
     /** Of sites. */
     trustedOrigins: values.TRUSTED_ORIGINS.filter((origin) => !isAppOrigin(origin)),
     /** Of apps, `scheme://` or `scheme://authority`: only BetterAuth knows them. */

@@ -28,7 +28,7 @@ export function isProduction(nodeEnv: string | undefined, publicUrl: string | un
 
 /** Every problem that lies between variables rather than in one of them. A rule is silent about a variable that could not be read. */
 export function brokenRules(given: Given): string[] {
-  return [production, database, origins, listeners, upstream, workers].flatMap((rule) => [...rule(given)])
+  return [production, secrets, database, origins, listeners, upstream, workers].flatMap((rule) => [...rule(given)])
 }
 
 function* production({ values, production, has }: Given): Iterable<string> {
@@ -39,6 +39,11 @@ function* production({ values, production, has }: Given): Iterable<string> {
   if (!has('BETTER_AUTH_SECRET')) yield 'BETTER_AUTH_SECRET: is required in production: at least 32 random characters'
   if (!has('DATABASE_URL') && !has('DATABASE_DRIVER'))
     yield 'DATABASE_URL: is required in production; to use the embedded database, ask for it with DATABASE_DRIVER=pglite'
+}
+
+function* secrets({ values: { BETTER_AUTH_SECRET, BETTER_AUTH_SECRET_PREVIOUS } }: Given): Iterable<string> {
+  if (BETTER_AUTH_SECRET_PREVIOUS !== undefined && BETTER_AUTH_SECRET_PREVIOUS === BETTER_AUTH_SECRET)
+    yield 'BETTER_AUTH_SECRET_PREVIOUS: is BETTER_AUTH_SECRET itself; remove it, or change the other'
 }
 
 function* database({ values, has, isUnreadable }: Given): Iterable<string> {

@@ -159,10 +159,12 @@ export function certificateProblem(path: string): string | null {
 const day = 86_400
 const port = wholeNumber(0, 65_535)
 const noItems: readonly string[] = []
+const secret = z.string().min(32, 'must be at least 32 characters long')
 
 /** The variables that may also be given as `NAME_FILE`, a file that holds the value. */
 export const secretVariables = [
   'BETTER_AUTH_SECRET',
+  'BETTER_AUTH_SECRET_PREVIOUS',
   'DATABASE_URL',
   'DATABASE_URL_UNPOOLED',
   'UPSTREAM_TOKEN'
@@ -189,7 +191,8 @@ export function variables(cwd: string) {
     DATABASE_URL_UNPOOLED: databaseUrl.optional(),
     NEON_WS_PROXY: hostAndPort.optional(),
     BETTER_AUTH_URL: origin.optional(),
-    BETTER_AUTH_SECRET: z.string().min(32, 'must be at least 32 characters long').optional(),
+    BETTER_AUTH_SECRET: secret.optional(),
+    BETTER_AUTH_SECRET_PREVIOUS: secret.optional(),
     TRUSTED_ORIGINS: commaList(
       (text) => readOrigin(text) ?? readAppOrigin(text),
       "an origin such as https://docs.example.com or an app's scheme such as myapp://, without path, wildcard or user information"

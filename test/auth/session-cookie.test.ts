@@ -7,11 +7,11 @@ const signer = createCookieSigner('a secret of at least thirty-two characters')
 const value = signer.sign('token')
 
 t.test('a signed cookie gives its token', async (t) => {
-  t.same(signer.verify(value), { token: 'token', key: value })
+  t.same(signer.verify(value), { token: 'token', key: value, isOutdated: false })
 })
 
 t.test('the same cookie without percent-encoding is the same key', async (t) => {
-  t.same(signer.verify(decodeURIComponent(value)), { token: 'token', key: value })
+  t.same(signer.verify(decodeURIComponent(value)), { token: 'token', key: value, isOutdated: false })
 })
 
 t.test('a cookie with any character changed is nobody', async (t) => {
@@ -44,12 +44,22 @@ t.test('what was found forged is found forged again, and stands in nobody elseâ€
   const forged = createCookieSigner('another secret, also thirty-two characters').sign('token')
   for (let times = 0; times < 3; times++) {
     t.equal(signer.verify(forged), null)
-    t.same(signer.verify(value), { token: 'token', key: value })
+    t.same(signer.verify(value), { token: 'token', key: value, isOutdated: false })
   }
 })
 
 t.test('another secret signs nothing of ours', async (t) => {
   t.equal(createCookieSigner('another secret, also thirty-two characters').verify(value), null)
+})
+
+t.test('what the previous secret signed is valid, and its key is what the current one signs', async (t) => {
+  const next = 'the next secret, also of thirty-two characters'
+  const rotating = createCookieSigner(next, 'a secret of at least thirty-two characters')
+  const anew = createCookieSigner(next).sign('token')
+  t.same(rotating.verify(value), { token: 'token', key: anew, isOutdated: true })
+  t.same(rotating.verify(anew), { token: 'token', key: anew, isOutdated: false })
+  const stranger = createCookieSigner('another secret, also thirty-two characters').sign('token')
+  for (let times = 0; times < 2; times++) t.equal(rotating.verify(stranger), null)
 })
 
 t.test('a Cookie header is read by exact name', async (t) => {

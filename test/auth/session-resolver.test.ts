@@ -164,3 +164,11 @@ t.test('at most so many sessions are held', async (t) => {
   t.notOk(sessions.resolve(signer.sign('d'), header) instanceof Promise)
   t.ok(world.reads >= 4)
 })
+
+t.test('a refresh that reached nobody is due again, and one of a forged cookie is nothing', async (t) => {
+  const { world, sessions } = sessionWorld()
+  sessions.refreshLost(cookie, 1)
+  sessions.refreshLost(decodeURIComponent(cookie), 2)
+  sessions.refreshLost(`${cookie.slice(0, 1) === 'A' ? 'B' : 'A'}${cookie.slice(1)}`, 3)
+  t.same(world.dueAgain, ['t1 1', 't1 2'])
+})

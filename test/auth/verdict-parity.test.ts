@@ -29,6 +29,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
   const auth = createAuth({
     database,
     publicUrl: 'http://localhost:8080',
+    cookiePrefix: 'better-auth',
     secret,
     trustedOrigins: [],
     publicSignUp: true,
@@ -52,6 +53,8 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
         const { headers } = await auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
         return headers.getSetCookie()
       },
+      signedAnew: () => [],
+      refreshAgain: async () => {},
       sliding: { expiresInMs: sessionConfig.expiresIn * 1000, updateAgeMs: sessionConfig.updateAge * 1000 },
       live: new LiveSessions({
         readExpiries: async () => new Map(),

@@ -7,6 +7,7 @@ import { pluginTables } from '../../auth/plugin-tables.ts'
 import { type CookieSigner, createCookieSigner } from '../../auth/signed-cookie.ts'
 import { type FuzzedGateway, startFuzzedGateway } from '../fuzz/process.ts'
 import { withAdmin } from '../support/admin-plugin.ts'
+import { oneOrigin, sessionCookieOn } from '../support/cookie-names.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { migrateOnce } from '../support/embedded-database.ts'
 import { startNeonBridge } from '../support/neon-bridge.ts'
@@ -48,7 +49,7 @@ export interface World {
   sql(statement: string, params?: readonly unknown[]): Promise<void>
 }
 
-const cookieName = 'better-auth.session_token'
+const cookieName = sessionCookieOn(oneOrigin.BETTER_AUTH_URL)
 const changes = ['session events are', 'the database']
 
 /** The `Cookie` header of a session with this token. */
@@ -95,6 +96,7 @@ export async function buildWorld(t: Teardown, options: WorldOptions): Promise<Wo
       DATABASE_URL: proxied.href,
       ...neon,
       BETTER_AUTH_SECRET: secret,
+      ...oneOrigin,
       TRUSTED_PROXIES: 'loopback',
       GATEHOUSE_CONFIG: `${import.meta.dirname}/${options.refreshing ? 'refreshing' : 'gatehouse'}.config.ts`,
       SESSION_CACHE_TTL: String(options.ttlSeconds),

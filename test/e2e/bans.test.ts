@@ -3,6 +3,7 @@ import { WebSocketServer } from 'ws'
 import { defineConfig } from '../../src/policy-file.ts'
 import { adminDatabase, withAdmin } from '../support/admin-plugin.ts'
 import { Browser } from '../support/browser.ts'
+import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
@@ -23,6 +24,7 @@ await eachDatabase(
         policy,
         env: {
           ...database.env,
+          ...oneOrigin,
           DATA_DIR: `${t.testdirName}-${Math.random()}`,
           SESSION_CACHE_TTL: '600',
           BETTER_AUTH_SECRET: 'one secret for all replicas of this test',

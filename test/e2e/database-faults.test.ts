@@ -81,7 +81,7 @@ await eachFaultyDatabase(t, async (t, database) => {
       t.ok(isUnavailable(await ada.ask('/optional/x')), 'and not let through as nobody')
       t.ok(isUnavailable(await ada.ask('/api/auth/get-session')), 'nor does BetterAuth say that nobody is signed in')
       t.ok(isUnavailable(await new Browser(strict.url, strict.publicUrl).signIn('ada')), 'or that a password is wrong')
-      t.ok(ada.cookies.has('better-auth.session_token'), 'no cookie is cleared')
+      t.ok(ada.cookies.has(ada.sessionCookie), 'no cookie is cleared')
       t.equal((await knownToPatient.ask('/me')).status, 200)
 
       await fault.end()

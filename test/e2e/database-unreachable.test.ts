@@ -50,7 +50,7 @@ t.test('a database that cannot be reached is 503 for whoever needs it, and nothi
   const answers = await Promise.all(
     Array.from({ length: 500 }, (_, n) => {
       const browser = new Browser(gateway.url, gateway.publicUrl)
-      browser.cookies.set('better-auth.session_token', signer.sign(`token-${n}`))
+      browser.cookies.set(browser.sessionCookie, signer.sign(`token-${n}`))
       return browser.ask('/me')
     })
   )

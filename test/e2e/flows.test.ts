@@ -119,7 +119,7 @@ await eachDatabase(t, async (t, { env, options, name }) => {
 
   t.test('a forged cookie is nobody', async (t) => {
     const forger = open()
-    forger.cookies.set('better-auth.session_token', 'x'.repeat(32) + encodeURIComponent(`.${'A'.repeat(43)}=`))
+    forger.cookies.set(forger.sessionCookie, 'x'.repeat(32) + encodeURIComponent(`.${'A'.repeat(43)}=`))
     t.equal((await forger.ask('/me')).status, 401)
     t.match((await forger.ask('/feed/1')).json(), { for: 'stranger' })
   })
@@ -132,7 +132,7 @@ await eachDatabase(t, async (t, { env, options, name }) => {
     await moveExpiry('anita@example.com', -2)
     const answer = await anita.ask('/me')
     t.equal(answer.status, 200)
-    t.match(answer.headers['set-cookie'], /^better-auth\.session_token=[^;]+; Max-Age=604800;/)
+    t.match(answer.headers['set-cookie'], /^better-auth-\d+\.session_token=[^;]+; Max-Age=604800;/)
     t.equal(answer.headers['cache-control'], 'private, no-store')
     const again = await anita.ask('/me')
     t.equal(again.status, 200)
@@ -148,6 +148,20 @@ await eachDatabase(t, async (t, { env, options, name }) => {
     const answer = await barbara.ask('/me')
     t.equal(answer.status, 200)
     t.notOk('set-cookie' in answer.headers)
+  })
+
+  t.test('signed in with "remember me", where a session without it was lost, it is refreshed', async (t) => {
+    const dorothy = open()
+    await dorothy.signUp('dorothy')
+    await dorothy.signOut()
+    await dorothy.signIn('dorothy', password, { rememberMe: false })
+    await database.withDirectClient((client) =>
+      client.query(`delete from session where user_id = (select id from "user" where email = 'dorothy@example.com')`)
+    )
+    await dorothy.signIn('dorothy', password, { rememberMe: true })
+    t.same([...dorothy.cookies.keys()], [dorothy.sessionCookie])
+    await moveExpiry('dorothy@example.com', -2)
+    t.match((await dorothy.ask('/me')).headers['set-cookie'], /session_token=[^;]+; Max-Age=604800;/)
   })
 
   t.test('an expired session is nobody', async (t) => {

@@ -37,7 +37,7 @@ await eachFaultyDatabase(
 
     t.test('with the queue full sessions still end, here at once and elsewhere within SESSION_CACHE_TTL', async (t) => {
       const grace = await database.signUp(here, 'grace')
-      const token = decodeURIComponent(grace.cookies.get('better-auth.session_token') ?? '').split('.')[0]
+      const token = decodeURIComponent(grace.cookies.get(grace.sessionCookie) ?? '').split('.')[0]
       await until(
         async () =>
           !(await fill(1).then(
@@ -59,7 +59,7 @@ await eachFaultyDatabase(
       t.equal((await late.ask()).status, 200)
       t.equal((await grace.signOut()).status, 200)
       t.same(await sql(`select 1 from session where token = '${token}'`), [], 'the session is gone')
-      grace.cookies.set('better-auth.session_token', cookieHeader.slice(cookieHeader.indexOf('=') + 1))
+      grace.cookies.set(grace.sessionCookie, cookieHeader.slice(cookieHeader.indexOf('=') + 1))
       t.equal((await grace.ask('/me')).status, 401)
       await until(async () => (await elsewhere.ask()).status === 401)
       t.equal((await late.ask()).status, 200, 'nobody could tell')

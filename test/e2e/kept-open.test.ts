@@ -10,13 +10,14 @@ import { createLogger } from '../../src/logging/logger.ts'
 import { defineConfig } from '../../src/policy-file.ts'
 import { adminDatabase, withAdmin } from '../support/admin-plugin.ts'
 import { Browser } from '../support/browser.ts'
+import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { until } from '../support/until.ts'
 
 const secret = 'one secret for all replicas of this test'
 const policy = defineConfig({ auth: withAdmin })
-const publicUrl = 'http://localhost:8080'
+const publicUrl = oneOrigin.BETTER_AUTH_URL
 
 /** The sessions of one more replica. Decisions last for ten minutes, so that with events nothing else explains an end. */
 async function startReplica(t: Test, { env, options }: TestDatabase, hears: boolean) {
@@ -47,7 +48,7 @@ await eachDatabase(
     const sql = await adminDatabase(t, database)
     const gateway = await startTestGateway(t, {
       policy,
-      env: { ...database.env, DATA_DIR: `${t.testdirName}-${Math.random()}`, BETTER_AUTH_SECRET: secret }
+      env: { ...database.env, ...oneOrigin, DATA_DIR: `${t.testdirName}-${Math.random()}`, BETTER_AUTH_SECRET: secret }
     })
     const replicas = {
       'with session events': await startReplica(t, database, true),

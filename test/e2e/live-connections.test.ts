@@ -2,6 +2,7 @@ import t from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
+import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -32,7 +33,14 @@ await eachDatabase(
     const start = (more: Record<string, string> = {}) =>
       startTestGateway(t, {
         upstreamUrl: upstream.url,
-        env: { ...env, DATA_DIR: `${t.testdirName}-${Math.random()}`, SESSION_CACHE_TTL: '600', ...secret, ...more }
+        env: {
+          ...env,
+          DATA_DIR: `${t.testdirName}-${Math.random()}`,
+          SESSION_CACHE_TTL: '600',
+          ...secret,
+          ...oneOrigin,
+          ...more
+        }
       })
     const [here, there] = [await start(), await start()]
     for (const gateway of [here, there]) {

@@ -27,7 +27,7 @@ await eachFaultyDatabase(t, async (t, database) => {
     const [browser] = await database.strangers(gateway, 1)
     if (browser === undefined) throw new Error('nobody')
     await until(async () => (await browser.ask('/me')).status === 200, 60_000)
-    const [token = ''] = decodeURIComponent(browser.cookies.get('better-auth.session_token') ?? '').split('.')
+    const [token = ''] = decodeURIComponent(browser.cookies.get(browser.sessionCookie) ?? '').split('.')
     return { browser, end: () => sql(`delete from session where token = '${token}'`) }
   }
 
@@ -104,7 +104,7 @@ await eachFaultyDatabase(t, async (t, database) => {
       )
     }
     const tokenOf = ({ browser }: typeof goesOn) =>
-      decodeURIComponent(browser.cookies.get('better-auth.session_token') ?? '').split('.')[0]
+      decodeURIComponent(browser.cookies.get(browser.sessionCookie) ?? '').split('.')[0]
     await network.refuse()
     await isLost(patient)
     await standby.query(`delete from session where token = '${tokenOf(endsMeanwhile)}'`, url)

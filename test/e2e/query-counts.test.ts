@@ -34,7 +34,7 @@ await eachDatabase(
     })
 
     t.test('fifty forged cookies make none', async (t) => {
-      const name = 'better-auth.session_token'
+      const name = ada.sessionCookie
       const value = decodeURIComponent(ada.cookies.get(name) ?? '')
       const token = value.slice(0, value.indexOf('.'))
       const statements = await postgres.statementsDuring(async () => {

@@ -105,7 +105,7 @@ await eachFaultyDatabase(t, async (t, database) => {
     )
     t.ok(cookies.length >= browsers.length, 'each is told of its refresh')
     t.ok(
-      cookies.every((line) => /^better-auth\.session_token=[^;]{40,}; Max-Age=604800/.test(line)),
+      cookies.every((line) => /^better-auth-8080\.session_token=[^;]{40,}; Max-Age=604800/.test(line)),
       'and told nothing else'
     )
     for (const browser of browsers) {
@@ -116,7 +116,7 @@ await eachFaultyDatabase(t, async (t, database) => {
       t.equal((await browser.ask('/me')).status, 200)
     }
     const [first] = browsers
-    const series = first?.cookies.get('better-auth.session_token')?.split('-')[0]
+    const series = first?.cookies.get(first.sessionCookie)?.split('-')[0]
     const [left] = await database.sql(
       `select count(*)::int as refreshed from session
        where token like '${series}-%' and expires_at > now() + interval '6 days'`

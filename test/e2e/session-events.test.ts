@@ -3,6 +3,7 @@ import t from 'tap'
 import { request } from 'undici'
 import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
+import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -18,7 +19,14 @@ await eachDatabase(
     const start = (more: Record<string, string> = {}) =>
       startTestGateway(t, {
         upstreamUrl: upstream.url,
-        env: { ...env, DATA_DIR: `${t.testdirName}-${Math.random()}`, SESSION_CACHE_TTL: '600', ...secret, ...more }
+        env: {
+          ...env,
+          DATA_DIR: `${t.testdirName}-${Math.random()}`,
+          SESSION_CACHE_TTL: '600',
+          ...secret,
+          ...oneOrigin,
+          ...more
+        }
       })
     const [here, there] = [await start(), await start()]
     const database = await openDatabase(options)
@@ -38,7 +46,7 @@ await eachDatabase(
       await a.signUp(name)
       const b = new Browser(there.url, there.publicUrl)
       for (const [cookie, value] of a.cookies) b.cookies.set(cookie, value)
-      const token = decodeURIComponent(a.cookies.get('better-auth.session_token') ?? '').split('.')[0] ?? ''
+      const token = decodeURIComponent(a.cookies.get(a.sessionCookie) ?? '').split('.')[0] ?? ''
       t.equal((await a.ask('/me')).status, 200)
       t.equal((await b.ask('/me')).status, 200)
       return { a, b, token, email: `${name}@example.com` }

@@ -2,6 +2,7 @@ import t from 'tap'
 import { WebSocketServer } from 'ws'
 import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
+import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
@@ -19,7 +20,7 @@ await eachDatabase(t, async (t, { env, options, postgres }) => {
   const start = (more: Record<string, string> = {}) =>
     startTestGateway(t, {
       upstreamUrl: upstream.url,
-      env: { ...env, SESSION_CACHE_TTL: '600', ...secret, ...more },
+      env: { ...env, ...oneOrigin, SESSION_CACHE_TTL: '600', ...secret, ...more },
       policy: { session: lifetimes }
     })
   // The embedded database belongs to one gateway.
@@ -43,7 +44,7 @@ await eachDatabase(t, async (t, { env, options, postgres }) => {
     return other
   }
   const tokenOf = (browser: Browser) =>
-    decodeURIComponent(browser.cookies.get('better-auth.session_token') ?? '').split('.')[0] ?? ''
+    decodeURIComponent(browser.cookies.get(browser.sessionCookie) ?? '').split('.')[0] ?? ''
   const socketOf = (browser: Browser) =>
     mustDial(t, `${browser.origin.replace('http', 'ws')}/live`, {
       headers: { cookie: browser.cookieHeader, host: new URL(browser.publicUrl).host, origin: browser.publicUrl }

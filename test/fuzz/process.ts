@@ -45,20 +45,22 @@ export async function startFuzzedGateway(
   const isAlive = () => child.exitCode === null && child.signalCode === null
   createInterface(child.stderr).on('line', complain)
 
-  const { publicUrl, adminUrl } = await new Promise<{ publicUrl: string; adminUrl: string }>((resolve, reject) => {
-    createInterface(child.stdout).on('line', (line) => {
-      if (onLine(line)) return
-      if (!line.startsWith('{') || /"level":(?:50|60)/.test(line)) complain(line)
-      else if (line.includes('"msg":"gatehouse ready"')) {
-        resolve(JSON.parse(line))
-      }
-    })
-    child.once('exit', () => reject(new Error(`the gateway did not start: ${complaints.join('\n')}`)))
-  })
+  const { publicUrl, adminUrl, port } = await new Promise<Pick<FuzzedGateway, 'publicUrl' | 'adminUrl' | 'port'>>(
+    (resolve, reject) => {
+      createInterface(child.stdout).on('line', (line) => {
+        if (onLine(line)) return
+        if (!line.startsWith('{') || /"level":(?:50|60)/.test(line)) complain(line)
+        else if (line.includes('"msg":"gatehouse ready"')) {
+          resolve(JSON.parse(line))
+        }
+      })
+      child.once('exit', () => reject(new Error(`the gateway did not start: ${complaints.join('\n')}`)))
+    }
+  )
   return {
     publicUrl,
     adminUrl,
-    port: Number(new URL(publicUrl).port),
+    port,
     complaints,
     isAlive,
     async holdings() {

@@ -1,3 +1,4 @@
+import { sessionCookieOn } from '../support/cookie-names.ts'
 import type { Random } from './random.ts'
 
 const upgrade =
@@ -6,6 +7,7 @@ const upgrade =
 /** Requests of nobody in particular, every one of them valid, for a gateway of this public host. */
 export function seedsFor(host: string): string[] {
   const head = (line: string, ...lines: string[]) => `${[line, `Host: ${host}`, ...lines].join('\r\n')}\r\n\r\n`
+  const cookie = `Cookie: ${sessionCookieOn(`http://${host}`)}`
   const signIn = '{"email":"ada@example.com","password":"wrong password"}'
   return [
     head('GET /public/ok HTTP/1.1'),
@@ -31,14 +33,9 @@ export function seedsFor(host: string): string[] {
     ),
     head('GET /public/ok HTTP/1.1') + head('GET /session/ok HTTP/1.1') + head('GET /public/error/404 HTTP/1.1'),
     `${head('POST /public/ok HTTP/1.1', 'Content-Length: 2')}ab${head('GET /session/ok HTTP/1.1')}`,
-    head('GET /api/auth/get-session HTTP/1.1', 'Cookie: better-auth.session_token=abc.def'),
+    head('GET /api/auth/get-session HTTP/1.1', `${cookie}=abc.def`),
     `${head('POST /api/auth/sign-in/email HTTP/1.1', 'Content-Type: application/json', `Content-Length: ${signIn.length}`)}${signIn}`,
-    head(
-      'GET /session/ok HTTP/1.1',
-      'Cookie: better-auth.session_token=forged',
-      'X-User-Id: forged',
-      'X_User_Id: forged'
-    ),
+    head('GET /session/ok HTTP/1.1', `${cookie}=forged`, 'X-User-Id: forged', 'X_User_Id: forged'),
     `${head('POST /api/auth/sign-out HTTP/1.1', 'Content-Type: nonsense', 'Content-Length: 20')}abc`,
     `${head('PUT /api/auth/ok HTTP/1.1', 'Content-Type: text/plain', 'Content-Length: 2000000')}abc`,
     `${head('GET /api/auth/ok HTTP/1.1', 'Transfer-Encoding: chunked')}3\r\nabc\r\n`,

@@ -4,6 +4,7 @@ import { migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import type { RouteRule } from '../../proxy/route-rules.ts'
 import { Browser } from '../support/browser.ts'
+import { oneOrigin } from '../support/cookie-names.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { startPostgres } from '../support/postgres.ts'
 
@@ -27,6 +28,7 @@ export async function startGateways(t: Test, usualUpstream?: string): Promise<Ga
   const env = {
     DATABASE_URL: url,
     BETTER_AUTH_SECRET: secret,
+    ...oneOrigin,
     LOG_LEVEL: 'error',
     SESSION_EVENTS: 'off',
     // Nothing is kept there; without it every gateway would be given an embedded database that it does not use.

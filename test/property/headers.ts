@@ -132,7 +132,11 @@ export const lines = fc.array(
     { weight: 1, arbitrary: broken },
     {
       weight: 1,
-      arbitrary: fc.constantFrom('Cookie: theme=dark', 'Cookie: a=1; better-auth.x=2; b=3', 'Trailer: X-User-Id')
+      arbitrary: fc.constantFrom(
+        'Cookie: theme=dark',
+        'Cookie: a=1; better-auth.x=2; better-auth-8080.y=3; b=4',
+        'Trailer: X-User-Id'
+      )
     }
   ),
   { maxLength: 8, size: 'max' }

@@ -87,7 +87,8 @@ root.test(
         const problems = falsehoods(one, expected)
         if (attempt.kind === 'deny') problems.push('it was denied')
         if (['session', 'unruled'].includes(attempt.kind) && !knows) problems.push('nobody was signed in')
-        if (one.headers.some(([, value]) => /better-auth\./i.test(value))) problems.push('a cookie of BetterAuth')
+        if (one.headers.some(([, value]) => /better-auth(-\d+)?\./i.test(value)))
+          problems.push('a cookie of BetterAuth')
         return problems.map((problem) => `${problem} of ${JSON.stringify({ attempt, one })}`)
       })
     }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { isOverlong, originOf } from '../../auth/input-limits.ts'
+import { sessionCookieOn } from '../support/cookie-names.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { askRaw } from '../support/wire.ts'
@@ -93,7 +94,7 @@ t.test('a host that is longer than any is refused unread, wherever a client puts
     const answer = await ask('POST /api/auth/sign-out HTTP/1.1', ['Cookie: a=1', `${name}: ${escaped}`], {})
     t.equal(answer.status, 403, name)
   }
-  const cookie = 'Cookie: better-auth.session_token=a.b'
+  const cookie = `Cookie: ${sessionCookieOn(gateway.publicUrl)}=a.b`
   t.match((await ask('DELETE /x HTTP/1.1', [cookie, `Referer: ${escaped}`])).json(), { code: 'ORIGIN_FORBIDDEN' })
   t.equal((await ask('POST /auth/sign-in HTTP/1.1', [`Referer: ${escaped}`], 'email=a')).status, 403)
   t.equal((await ask(`GET ${escaped}/ HTTP/1.1`, ['Accept: text/html'])).status, 400)

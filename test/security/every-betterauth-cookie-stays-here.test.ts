@@ -2,6 +2,7 @@ import { createAuthEndpoint } from 'better-auth/api'
 import { multiSession } from 'better-auth/plugins'
 import t from 'tap'
 import { Browser } from '../support/browser.ts'
+import { prefixOn } from '../support/cookie-names.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 
@@ -56,7 +57,7 @@ for (const env of [
     t.equal(sessions.length, 2, 'two people are signed in on this device')
 
     const names = [...device.cookies.keys()]
-    const prefix = 'BETTER_AUTH_URL' in env ? '__Host-better-auth.' : 'better-auth.'
+    const prefix = prefixOn(gateway.publicUrl)
     for (const name of names) t.ok(name.startsWith(prefix), name)
     t.equal(names.filter((name) => name.includes('_multi-')).length, 2)
     for (const name of ['session_token', 'dont_remember', 'admin_session', 'state', 'trust_device']) {

@@ -9,7 +9,8 @@ const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
 const ada = new Browser(gateway.url, gateway.publicUrl)
 await ada.signUp('ada')
 const cookie = ada.cookieHeader
-const other = 'better-auth.session_token=planted.by-a-sibling'
+const name = ada.sessionCookie
+const other = `${name}=planted.by-a-sibling`
 
 function ask(path: string, cookies: readonly string[], more: readonly string[] = []): Promise<WireAnswer> {
   const headers = [`Host: ${new URL(gateway.publicUrl).host}`, ...cookies.map((line) => `Cookie: ${line}`), ...more]
@@ -24,8 +25,8 @@ t.test('two different session cookies are refused, whichever is first and wherev
       [`${cookie}; ${other}`],
       [`${other}; ${cookie}`],
       [cookie, other],
-      [`${cookie}; better-auth.session_token=`],
-      [`${cookie};better-auth.session_token =x`],
+      [`${cookie}; ${name}=`],
+      [`${cookie};${name} =x`],
       [`a=1; ${other}; b=2; ${cookie}`]
     ]) {
       const answer = await ask(path, cookies)

@@ -25,7 +25,9 @@ t.test('explain --cookie-jar says who the cookies make the asker', async (t) => 
       join(cwd, 'jar'),
       `# Netscape HTTP Cookie File\n#HttpOnly_localhost\tFALSE\t/\tFALSE\t0\t${name}\t${content}\n`
     )
-    return async (path: string) => (await gatehouse(['explain', 'GET', path, '--cookie-jar', 'jar'], cwd)).stdout
+    // The cookie's name tells the origin's port.
+    const env = { BETTER_AUTH_URL: gateway.publicUrl }
+    return async (path: string) => (await gatehouse(['explain', 'GET', path, '--cookie-jar', 'jar'], cwd, env)).stdout
   }
   const good = jar(value)
   const me = await good('/me')

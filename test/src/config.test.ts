@@ -130,6 +130,8 @@ const bad: readonly (readonly [name: string, value: string, others?: Record<stri
   ['BETTER_AUTH_URL', 'http://localhost/?canary'],
   ['BETTER_AUTH_URL', 'localhost:8080'],
   ['BETTER_AUTH_SECRET', 'canary-canary-canary-canary-can'],
+  ['BETTER_AUTH_SECRET_PREVIOUS', 'canary-canary-canary-canary-can'],
+  ['BETTER_AUTH_SECRET_PREVIOUS', 'canary'.repeat(6), { BETTER_AUTH_SECRET: 'canary'.repeat(6) }],
   ['TRUSTED_ORIGINS', 'http://localhost:3000,canary'],
   ['TRUSTED_ORIGINS', 'http://*.localhost'],
   ['TRUSTED_ORIGINS', 'http://localhost:3000/canary'],

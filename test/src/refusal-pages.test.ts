@@ -118,8 +118,9 @@ t.test('a WebSocket is refused as ever', async (t) => {
 })
 
 t.test('with two session cookies a person is told to clear them', async (t) => {
-  const cookie = 'better-auth.session_token=a; better-auth.session_token=b'
-  const answer = await somebody().ask('/auth/account', { headers: { ...pageLoad, cookie } })
+  const nobody = somebody()
+  const cookie = `${nobody.sessionCookie}=a; ${nobody.sessionCookie}=b`
+  const answer = await nobody.ask('/auth/account', { headers: { ...pageLoad, cookie } })
   t.equal(answer.status, 400)
   t.match(answer.text, /Clear the cookies of this site/)
 })

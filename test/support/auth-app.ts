@@ -3,8 +3,10 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { authRoutes } from '../../auth/auth-routes.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
+import { createBetterAuthCookies } from '../../auth/better-auth-cookies.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import { createAuthCaller } from '../../auth/call-better-auth.ts'
+import { cookiePrefix } from '../../auth/cookie-header.ts'
 import { defaultOwnPaths } from '../../auth/own-paths.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import type { RateLimitsByPath } from '../../auth/path-rate-limits.ts'
@@ -13,6 +15,7 @@ import type { AuthExtension } from '../../auth/policy-auth-options.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import type { SessionChanges } from '../../auth/session-changes.ts'
 import type { SessionLifetimes } from '../../auth/session-lifetimes.ts'
+import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import type { Database, DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
@@ -21,6 +24,8 @@ import { createBetterAuthLogger } from '../../src/logging/better-auth-logger.ts'
 import { createLogger } from '../../src/logging/logger.ts'
 import { createErrorHandler } from '../../src/refusals/error-handler.ts'
 import { makeEmbedded } from './embedded-database.ts'
+
+const secret = 'the secret of these tests, which is long enough'
 
 export interface AuthAppOptions {
   publicUrl?: string
@@ -74,10 +79,12 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const basePath = options.extension?.basePath ?? defaultOwnPaths.betterAuth
   const limits = createRateLimits(options.limits, undefined, { byPath: options.rateLimits, basePath })
   const passwordHashLimit = options.passwordHashLimit ?? createPasswordHashLimit()
+  const prefix = cookiePrefix(publicUrl, true)
   const auth = createAuth({
     database,
     publicUrl,
-    secret: 'the secret of these tests, which is long enough',
+    cookiePrefix: prefix,
+    secret,
     trustedOrigins: [],
     publicSignUp: options.publicSignUp ?? true,
     extension: options.extension ?? {},
@@ -95,6 +102,11 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const call = {
     auth,
     basePath,
+    cookies: createBetterAuthCookies({
+      prefix,
+      signer: createCookieSigner(secret),
+      sessionSeconds: (await auth.$context).sessionConfig.expiresIn
+    }),
     limits,
     passwordHashLimit,
     log,

@@ -1,4 +1,5 @@
 import { request } from 'undici'
+import { sessionCookieOn } from './cookie-names.ts'
 
 export interface Answer {
   readonly status: number
@@ -19,17 +20,24 @@ let clients = 0
 
 /** Somebody with a cookie jar and an address of their own, who asks one origin. */
 export class Browser {
-  readonly cookies = new Map<string, string>()
+  readonly cookies: Map<string, string>
   readonly origin: string
   readonly address: string
   /** What the browser calls the site: its `Origin` and `Host`. */
   readonly publicUrl: string
 
-  constructor(origin: string, publicUrl: string) {
+  /** `cookies`: a jar to share with another, as the sites of one host do. */
+  constructor(origin: string, publicUrl: string, cookies = new Map<string, string>()) {
+    this.cookies = cookies
     this.origin = origin
     this.publicUrl = publicUrl
     clients++
     this.address = `10.${process.pid & 255}.${(clients >> 8) & 255}.${clients & 255}`
+  }
+
+  /** The full name of the session cookie here. */
+  get sessionCookie(): string {
+    return sessionCookieOn(this.publicUrl)
   }
 
   get cookieHeader(): string {

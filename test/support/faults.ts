@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { Browser } from './browser.ts'
+import { oneOrigin } from './cookie-names.ts'
 import { startEchoUpstream } from './echo-upstream.ts'
 import { migrateOnce } from './embedded-database.ts'
 import { startTestGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts'
@@ -65,7 +66,14 @@ async function makeFaulty(t: Test, driver: 'pg' | 'neon', postgres: TestPostgres
     async startGateway(env = {}, database) {
       const gateway = await startTestGateway(t, {
         upstreamUrl: upstream.url,
-        env: { DATABASE_DRIVER: driver, DATABASE_URL: url.href, ...bridge, BETTER_AUTH_SECRET: secret, ...env },
+        env: {
+          DATABASE_DRIVER: driver,
+          DATABASE_URL: url.href,
+          ...bridge,
+          ...oneOrigin,
+          BETTER_AUTH_SECRET: secret,
+          ...env
+        },
         ...(database === undefined ? {} : { database })
       })
       await until(async () => (await degraded(gateway)).length === 0)
@@ -85,7 +93,7 @@ async function makeFaulty(t: Test, driver: 'pg' | 'neon', postgres: TestPostgres
       const signer = createCookieSigner(secret)
       return Array.from({ length: count }, (_, n) => {
         const browser = new Browser(gateway.url, gateway.publicUrl)
-        browser.cookies.set('better-auth.session_token', signer.sign(`${series}-${n + 1}`))
+        browser.cookies.set(browser.sessionCookie, signer.sign(`${series}-${n + 1}`))
         return browser
       })
     }

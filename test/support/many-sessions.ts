@@ -2,8 +2,6 @@ import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import type { Browser } from './browser.ts'
 import type { TestPostgres } from './postgres.ts'
 
-const cookie = 'better-auth.session_token'
-
 /** A user with more sessions than anybody signs in for, and the cookies that go with them. */
 export interface ManySessions {
   /** The `Cookie` header of the n-th, from 1. */
@@ -21,7 +19,7 @@ export async function giveSessions(
   count: number
 ): Promise<ManySessions> {
   const signer = createCookieSigner(secret)
-  const token = decodeURIComponent(browser.cookies.get(cookie) ?? '').split('.')[0] ?? ''
+  const token = decodeURIComponent(browser.cookies.get(browser.sessionCookie) ?? '').split('.')[0] ?? ''
   const owner = `(select user_id from session where token = '${token}')`
   const prefix = `many-${token.slice(0, 8)}`
   await postgres.query(
@@ -32,7 +30,7 @@ export async function giveSessions(
     url
   )
   return {
-    cookieOf: (n) => `${cookie}=${signer.sign(`${prefix}-${n}`)}`,
+    cookieOf: (n) => `${browser.sessionCookie}=${signer.sign(`${prefix}-${n}`)}`,
     async left() {
       const [row] = await postgres.query(
         `select count(*)::int as left from session where token like '${prefix}-%' or token = '${token}'`,

@@ -18,6 +18,8 @@ export interface World {
   now: number
   reads: number
   refreshes: number
+  /** Tokens whose sessions were made due again, and since when they may have been refreshed. */
+  dueAgain: string[]
   down: boolean
   row: SessionRecord | null
   /** Runs after a look-up has read and before it answers. */
@@ -50,6 +52,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     now: 1_000_000_000_000,
     reads: 0,
     refreshes: 0,
+    dueAgain: [],
     down: false,
     row: null,
     beforeAnswer: () => {}
@@ -69,6 +72,10 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
       world.refreshes++
       world.row = record()
       return ['s=refreshed']
+    },
+    signedAnew: () => [],
+    async refreshAgain(token, since) {
+      world.dueAgain.push(`${token} ${since}`)
     },
     sliding: { expiresInMs: 7 * day, updateAgeMs: day },
     live: new LiveSessions({

@@ -31,7 +31,7 @@ t.test('form and API share one limit', async (t) => {
 
 t.test('a session from the form is remembered only when that was asked for', async (t) => {
   const sessionCookie = (cookies: string | string[] | undefined) =>
-    [cookies ?? []].flat().find((cookie) => cookie.startsWith('better-auth.session_token=')) ?? ''
+    [cookies ?? []].flat().find((cookie) => cookie.startsWith(`${somebody().sessionCookie}=`)) ?? ''
   const right = { ...wrong, password: 'correct horse battery' }
   const stays = await sendForm(somebody(), '/auth/sign-in', { ...right, rememberMe: 'on' })
   t.match(sessionCookie(stays.headers['set-cookie']), /Max-Age=\d+.*HttpOnly/)
