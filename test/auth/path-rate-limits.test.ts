@@ -146,6 +146,24 @@ t.test('an address may be given more sign-ins, an account no more failures', asy
   })
 })
 
+t.test('limits move with BetterAuth', async (t) => {
+  const moved = '/identity/paid/webhook'
+  const extension = { plugins: [paid], basePath: '/identity' }
+  const target = await startAuthApp(t, { extension, rateLimits: { [moved]: { requests: 2, window: 3_600 } } })
+  const device = new Device(target)
+  const statuses: number[] = []
+  for (let n = 0; n < 3; n++) {
+    const body = Buffer.from(String(n))
+    const headers = { 'content-type': 'text/plain', 'paid-signature': signatureOf(body) }
+    statuses.push((await device.fetch(new URL(moved, target.publicUrl), { method: 'POST', headers, body })).status)
+  }
+  t.same(statuses, [200, 200, 429])
+  t.match(rateLimitProblems({ [webhook]: { requests: 1, window: 1 } }, '/identity'), [
+    /must be a path below \/identity/
+  ])
+  t.match(rateLimitProblems({ '/identity/sign-in/email': { requests: 101, window: 10 } }, '/identity'), [/at most 100/])
+})
+
 t.test('what may be written', async (t) => {
   t.same(
     rateLimitProblems({
@@ -212,6 +230,9 @@ t.test('what a plugin guards itself is guarded', async (t) => {
   const high = { requests: 5_000, window: 10 }
   for (const path of ['/api/auth/pin/try', '/api/auth/pin/*', '/api/auth/pin/other'])
     t.match(pluginRateLimitProblems({ [path]: high }, { plugins: [pin] }), [/is or covers a path where secrets/], path)
+  t.match(pluginRateLimitProblems({ '/id/pin/try': high }, { plugins: [pin], basePath: '/id' }), [
+    /is or covers a path/
+  ])
   t.same(pluginRateLimitProblems({ '/api/auth/pins': high, [webhook]: high }, { plugins: [pin, paid] }), [])
   t.same(pluginRateLimitProblems({ '/api/auth/pin/try': { requests: 100, window: 10 } }, { plugins: [pin] }), [])
 })
