@@ -91,7 +91,11 @@ export function createAuth(options: AuthOptions) {
     },
     logger: options.logger,
     telemetry: { enabled: false },
-    advanced: { backgroundTasks: { handler: inBackground }, ...extension.advanced, ...ownAdvanced(publicUrl) }
+    advanced: {
+      backgroundTasks: { handler: inBackground },
+      ...extension.advanced,
+      ...ownAdvanced(publicUrl, extension)
+    }
   })
   auth.$context.then((context) => {
     if (hasAdminPlugin(extension)) refuseBanned(context)
@@ -130,7 +134,8 @@ function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOpti
 function ignore(): void {}
 
 /** Those of BetterAuth's `advanced` options that no policy file may change. */
-function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced']> {
+function ownAdvanced(publicUrl: string, { advanced }: Pick<AuthExtension, 'advanced'>) {
+  const generateId = advanced?.database?.generateId
   const https = publicUrl.startsWith('https:')
   return {
     // BetterAuth's switch would use `__Secure-`, and not for all cookies alike; this prefix makes all of them `__Host-`.
@@ -143,8 +148,8 @@ function ownAdvanced(publicUrl: string): NonNullable<BetterAuthOptions['advanced
     disableOriginCheck: false,
     // Joined in the database: the adapter's own joining prints a failed query to the console. By default lists end at a
     // hundred rows, which most callers take for all there are.
-    database: { joins: true, defaultFindManyLimit: mostRows }
-  }
+    database: { joins: true, defaultFindManyLimit: mostRows, ...(generateId !== undefined && { generateId }) }
+  } satisfies BetterAuthOptions['advanced']
 }
 
 function withoutSignUp(providers: AuthExtension['socialProviders']): AuthExtension['socialProviders'] {

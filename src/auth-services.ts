@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { readPrincipalHeaders } from '../auth/additional-fields.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
 import { withTokenNames } from '../auth/cookie-header.ts'
@@ -89,7 +90,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
     signer: createCookieSigner(secret),
-    readSession: createSessionReader(database, admin),
+    readSession: createSessionReader(database, admin, readPrincipalHeaders(policy).fields),
     async refresh(cookieHeader) {
       const cookie = withTokenNames(cookieHeader)
       // A few statements, each of which may wait. One that is cut short costs a cookie that is as good for days to come.

@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { type PrincipalHeader, readPrincipalHeaders } from '../auth/additional-fields.ts'
 import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts'
 import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { methods } from '../auth/http-methods.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/policy-auth-options.ts'
 import { isRecord } from '../db/type-guards.ts'
-import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
+import type { HeaderPolicy } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
 import { ConfigError } from './config/environment.ts'
 import { type UpstreamSpec, upstreamsShape } from './config/policy-upstreams.ts'
@@ -21,7 +22,10 @@ export interface PolicyConfig {
   brand: Brand
   /** The servers and folders behind the gateway beside FastAPI, by the names that rules use. */
   upstreams: Readonly<Record<string, UpstreamSpec>>
-  /** What FastAPI is told about an identified user besides id, email and whether the email is verified. Default: nothing. */
+  /**
+   * What FastAPI is told about an identified user besides id, email and whether the email is verified: `name`, `role`,
+   * `sessionId`, `impersonatedBy`, and additional fields. Default: nothing.
+   */
   principalHeaders: readonly PrincipalHeader[]
   /** Which headers of clients are dropped beyond those that always are, and which of those pass all the same. */
   headers: HeaderPolicy
@@ -67,6 +71,8 @@ export async function loadPolicy(
   if (targets.success) problems.push(...unknownUpstreams(targets.data))
   const roles = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(sections)
   if (roles.success) problems.push(...missingAdminPlugin(roles.data))
+  const principal = shape.pick({ principalHeaders: true, auth: true }).strip().safeParse(sections)
+  if (principal.success) problems.push(...readPrincipalHeaders(principal.data).problems)
   const rules = shape.pick({ routes: true }).strip().safeParse(sections)
   const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [])]
   if (policy === undefined || all.length > 0) throw new ConfigError(all)
@@ -108,8 +114,6 @@ const ruleShape = z.preprocess(
   )
 )
 
-const principalHeaders = ['name', 'role', 'sessionId', 'impersonatedBy'] as const satisfies PrincipalHeader[]
-
 const headerNames = z
   .array(
     z.string().regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/i, 'must be the whole name of one header, of letters, digits and "-"'),
@@ -147,8 +151,10 @@ function policyShape(folder: string) {
       upstreams: upstreamsShape(folder).prefault({}),
       principalHeaders: z
         .array(
-          z.enum(principalHeaders, `must be one of ${principalHeaders.join(', ')}`),
-          `must be a list of ${principalHeaders.join(', ')}`
+          z.union([z.string(), z.strictObject({ field: z.string(), clientMaySet: z.literal(true) })], {
+            error: 'must be a name, or { field: …, clientMaySet: true }'
+          }),
+          'must be a list of names'
         )
         .default([]),
       headers: headersShape.prefault({}),

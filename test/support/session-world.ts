@@ -41,6 +41,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     role: null,
     impersonatedBy: null,
     bannedUntil: null,
+    told: {},
     createdAt: world.now,
     expiresAt: world.now + 7 * day,
     ...over
