@@ -41,7 +41,8 @@ export function fieldProblems(model: ToldField['table'], fields: unknown, plugin
     const at = `${section}.${name}`
     if (!isRecord(field)) return [`${at}: must be an object with a type`]
     const { type, fieldName = name } = field
-    if (!plainName.test(name) || typeof fieldName !== 'string' || !plainName.test(fieldName))
+    // BetterAuth asks whether a name is `in` what a client sent, and those of `Object.prototype` always are.
+    if (!plainName.test(name) || name in {} || typeof fieldName !== 'string' || !plainName.test(fieldName))
       return [`${at}: must be named with at most 50 letters, digits and "_", a letter first; fieldName likewise`]
     const problem = taken.get(snakeCase(name)) ?? taken.get(snakeCase(fieldName))
     for (const own of [name, fieldName].map(snakeCase)) if (!taken.has(own)) taken.set(own, 'is there twice')

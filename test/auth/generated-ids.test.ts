@@ -49,6 +49,11 @@ await eachEmptyDatabase(t, async (t, database) => {
       t.match(await list.some(id, ['no id at all', record?.sessionId ?? '']), [{ id: record?.sessionId }])
       t.equal((await ann.post('/organization/create', { name: 'House', slug: 'house' })).status, 200)
 
+      // What is no id is nobody's, and no outage.
+      const organizationId = 'no id at all'
+      const status = (await ann.post('/organization/set-active', { organizationId })).status
+      t.ok(status >= 400 && status < 500, String(status))
+
       const heard: string[] = []
       const stop = await store.listen(store.eventChannel, (payload) => heard.push(payload), t.fail)
       const second = new Device(target)

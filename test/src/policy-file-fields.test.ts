@@ -50,6 +50,7 @@ t.test('a field of another name takes nobody else’s rules', async (t) => {
         planTier: claimed,
         plan_tier: claimed,
         'plan-x': claimed,
+        constructor: claimed,
         proto: { type: 'string', fieldName: '__proto__' },
         price: { type: 'money' },
         size: 'large'
@@ -67,6 +68,7 @@ t.test('a field of another name takes nobody else’s rules', async (t) => {
     /^auth\.user\.additionalFields\.level: is a field of one of the plugins/,
     /^auth\.user\.additionalFields\.plan_tier: is there twice/,
     /^auth\.user\.additionalFields\.plan-x: must be named with/,
+    /^auth\.user\.additionalFields\.constructor: must be named with/,
     /^auth\.user\.additionalFields\.proto: must be named with/,
     /^auth\.user\.additionalFields\.price\.type: must be one of/,
     /^auth\.user\.additionalFields\.size: must be an object/,
