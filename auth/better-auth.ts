@@ -5,6 +5,7 @@ import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
 import { limitInput } from './input-limits.ts'
+import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
@@ -59,7 +60,7 @@ export function createAuth(options: AuthOptions) {
       throw: true
     },
     baseURL: publicUrl,
-    basePath: '/api/auth',
+    basePath: extension.basePath ?? defaultOwnPaths.betterAuth,
     secret: options.secret,
     trustedOrigins: [publicUrl, ...options.trustedOrigins],
     database: drizzleAdapter(options.database.db, {

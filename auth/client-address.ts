@@ -24,8 +24,11 @@ export function clientAddress(request: FastifyRequest): string {
 }
 
 function normalized(address = ''): string | null {
-  const bare = address.split('%', 1)[0] ?? ''
-  return isIP(bare) === 0 ? null : (mappedIPv4.exec(bare)?.[1] ?? bare)
+  const zone = address.indexOf('%')
+  const bare = zone === -1 ? address : address.slice(0, zone)
+  const family = isIP(bare)
+  if (family === 0) return null
+  return family === 6 ? (mappedIPv4.exec(bare)?.[1] ?? bare) : bare
 }
 
 /** What an address is counted as, by BetterAuth and here: an IPv6 address by its /64, the least that one customer is given (RFC 6177). */

@@ -4,6 +4,7 @@ import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
 import { withTokenNames } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
+import { pageAddresses } from '../auth/pages/return-address.ts'
 import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { adminColumns } from '../auth/roles-and-bans.ts'
@@ -18,6 +19,7 @@ import { withTimeout } from '../db/timeout.ts'
 import { ConfigError } from './config/environment.ts'
 import type { Settings } from './config/load-settings.ts'
 import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
+import { ownPathsOf } from './policy-file.ts'
 import type { WorkerContext } from './workers/worker-channel.ts'
 
 export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy'> {
@@ -41,6 +43,7 @@ const fastestSweepMs = 1_000
  */
 export async function createAuthServices(options: AuthServicesOptions) {
   const { config, policy, publicUrl, secret, database, log, worker } = options
+  const ownPaths = ownPathsOf(policy)
   const limits = createRateLimits({}, worker?.counters)
   const passwordHashLimit = createPasswordHashLimit(worker?.workers)
   // Work that goes on after its response, mails above all. A gateway waits for it when it closes.
@@ -59,7 +62,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
-    errorUrl: config.pages ? `${publicUrl}/auth/sign-in` : undefined,
+    errorUrl: config.pages ? publicUrl + pageAddresses(ownPaths.pages).signIn : undefined,
     limits,
     passwordHashLimit,
     background,
@@ -115,7 +118,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     monotonicNow: createMonotonicClock()
   })
   resolver = sessions
-  const callAuth = createAuthCaller({ auth, limits, passwordHashLimit, log, background })
+  const callAuth = createAuthCaller({ auth, basePath: ownPaths.betterAuth, limits, passwordHashLimit, log, background })
   return { auth, callAuth, limits, sessions, sessionCookie, live, unfinished }
 }
 

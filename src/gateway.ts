@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { LiveConnections } from '../auth/live-connection-limits.ts'
+import { pageAddresses } from '../auth/pages/return-address.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createSessionEvents } from '../auth/session-event-listener.ts'
 import { openDatabase } from '../db/open-database.ts'
@@ -12,6 +13,7 @@ import { type Settings, warningsOf } from './config/load-settings.ts'
 import { databaseOptions, poolSizeFor, prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { logSilentServers, openUpstreams } from './open-upstreams.ts'
+import { ownPathsOf } from './policy-file.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
 import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
@@ -96,18 +98,23 @@ export async function startGateway(
     cleanUp.push(() => sessionEvents?.stop())
     cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
 
+    const ownPaths = ownPathsOf(policy)
+    const addresses = pageAddresses(ownPaths.pages)
+    const basePath = ownPaths.betterAuth
     const liveConnections = new LiveConnections(config.liveConnections)
     const app = await createApp({
       server,
       log,
       readiness,
       config,
-      auth: { callAuth, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
+      auth: { callAuth, publicUrl, basePath, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       pages: config.pages
         ? {
             ...services,
             publicUrl,
-            theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname),
+            addresses,
+            basePath,
+            theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname, addresses.assets),
             sessionList: createSessionList(database),
             publicSignUp: config.publicSignUp,
             maxBodyBytes: config.maxAuthBodyBytes,

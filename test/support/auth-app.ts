@@ -5,6 +5,7 @@ import { authRoutes } from '../../auth/auth-routes.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import { createAuthCaller } from '../../auth/call-better-auth.ts'
+import { defaultOwnPaths } from '../../auth/own-paths.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
@@ -85,9 +86,19 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     background: (task) => background.push(task)
   })
   app.setErrorHandler(createErrorHandler(log))
+  const basePath = options.extension?.basePath ?? defaultOwnPaths.betterAuth
+  const call = {
+    auth,
+    basePath,
+    limits,
+    passwordHashLimit,
+    log,
+    background: (task: Promise<void>) => background.push(task)
+  }
   await app.register(authRoutes, {
-    callAuth: createAuthCaller({ auth, limits, passwordHashLimit, log, background: (task) => background.push(task) }),
+    callAuth: createAuthCaller(call),
     publicUrl,
+    basePath,
     limits,
     maxBodyBytes: options.maxBodyBytes,
     bodies: options.bodies
