@@ -40,7 +40,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   })
 
   app.addHook('onRequest', async function limitAddress(request) {
-    await limits.admit(clientAddress(request))
+    const [path = ''] = request.url.split('?', 1)
+    await limits.admit(clientAddress(request), path.slice(basePath.length))
   })
   app.addHook('onRequest', function forbidCaching(_request, reply, next) {
     reply.header('cache-control', 'no-store')

@@ -36,8 +36,11 @@ export function bodyLimitsByPath(basePath: string, general: number, bodies: Body
   return { ...Object.fromEntries(samlPaths.map((path) => [basePath + path, bytes])), ...bodies }
 }
 
-// Requests are routed by their canonical path, in which other characters than these are encoded.
-function isPathBelow(basePath: string, path: string): boolean {
+/**
+ * Whether this is a literal path below `basePath`, or one with a final `/*`, in characters that stand for themselves:
+ * requests are routed by their canonical path, in which others are encoded.
+ */
+export function isPathBelow(basePath: string, path: string): boolean {
   if (!path.startsWith(`${basePath}/`)) return false
   const segments = path.slice(basePath.length + 1).split('/')
   if (segments.at(-1) === '*') segments.pop()

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import { type ConcurrencyLimit, createConcurrencyLimit } from '../db/semaphore.ts'
+import type { RateLimits } from './rate-limit.ts'
 import { rateLimited } from './refusal-table.ts'
 
 type PasswordOptions = NonNullable<NonNullable<BetterAuthOptions['emailAndPassword']>['password']>
@@ -22,8 +23,16 @@ export function createPasswordHashLimit(processes = 1): ConcurrencyLimit {
   })
 }
 
-/** BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under the limit. */
-export function limitHashing(limit: ConcurrencyLimit, own: PasswordOptions = {}): PasswordOptions {
+/** BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under both limits. */
+export function limitHashing(
+  limit: ConcurrencyLimit,
+  { countPassword }: Pick<RateLimits, 'countPassword'>,
+  own: PasswordOptions = {}
+): PasswordOptions {
   const { hash = hashPassword, verify = verifyPassword } = own
-  return { hash: (password) => limit(() => hash(password)), verify: (given) => limit(() => verify(given)) }
+  const counted = async <T>(work: () => Promise<T>) => {
+    await countPassword()
+    return limit(work)
+  }
+  return { hash: (password) => counted(() => hash(password)), verify: (given) => counted(() => verify(given)) }
 }

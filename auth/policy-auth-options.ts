@@ -12,7 +12,7 @@ const owned = {
   database: 'comes from DATABASE_URL',
   secondaryStorage: 'would keep sessions where the gateway does not look',
   trustedOrigins: 'comes from TRUSTED_ORIGINS, which CORS and the origin check read too',
-  rateLimit: 'is counted by the gateway, on the address that it trusts',
+  rateLimit: 'is counted by the gateway, on the address that it trusts; rateLimits, beside auth, has limits by path',
   logger: "is the gateway's, because BetterAuth's own prints live session tokens",
   telemetry: 'stays off: a gateway tells nobody about its users',
   experimental: 'is not supported: what it does may change from patch to patch'

@@ -9,6 +9,7 @@ import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { adminColumns } from '../auth/roles-and-bans.ts'
 import type { SessionEvents } from '../auth/session-event-listener.ts'
+import { agesOf, noteUse, noteUseAfter } from '../auth/session-lifetimes.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-verdict.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
@@ -44,7 +45,7 @@ const fastestSweepMs = 1_000
 export async function createAuthServices(options: AuthServicesOptions) {
   const { config, policy, publicUrl, secret, database, log, worker } = options
   const ownPaths = ownPathsOf(policy)
-  const limits = createRateLimits({}, worker?.counters)
+  const limits = createRateLimits({}, worker?.counters, { byPath: policy.rateLimits, basePath: ownPaths.betterAuth })
   const passwordHashLimit = createPasswordHashLimit(worker?.workers)
   // Work that goes on after its response, mails above all. A gateway waits for it when it closes.
   const unfinished = new Set<Promise<void>>()
@@ -62,6 +63,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
+    lifetimes: policy.session,
     errorUrl: config.pages ? publicUrl + pageAddresses(ownPaths.pages).signIn : undefined,
     limits,
     passwordHashLimit,
@@ -83,8 +85,9 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const { authCookies, sessionConfig } = context
   const sessionCookie = authCookies.sessionToken.name
   const admin = adminColumns(policy.auth)
+  const ages = agesOf(policy.session)
   const live = new LiveSessions({
-    readExpiries: createExpiryReader(database, admin),
+    readExpiries: createExpiryReader(database, admin, ages),
     readUsers: createUserReader(database, admin),
     listening: () => options.sessionEvents?.listening === true,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
@@ -107,6 +110,11 @@ export async function createAuthServices(options: AuthServicesOptions) {
         context.options.session?.disableSessionRefresh === true
           ? Number.POSITIVE_INFINITY
           : sessionConfig.updateAge * 1_000
+    },
+    ages,
+    use: {
+      afterMs: noteUseAfter(ages),
+      note: (token) => withTimeout(database.patienceMs, noteUse(context, token), 'the use was not noted in time')
     },
     live,
     cache: {

@@ -4,6 +4,7 @@ import { LiveConnections } from '../auth/live-connection-limits.ts'
 import { pageAddresses } from '../auth/pages/return-address.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createSessionEvents } from '../auth/session-event-listener.ts'
+import { agesOf } from '../auth/session-lifetimes.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createSessionList } from '../db/session-queries.ts'
 import { createApp } from './app.ts'
@@ -96,7 +97,7 @@ export async function startGateway(
     worker?.onSessionEvent((event) => sessions.handleEvent(event))
     sessionEvents?.start(sessions)
     cleanUp.push(() => sessionEvents?.stop())
-    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
+    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero, ages: agesOf(policy.session) }))
 
     const ownPaths = ownPathsOf(policy)
     const addresses = pageAddresses(ownPaths.pages)
@@ -115,7 +116,7 @@ export async function startGateway(
             addresses,
             basePath,
             theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname, addresses.assets),
-            sessionList: createSessionList(database),
+            sessionList: createSessionList(database, agesOf(policy.session)),
             publicSignUp: config.publicSignUp,
             maxBodyBytes: config.maxAuthBodyBytes,
             openStreams: liveConnections

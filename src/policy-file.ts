@@ -8,7 +8,9 @@ import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-ki
 import { methods } from '../auth/http-methods.ts'
 import { defaultOwnPaths, type OwnPaths, ownPathProblem } from '../auth/own-paths.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
+import { pluginRateLimitProblems, type RateLimitsByPath, rateLimitProblems } from '../auth/path-rate-limits.ts'
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/policy-auth-options.ts'
+import { lifetimeProblems, lifetimesSaidTwice, type SessionLifetimes } from '../auth/session-lifetimes.ts'
 import { isRecord } from '../db/type-guards.ts'
 import type { HeaderPolicy } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
@@ -34,6 +36,10 @@ export interface PolicyConfig {
   headers: HeaderPolicy
   /** Paths below BetterAuth's with a limit of their own on bodies instead of MAX_AUTH_BODY_BYTES, in bytes. */
   bodies: BodyLimitsByPath
+  /** Paths below BetterAuth's with rate limits of their own: how many requests of one address, how many wrong secrets. */
+  rateLimits: RateLimitsByPath
+  /** How long sessions last, in seconds, and how many a user may have. */
+  session: SessionLifetimes
 }
 
 export interface PagesPolicy {
@@ -55,7 +61,8 @@ export type PolicyInput<Name extends string> = Partial<
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
   const headers = { drop: [], pass: [], ...config.headers }
   const pages = { path: defaultOwnPaths.pages, ...config.pages }
-  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], bodies: {}, ...config, headers, pages }
+  const limits = { bodies: {}, rateLimits: {}, session: {} }
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], ...limits, ...config, headers, pages }
 }
 
 /** Where BetterAuth and the built-in pages are on the public origin. */
@@ -90,6 +97,10 @@ export async function loadPolicy(
   if (roles.success) problems.push(...missingAdminPlugin(roles.data))
   const principal = shape.pick({ principalHeaders: true, auth: true }).strip().safeParse(sections)
   if (principal.success) problems.push(...readPrincipalHeaders(principal.data).problems)
+  const limits = shape.pick({ rateLimits: true, auth: true }).strip().safeParse(sections)
+  if (limits.success) problems.push(...pluginRateLimitProblems(limits.data.rateLimits, limits.data.auth))
+  const lifetimes = shape.pick({ session: true, auth: true }).strip().safeParse(sections)
+  if (lifetimes.success) problems.push(...lifetimesSaidTwice(lifetimes.data.session, lifetimes.data.auth))
   const rules = shape.pick({ routes: true }).strip().safeParse(sections)
   const places = shape.pick({ auth: true, pages: true }).strip().safeParse(sections)
   const own = places.success ? ownPathsOf(places.data) : defaultOwnPaths
@@ -198,7 +209,9 @@ function policyShape(folder: string, basePath: string) {
         )
         .default([]),
       headers: headersShape.prefault({}),
-      bodies: judgedBy<BodyLimitsByPath>((bodies) => bodyLimitProblems(bodies, basePath)).prefault({})
+      bodies: judgedBy<BodyLimitsByPath>((bodies) => bodyLimitProblems(bodies, basePath)).prefault({}),
+      rateLimits: judgedBy<RateLimitsByPath>((limits) => rateLimitProblems(limits, basePath)).prefault({}),
+      session: judgedBy<SessionLifetimes>(lifetimeProblems).prefault({})
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined) }
   )

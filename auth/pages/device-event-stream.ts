@@ -71,7 +71,8 @@ export function deviceEventStream(app: FastifyInstance, context: PageContext, co
     heartbeat.unref()
     const user = subjectOf(userId)
     const ties = sessions.map(({ id, token, expiresAt }) =>
-      context.live.tie({ token, userId, session: subjectOf(token), user, expiresAt: expiresAt.getTime() }, () => {
+      // It may end before it expires: what is tied is read at once, and then has the true end.
+      context.live.tie({ token, userId, session: subjectOf(token), user, endsAt: expiresAt.getTime() }, () => {
         signedIn.delete(id)
         if (id !== sessionId) return void sendDevices()
         stream.write('event: ended\ndata: \n\n')

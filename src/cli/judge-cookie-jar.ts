@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { readPrincipalHeaders } from '../../auth/additional-fields.ts'
 import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
 import { hasAdminPlugin } from '../../auth/policy-auth-options.ts'
+import { agesOf } from '../../auth/session-lifetimes.ts'
 import { type Identity, identityOf } from '../../auth/session-verdict.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/open-database.ts'
+import { endOfSession } from '../../db/session-ages.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/session-queries.ts'
 import { codeOf } from '../../db/type-guards.ts'
 import { ConfigError } from '../config/environment.ts'
@@ -57,8 +59,9 @@ async function readSession(token: string, settings: Settings, admin: AdminColumn
     try {
       const session = await createSessionReader(database, admin, readPrincipalHeaders(settings.policy).fields)(token)
       if (session === null) return { outcome: 'anonymous', why: 'the session has ended, or its user is gone' }
-      const until = new Date(session.expiresAt).toISOString()
-      if (session.expiresAt <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
+      const end = endOfSession(session, agesOf(settings.policy.session))
+      const until = new Date(end).toISOString()
+      if (end <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
       if (isBanned(session.bannedUntil, Date.now()))
         return { outcome: 'anonymous', why: `user ${session.userId} is banned` }
       return { outcome: 'identified', why: `user ${session.userId}, until ${until}`, identity: identityOf(session) }

@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { Database } from '../../db/database.ts'
-import { removeBatch } from '../../db/expired-rows.ts'
+import { removeAged, removeBatch } from '../../db/expired-rows.ts'
 import { migrate, requireMigrated } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { tablesIn } from '../../db/schema.ts'
-import { createSessionReader } from '../../db/session-queries.ts'
+import { createSessionReader, createSurplusReader } from '../../db/session-queries.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { eachEmptyDatabase } from '../support/databases.ts'
 import { until } from '../support/until.ts'
@@ -55,6 +55,11 @@ await eachEmptyDatabase(t, async (t, { name, options }) => {
     const [row] = await database.db.select().from(session)
     t.match(await createSessionReader(database)(row?.token ?? ''), { email: 'ann@example.com' })
     t.same(await removeBatch(database, 'session', { limit: 10, now: Date.now() }), { mine: true, removed: 0 })
+
+    const ages = { idleMs: 60_000, absoluteMs: 60_000 }
+    const aged = await removeAged(database, { ages, block: 0, limit: 10, now: Date.now() })
+    t.same(aged, { mine: true, removed: 0, next: null })
+    t.same(await createSurplusReader(database, { most: 0, ages })(row?.userId ?? ''), [row?.token])
 
     const heard: string[] = []
     const stop = await database.listen(database.eventChannel, (payload) => heard.push(payload), t.fail)

@@ -51,6 +51,7 @@ const others: readonly (readonly [page: string, beginning: string, becomes: stri
   ['docs/performance.md', 'npm run bench', inDocs('bench-commands')],
   ['docs/policy.md', 'update "user"', inDocs('databases')],
   ['docs/policy.md', '- run: python -c', inDocs('policy-in-ci')],
+  ['docs/recipes.md', 'insert into profile', inDocs('recipes')],
   ['docs/refusals.md', '{\n  "type"', inDocs('curl')],
   ['examples/docusaurus/README.md', 'npm --prefix', inDocs('docusaurus')],
   ['examples/fastapi/README.md', 'python3 -m venv', 'test/support/python.ts']

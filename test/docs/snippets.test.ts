@@ -54,7 +54,9 @@ t.test('every policy that is shown passes the type checker', async (t) => {
 })
 
 t.test('Python that is shown is that of the example', async (t) => {
-  const example = ['identity.py', 'main.py'].map((name) => readFile(join(root, 'examples/fastapi', name), 'utf8'))
+  const example = ['identity.py', 'main.py', 'test_main.py'].map((name) =>
+    readFile(join(root, 'examples/fastapi', name), 'utf8')
+  )
   const code = (await Promise.all(example)).join('\n')
   // What reproduces a library's fault is no part of the example, nor is what other servers need.
   const elsewhere = (page: string) => page.startsWith('examples/') || page === 'docs/upstream-notes.md'

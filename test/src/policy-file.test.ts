@@ -27,7 +27,9 @@ t.test('a policy file says who may reach what', async (t) => {
     upstreams: {},
     principalHeaders: [],
     headers: { drop: [], pass: [] },
-    bodies: {}
+    bodies: {},
+    rateLimits: {},
+    session: {}
   })
 })
 
@@ -62,7 +64,9 @@ t.test('what defineConfig is not given is empty', async (t) => {
     upstreams: {},
     principalHeaders: [],
     headers: { drop: [], pass: [] },
-    bodies: {}
+    bodies: {},
+    rateLimits: {},
+    session: {}
   })
 })
 
@@ -75,7 +79,9 @@ t.test('without a policy file nothing is open', async (t) => {
     upstreams: {},
     principalHeaders: [],
     headers: { drop: [], pass: [] },
-    bodies: {}
+    bodies: {},
+    rateLimits: {},
+    session: {}
   })
 })
 
@@ -398,3 +404,28 @@ t.test('a path of the gateway’s own is a plain one', async (t) => {
     /pages\.paths: is not known/
   ])
 })
+
+t.test(
+  'a path of BetterAuth may have limits of its own, and those where secrets are guessed only so much',
+  async (t) => {
+    const dir = t.testdir({
+      'good.ts': `export default { rateLimits: { '/api/auth/stripe/webhook': { requests: 5000, window: 10 } } }`,
+      'bad.ts': `export default {
+      auth: { plugins: [{ id: 'pin', rateLimit: [{ pathMatcher: (path) => path === '/pin', window: 60, max: 5 }] }] },
+      rateLimits: { '/api/auth/pin': { requests: 5000, window: 10 }, '/api/auth/x': { requests: 1 } }
+    }`,
+      'worse.ts': `export default {
+      auth: { plugins: [{ id: 'pin', rateLimit: [{ pathMatcher: (path) => path === '/pin', window: 60, max: 5 }] }] },
+      rateLimits: { '/api/auth/pin': { requests: 5000, window: 10 } }
+    }`
+    })
+    const { rateLimits } = await loadPolicy(named(join(dir, 'good.ts')))
+    t.same(rateLimits, { '/api/auth/stripe/webhook': { requests: 5_000, window: 10 } })
+    isEach(t, await problemsFrom(loadPolicy(named(join(dir, 'bad.ts')))), [
+      /bad\.ts: rateLimits\["\/api\/auth\/x"\]\.window: must be a whole number of seconds/
+    ])
+    isEach(t, await problemsFrom(loadPolicy(named(join(dir, 'worse.ts')))), [
+      /worse\.ts: rateLimits\["\/api\/auth\/pin"\]: is or covers a path where secrets can be guessed/
+    ])
+  }
+)
