@@ -167,7 +167,8 @@ function accountOptions(options: AuthOptions): Partial<BetterAuthOptions> {
 function ignore(): void {}
 
 /** Those of BetterAuth's `advanced` options that no policy file may change. */
-function ownAdvanced({ publicUrl, cookiePrefix }: AuthOptions): NonNullable<BetterAuthOptions['advanced']> {
+function ownAdvanced({ publicUrl, cookiePrefix, extension }: AuthOptions) {
+  const generateId = extension.advanced?.database?.generateId
   const https = publicUrl.startsWith('https:')
   return {
     // BetterAuth's switch would use `__Secure-`, and not for all cookies alike; this prefix makes all of them `__Host-`.
@@ -180,8 +181,8 @@ function ownAdvanced({ publicUrl, cookiePrefix }: AuthOptions): NonNullable<Bett
     disableOriginCheck: false,
     // Joined in the database: the adapter's own joining prints a failed query to the console. By default lists end at a
     // hundred rows, which most callers take for all there are.
-    database: { joins: true, defaultFindManyLimit: mostRows }
-  }
+    database: { joins: true, defaultFindManyLimit: mostRows, ...(generateId !== undefined && { generateId }) }
+  } satisfies BetterAuthOptions['advanced']
 }
 
 function withoutSignUp(providers: AuthExtension['socialProviders']): AuthExtension['socialProviders'] {

@@ -1,15 +1,23 @@
 import { type DBFieldAttribute as Field, getAuthTables } from 'better-auth/db'
 import type { PluginColumn, PluginTable } from '../db/extended-schema.ts'
-import type { AuthExtension } from './policy-auth-options.ts'
+import { type AuthExtension, hasPluginTables } from './policy-auth-options.ts'
 
 type AuthTables = ReturnType<typeof getAuthTables>
 type AuthTable = AuthTables[string]
 
-/** The tables and columns that the plugins of a policy file need besides the four tables; none without such plugins. */
-export function pluginTables({ plugins }: Pick<AuthExtension, 'plugins'>): PluginTable[] {
-  if (plugins === undefined || plugins.length === 0) return []
+/** The tables and columns that a policy file's plugins and additional fields need besides the four tables; often none. */
+export function pluginTables({
+  plugins = [],
+  user = {},
+  session = {}
+}: Pick<AuthExtension, 'plugins' | 'user' | 'session'>): PluginTable[] {
+  if (!hasPluginTables({ plugins, user, session })) return []
   const own = getAuthTables({})
-  const wanted = getAuthTables({ plugins })
+  const wanted = getAuthTables({
+    plugins,
+    user: { additionalFields: user.additionalFields ?? {} },
+    session: { additionalFields: session.additionalFields ?? {} }
+  })
   return Object.entries(wanted).flatMap(([key, table]) => {
     if (own[key] === undefined && table.disableMigrations === true) return []
     const columns = Object.entries(table.fields)

@@ -1,5 +1,7 @@
 import type { BetterAuthOptions } from 'better-auth'
+import type { IdKind } from '../db/schema.ts'
 import { isRecord } from '../db/type-guards.ts'
+import { fieldProblems } from './additional-fields.ts'
 import { identityProviderProblems } from './identity-providers.ts'
 import { ownPathProblem } from './own-paths.ts'
 
@@ -18,13 +20,14 @@ const owned = {
 } as const
 
 const tableReason = "cannot be changed: the four tables are the gateway's"
-const ownTable = { modelName: tableReason, fields: tableReason, additionalFields: tableReason } as const
+const ownNames = { modelName: tableReason, fields: tableReason } as const
+const ownTable = { ...ownNames, additionalFields: tableReason } as const
 
 /** The same for the options inside a group. */
 const ownedIn = {
-  user: ownTable,
+  user: ownNames,
   session: {
-    ...ownTable,
+    ...ownNames,
     cookieCache: 'would answer for sessions that are gone; the gateway has its own cache, SESSION_CACHE_TTL',
     storeSessionInDatabase: 'is always so: the gateway reads sessions from the database',
     preserveSessionInDatabase: 'would keep rows of sessions that have ended',
@@ -53,19 +56,22 @@ const ownedIn = {
     trustedProxyHeaders: 'would let a client choose its own origin; the origin comes from BETTER_AUTH_URL',
     disableCSRFCheck: 'would open every account to cross-site requests',
     disableOriginCheck: 'would let anybody redirect your users',
-    database: "is the gateway's: ids and adapter settings belong to its schema",
     skipTrailingSlashes: "is the router's business"
   }
 } as const
 
 type Group = keyof typeof ownedIn
-type OwnedKeyOf<G> = G extends Group ? keyof (typeof ownedIn)[G] : never
+type OwnedKeyOf<G> = G extends Group ? keyof (typeof ownedIn)[G] | (G extends 'advanced' ? 'database' : never) : never
 type Part<G extends keyof BetterAuthOptions> = Partial<Omit<NonNullable<BetterAuthOptions[G]>, OwnedKeyOf<G>>>
+
+/** Ids that Postgres makes: `uuid`, or `serial` for numbers that count up. */
+export type GeneratedIds = Exclude<IdKind, 'text'>
 
 /** What `auth` in the policy file may say: BetterAuth's options without those that the gateway sets itself. */
 export type AuthExtension = Omit<BetterAuthOptions, keyof typeof owned | Group> & {
-  [G in Group]?: Part<G> | undefined
+  [G in Exclude<Group, 'advanced'>]?: Part<G> | undefined
 } & {
+  advanced?: (Part<'advanced'> & { database?: { generateId?: GeneratedIds | undefined } | undefined }) | undefined
   /** Short for `emailAndPassword.sendResetPassword`: sends the mail that lets a user choose a new password. */
   sendResetPassword?: NonNullable<BetterAuthOptions['emailAndPassword']>['sendResetPassword'] | undefined
   /** Short for `emailVerification.sendVerificationEmail`: sends the mail that proves an address. */
@@ -114,6 +120,21 @@ export function hasAdminPlugin({ plugins }: Pick<AuthExtension, 'plugins'>): boo
   return plugins?.some(({ id }) => id === 'admin') === true
 }
 
+/** How the ids of users, sessions and all else are made. */
+export function idKind({ advanced }: Pick<AuthExtension, 'advanced'>): IdKind {
+  return advanced?.database?.generateId ?? 'text'
+}
+
+/** Whether the policy file may need more than the four tables as they are. */
+export function hasPluginTables({
+  plugins,
+  user,
+  session
+}: Pick<AuthExtension, 'plugins' | 'user' | 'session'>): boolean {
+  const adds = (fields: object | undefined) => fields !== undefined && Object.keys(fields).length > 0
+  return (plugins?.length ?? 0) > 0 || adds(user?.additionalFields) || adds(session?.additionalFields)
+}
+
 /** What is wrong with `auth` of the policy file, one sentence each; nothing when it is an {@link AuthExtension}. */
 export function extensionProblems(auth: unknown): string[] {
   if (!isRecord(auth)) return ['auth: must be an object']
@@ -132,6 +153,8 @@ export function extensionProblems(auth: unknown): string[] {
     if (Array.isArray(value) && key === 'plugins') problems.push(...pluginProblems(value))
     if (Array.isArray(value) && key === 'identityProviders') problems.push(...identityProviderProblems(value))
     if (isRecord(value)) problems.push(...groupProblems(key, value))
+    if ((key === 'user' || key === 'session') && isRecord(value) && value['additionalFields'] !== undefined)
+      problems.push(...fieldProblems(key, value['additionalFields'], auth['plugins']))
     return problems
   })
 }
@@ -142,8 +165,21 @@ function groupProblems(group: string, value: Record<string, unknown>): string[] 
     const reason = ownValue(ownValue(ownedIn, group) ?? {}, key)
     if (reason !== undefined) return [`auth.${group}.${key}: ${reason}`]
     // Most of `advanced` weakens what the gateway promises, so only the keys that are known to be harmless are accepted.
+    if (group === 'advanced' && key === 'database') return adapterProblems(value[key])
     if (group === 'advanced' && key !== 'backgroundTasks') return [`auth.advanced.${key}: is not known`]
     return []
+  })
+}
+
+function adapterProblems(database: unknown): string[] {
+  const section = 'auth.advanced.database'
+  if (!isRecord(database)) return [`${section}: must be an object with generateId`]
+  return Object.entries(database).flatMap(([key, value]) => {
+    if (value === undefined) return []
+    if (key !== 'generateId') return [`${section}.${key}: is the gateway's: adapter settings belong to its schema`]
+    return value === 'uuid' || value === 'serial'
+      ? []
+      : [`${section}.generateId: must be "uuid" or "serial", or be left out`]
   })
 }
 

@@ -18,21 +18,22 @@ export function revokeAllOthers(): BetterAuthPlugin {
     async (context) => {
       const { adapter, internalAdapter } = context.context
       const { token, userId } = context.context.session.session
-      // In the order of their ids, so that the loop ends even while new sessions begin, or where a hook keeps some.
+      // In the order of their tokens, so that the loop ends even while new sessions begin, or where a hook keeps some. Tokens
+      // are text wherever ids are UUIDs or numbers, so that there is one to begin with.
       for (let after = ''; ; ) {
-        const found = await adapter.findMany<{ id: string; token: string }>({
+        const found = await adapter.findMany<{ token: string }>({
           model: 'session',
           where: [
             { field: 'userId', value: userId },
             { field: 'token', operator: 'ne', value: token },
-            { field: 'id', operator: 'gt', value: after }
+            { field: 'token', operator: 'gt', value: after }
           ],
-          sortBy: { field: 'id', direction: 'asc' },
+          sortBy: { field: 'token', direction: 'asc' },
           limit: batchSize
         })
         const last = found.at(-1)
         if (last === undefined) return context.json({ status: true })
-        after = last.id
+        after = last.token
         await endSessions(
           internalAdapter,
           found.map((one) => one.token)

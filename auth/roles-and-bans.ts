@@ -1,7 +1,7 @@
 import type { AuthContext } from 'better-auth'
 import { getAuthTables } from 'better-auth/db'
-import { snakeCase } from '../db/extended-schema.ts'
 import { type AdminColumns, endOfBan, isBanned } from '../db/session-queries.ts'
+import { snakeCase } from '../db/snake-case.ts'
 import type { AuthExtension } from './policy-auth-options.ts'
 
 /** The columns in which BetterAuth's admin plugin keeps roles, bans and impersonations; undefined when it is not switched on. */

@@ -4,14 +4,13 @@ import { PooledConnectionError } from '../db/database-errors.ts'
 import type { SessionResolver } from './session-resolver.ts'
 
 export interface SessionEventsOptions {
-  readonly database: Pick<Database, 'listen'>
+  readonly database: Pick<Database, 'listen' | 'eventChannel'>
   readonly log: Pick<Logger, 'info' | 'warn'>
 }
 
 /** The subscription to the session events that the database's triggers send. */
 export type SessionEvents = ReturnType<typeof createSessionEvents>
 
-const channel = 'gatehouse'
 const firstRetryMs = 200
 const slowestRetryMs = 1_500
 
@@ -29,7 +28,7 @@ export function createSessionEvents({ database, log }: SessionEventsOptions) {
 
   async function open(): Promise<void> {
     try {
-      const stop = await database.listen(channel, (payload) => sessions?.handleEvent(payload), lose)
+      const stop = await database.listen(database.eventChannel, (payload) => sessions?.handleEvent(payload), lose)
       if (state === 'stopped') return await stop()
       stopListening = stop
       sessions?.clear()

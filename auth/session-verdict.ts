@@ -83,9 +83,9 @@ export function decisionOf(
 
 /** Who is asking in a session as it was read. */
 export function identityOf(record: SessionRecord): Identity {
-  const { userId, email, emailVerified, sessionId, name, createdAt: signedInAt, role, impersonatedBy } = record
+  const { userId, email, emailVerified, sessionId, name, createdAt: signedInAt, role, impersonatedBy, told } = record
   const roles = role?.split(',') ?? []
-  return Object.freeze({ userId, email, emailVerified, sessionId, name, signedInAt, role, roles, impersonatedBy })
+  return Object.freeze({ userId, email, emailVerified, sessionId, name, signedInAt, role, roles, impersonatedBy, told })
 }
 
 /** The session behind an identity that `decisionOf` made. */

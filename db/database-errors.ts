@@ -33,7 +33,7 @@ export const PooledConnectionError = createError(
 /** Tables exist that this project did not make. Takes their names. */
 export const AdoptionRequiredError = createError<[string]>(
   'ADOPTION_REQUIRED',
-  'The database has tables that these migrations did not make: %s. If BetterAuth made them, run `npm run gatehouse -- check` to see what differs and `npm run gatehouse -- migrate --adopt` to take them over. Nothing was changed.'
+  "The database has tables that these migrations did not make: %s. If BetterAuth made them, run `npm run gatehouse -- check` to see what differs and `npm run gatehouse -- migrate --adopt` to take them over. If they are another application's, give Gatehouse a schema of its own: DATABASE_SCHEMA=auth. Nothing was changed."
 )
 
 const AdoptionMismatch = createError<[string]>(
@@ -51,10 +51,22 @@ export class AdoptionMismatchError extends AdoptionMismatch {
   }
 }
 
+/** Gatehouse has its tables in another schema of the database. Takes that one, and the one that is configured. */
+export const SchemaChangedError = createError<[string, string]>(
+  'SCHEMA_CHANGED',
+  "Gatehouse's tables are in the schema %s of this database, and in %s, which DATABASE_SCHEMA says, there are none. Put DATABASE_SCHEMA back; for a second gateway with users of its own, run `npm run gatehouse -- migrate --beside` once. Nothing was changed."
+)
+
+/** Ids were made in another way before. Takes their type in the database, and the kind that is configured. */
+export const IdKindError = createError<[string, string]>(
+  'ID_KIND_MISMATCH',
+  'auth.advanced.database.generateId: the ids in the database are of the type %s, and those that are configured are %s. The kind of ids is chosen once, for a new database: "uuid", "serial", or left out for text. Nothing was changed.'
+)
+
 /** What plugins of BetterAuth need cannot be added. Takes what stands in the way, in sentences. */
 export const PluginTablesError = createError<[string]>(
   'PLUGIN_TABLES_MISMATCH',
-  'What the plugins of the policy file need cannot be added to the database; nothing was changed. What stands in the way: %s.'
+  'What the plugins and fields of the policy file need cannot be added to the database; nothing was changed. What stands in the way: %s.'
 )
 
 /** The database's queue of notifications fills up, and once it is full statements that notify fail. */

@@ -1,6 +1,6 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { ExtendedSchema, PluginTable } from './extended-schema.ts'
-import type * as schema from './schema.ts'
+import type { IdKind, Tables } from './schema.ts'
 
 export type DatabaseDriver = 'pglite' | 'pg' | 'neon'
 
@@ -25,7 +25,11 @@ export interface DatabaseOptions {
   connectionTimeoutMs?: number | undefined
   /** How long a statement may take; 5,000 by default. Direct clients have no limit, since migrations may take long. */
   statementTimeoutMs?: number | undefined
-  /** What plugins of BetterAuth need besides the four tables; nothing by default. */
+  /** The schema that holds the tables, the function and the triggers; `public` by default. */
+  schemaName?: string | undefined
+  /** How ids are made; `text` by default. Cannot be changed once there are tables. */
+  ids?: IdKind | undefined
+  /** What plugins of BetterAuth and the policy file need besides the four tables; nothing by default. */
   pluginTables?: readonly PluginTable[] | undefined
   /** Called when an idle connection broke; it is replaced when one is needed. */
   onPoolError?: ((error: Error) => void) | undefined
@@ -34,7 +38,7 @@ export interface DatabaseOptions {
 }
 
 /** The drizzle database, whatever the driver. */
-export type GatehouseDb = PgDatabase<PgQueryResultHKT, typeof schema>
+export type GatehouseDb = PgDatabase<PgQueryResultHKT, Tables>
 
 export interface DirectClient {
   query(sql: string, params?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>
@@ -43,6 +47,8 @@ export interface DirectClient {
 
 export interface Database extends ExtendedSchema {
   readonly driver: DatabaseDriver
+  /** Where the triggers of this schema tell what changed. */
+  readonly eventChannel: string
   /** Statements reject at once with `DATABASE_AWAY` while the database is given up, and `DATABASE_BUSY` where too many wait. */
   readonly db: GatehouseDb
   /** How long one look-up may take in all, its wait for a connection included, in ms. */

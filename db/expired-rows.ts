@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { or, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database } from './database.ts'
-import { session } from './schema.ts'
+import { defaultSchemaName } from './schema.ts'
 import { ageless, type SessionAges } from './session-ages.ts'
 
 const tables = ['session', 'verification'] as const
@@ -13,8 +13,13 @@ const answer = z.object({ rows: z.tuple([z.object({ mine: z.boolean(), removed: 
 /** How long a row has to be expired before it is removed, in ms: no clock that is wrong by less ends a live session. */
 export const marginMs = 86_400_000
 
-// Any number will do, as long as it stays the same: every process that removes rows asks for this advisory lock.
-const lockKey = sql.raw('4707283517')
+/** What is needed of a database here. */
+export type WithExpiredRows = Pick<Database, 'db' | 'schema' | 'schemaName'>
+
+// Any number will do, as long as it stays the same: every process that removes rows of this schema asks for this lock.
+const lockNumber = sql.raw('4707283517')
+const lockKeyOf = (schemaName: string) =>
+  schemaName === defaultSchemaName ? lockNumber : sql`hashtextextended(${schemaName}::text, ${lockNumber})`
 // Removing so many rows takes a few milliseconds. The pause lets other statements through.
 const batchSize = 250
 const pauseMs = 100
@@ -25,7 +30,7 @@ const pauseMs = 100
  * many rows of each table. Rejects when the database cannot answer.
  */
 export async function removeExpired(
-  database: Pick<Database, 'db'>,
+  database: WithExpiredRows,
   signal: AbortSignal,
   ages: SessionAges = ageless
 ): Promise<Record<Table, number>> {
@@ -61,7 +66,7 @@ const agedAnswer = z.object({
  * table's blocks from `block` on, as `removeBatch` does. `next` is where to go on, null after the last block. Rejects when the database cannot answer.
  */
 export async function removeAged(
-  { db }: Pick<Database, 'db'>,
+  { db, schema: { session }, schemaName }: WithExpiredRows,
   { ages, block, limit, now }: { ages: SessionAges; block: number; limit: number; now: number }
 ): Promise<{ mine: boolean; removed: number; next: number | null }> {
   const { createdAt, updatedAt } = session
@@ -70,7 +75,7 @@ export async function removeAged(
   const tid = (first: number) => sql.raw(`'(${first},0)'::tid`)
   const end = block + blocksRead
   const statement = sql`
-    with lock as materialized (select pg_try_advisory_xact_lock(${lockKey}) as mine),
+    with lock as materialized (select pg_try_advisory_xact_lock(${lockKeyOf(schemaName)}) as mine),
     ended as materialized (
       select ctid as place from ${session}
       where (select mine from lock) and ctid >= ${tid(block)} and ctid < ${tid(end)} and (${or(...over)})
@@ -99,22 +104,21 @@ function endedBy(column: SQLWrapper, ageMs: number, now: number): SQL[] {
  * rows, so this one removed none. Rejects when the database cannot answer.
  */
 export async function removeBatch(
-  { db }: Pick<Database, 'db'>,
+  { db, schema, schemaName }: WithExpiredRows,
   table: Table,
   { limit, now }: { limit: number; now: number }
 ): Promise<{ mine: boolean; removed: number }> {
-  const name = sql.identifier(table)
   const before = new Date(now - marginMs).toISOString()
   // Deleting by ctid keeps the planner from reading the whole table, whatever its statistics say.
   const statement = sql`
-    with lock as materialized (select pg_try_advisory_xact_lock(${lockKey}) as mine),
+    with lock as materialized (select pg_try_advisory_xact_lock(${lockKeyOf(schemaName)}) as mine),
     expired as materialized (
-      select ctid as place from ${name}
+      select ctid as place from ${schema[table]}
       where (select mine from lock)
         and expires_at < least(${before}::timestamptz, now() - ${sql.raw(String(marginMs))} * interval '1 millisecond')
       order by expires_at limit ${sql.raw(String(limit))} for update skip locked
     ),
-    removed as (delete from ${name} where ctid = any (array(select place from expired)) returning 1)
+    removed as (delete from ${schema[table]} where ctid = any (array(select place from expired)) returning 1)
     select mine, (select count(*)::int from removed) as removed from lock`
   return answer.parse(await db.execute(statement)).rows[0]
 }

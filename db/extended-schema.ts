@@ -10,70 +10,80 @@ import {
   jsonb,
   type PgColumnBuilder,
   type PgColumnBuilderBase,
+  PgSchema,
   type PgTable,
-  pgTable,
   text
 } from 'drizzle-orm/pg-core'
-import * as schema from './schema.ts'
+import {
+  columnsOf,
+  defaultSchemaName,
+  type IdKind,
+  idColumn,
+  referenceColumn,
+  type TablePlace,
+  type Tables,
+  tablesIn,
+  timestamp
+} from './schema.ts'
+import { snakeCase } from './snake-case.ts'
 
-/** A column that a plugin of BetterAuth wants, as the plugin describes it. */
+/** A column that a plugin of BetterAuth or the policy file wants, as it is described there. */
 export interface PluginColumn extends Omit<DBFieldAttribute, 'fieldName'> {
   /** BetterAuth's name; in the database it is the same in snake_case. */
   readonly key: string
 }
 
-/** What plugins add: columns of one of the four tables, or a table of their own, which has a text `id` besides. */
+/** What plugins and the policy file add: columns of one of the four tables, or a table of their own, which has an `id` besides. */
 export interface PluginTable {
   /** BetterAuth's name; in the database it is the same in snake_case. */
   readonly key: string
   readonly columns: readonly PluginColumn[]
 }
 
-/** The schema with what plugins add to it, and the additions alone, which migrations need. */
-export interface ExtendedSchema {
-  readonly schema: typeof schema
+/** The schema with what is added to it, and the additions alone, which migrations need. */
+export interface ExtendedSchema extends TablePlace {
+  readonly schema: Tables
   readonly additions: readonly PgTable[]
 }
 
-/** A name as it is in the database: `twoFactor` is `two_factor`. */
-export function snakeCase(name: string): string {
-  return name
-    .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
-    .replace(/([a-z\d])([A-Z])/g, '$1_$2')
-    .toLowerCase()
-}
-
-/** The schema with the tables and columns of these plugins. Throws when a plugin refers to a column that does not exist. */
-export function extendSchema(plugins: readonly PluginTable[]): ExtendedSchema {
-  const { user, session, account, verification } = schema
-  const tables: Record<string, PgTable> = { user, session, account, verification }
+/** The schema with these additional tables and columns. Throws when one of them refers to a column that does not exist. */
+export function extendSchema(
+  plugins: readonly PluginTable[],
+  { schemaName = defaultSchemaName, ids = 'text' }: Partial<TablePlace> = {}
+): ExtendedSchema {
+  const tables: Record<string, PgTable> = tablesIn({ schemaName, ids })
+  const ownColumns = columnsOf(ids, () => columnOf(tables['user'], 'id'))
+  const { table: tableOf } = new PgSchema(schemaName)
   const make = ({ key, columns }: PluginTable, first: Record<string, PgColumnBuilderBase>) => {
-    const more = columns.map((column): [string, PgColumnBuilderBase] => [column.key, builderOf(column, tables)])
+    const more = columns.map((column): [string, PgColumnBuilderBase] => [column.key, builderOf(column, tables, ids)])
     const indexed = columns.filter((column) => column.index === true && column.unique !== true)
-    return pgTable(snakeCase(key), { ...first, ...Object.fromEntries(more) }, (table) =>
+    return tableOf(snakeCase(key), { ...first, ...Object.fromEntries(more) }, (table) =>
       indexed.map((column) => index(`${key}_${column.key}_idx`).on(columnOf(table, column.key)))
     )
   }
   const additions = plugins.map((plugin) => {
-    const own = Object.entries(schema.columns).find(([key]) => key === plugin.key)?.[1]
-    const table = make(plugin, own ?? { id: text('id').primaryKey() })
+    const own = Object.entries(ownColumns).find(([key]) => key === plugin.key)?.[1]
+    const table = make(plugin, own ?? { id: idColumn(ids) })
     tables[plugin.key] = table
     return own === undefined ? table : make(plugin, {})
   })
   // Each table has all the columns that the type names, and more.
-  return { schema: { ...schema, ...tables, ...relationsOf(tables) } as unknown as typeof schema, additions }
+  return { schema: { ...tables, ...relationsOf(tables) } as unknown as Tables, additions, schemaName, ids }
 }
 
-function columnOf(table: object | undefined, key: string): AnyPgColumn {
+/** The column of this key. Throws when there is none. */
+export function columnOf(table: object | undefined, key: string): AnyPgColumn {
   const column: unknown = table === undefined ? undefined : Reflect.get(table, key)
-  if (column === undefined) throw new Error(`a plugin refers to a column ${key} that does not exist`)
+  if (column === undefined) throw new Error(`the policy file or a plugin refers to a column ${key} that does not exist`)
   return column as AnyPgColumn // a Drizzle table keeps its columns under their keys
 }
 
-function builderOf(column: PluginColumn, tables: Readonly<Record<string, PgTable>>): PgColumnBuilderBase {
+function builderOf(column: PluginColumn, tables: Readonly<Record<string, PgTable>>, ids: IdKind): PgColumnBuilderBase {
   const { references, required, unique } = column
+  const name = snakeCase(column.key)
+  const made = references?.field === 'id' ? referenceColumn(name, ids) : typeOf(name, column)
   // The builders differ in the type of their values. What follows is the same for all of them.
-  const builder = typeOf(snakeCase(column.key), column) as unknown as PgColumnBuilder
+  const builder = made as unknown as PgColumnBuilder
   const value = defaultOf(column)
   if (value !== undefined) builder.default(value as SQL<never>)
   if (required === true) builder.notNull()
@@ -92,7 +102,7 @@ function typeOf(name: string, { type, bigint: large }: PluginColumn): PgColumnBu
   if (type === 'string[]') return text(name).array()
   if (type === 'boolean') return boolean(name)
   if (type === 'json') return jsonb(name)
-  return type === 'date' ? schema.timestamp(name) : text(name)
+  return type === 'date' ? timestamp(name) : text(name)
 }
 
 // BetterAuth fills in its defaults by itself. These are for rows that exist already, and for rows that SQL inserts.

@@ -1,16 +1,25 @@
-import { fileURLToPath } from 'node:url'
-import { getTableName, type SQL, sql } from 'drizzle-orm'
-import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
-import { z } from 'zod'
-import type { Database, GatehouseDb } from './database.ts'
+import { getTableName, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
 import {
   AdoptionMismatchError,
   AdoptionRequiredError,
+  IdKindError,
   MigrationsPendingError,
-  PluginTablesError
+  PluginTablesError,
+  SchemaChangedError
 } from './database-errors.ts'
-import journal from './migrations/meta/_journal.json' with { type: 'json' }
-import { account, session, user, verification } from './schema.ts'
+import {
+  type MigrationRecord,
+  makeSchema,
+  mayMakeTables,
+  otherSchemas,
+  type Queryable,
+  readRecord,
+  record,
+  statementsOf,
+  texts
+} from './migration-record.ts'
+import { type IdKind, tablesIn } from './schema.ts'
 import { addMissing, compareTables, type Difference, subjectsOf } from './schema-sync.ts'
 
 /** What stands between the database and this version. */
@@ -21,99 +30,134 @@ export interface MigrationState {
   adoptable: boolean
   /** How tables that these migrations did not make differ from those that they make, in sentences. */
   differences: string[]
-  /** What plugins need and what cannot be added, in sentences. */
+  /** What plugins and the policy file need and what cannot be added, in sentences. */
   obstacles: string[]
+  /** The other schemas in which gateways keep their tables, where this one has none: it may be the wrong one. */
+  elsewhere: string[]
 }
 
-type Queryable = Pick<GatehouseDb, 'execute'>
-
-const tables = [user, session, account, verification]
-// Where Drizzle's own tools record migrations, so that they can be used on the same database.
-const bookkeeping = sql`drizzle.__drizzle_migrations`
 // Any number will do, as long as it stays the same: every process that migrates asks for this lock.
 const lockKey = sql.raw('4707283516')
 
-/** Reads the state over the pool; changes nothing. Rejects when the database cannot answer. */
-export async function inspectMigrations({ db, additions }: Database): Promise<MigrationState> {
-  const { pending, recorded } = await readState(db)
+/** Reads the state over the pool; changes nothing. Rejects when the database cannot answer, and with `ID_KIND_MISMATCH`. */
+export async function inspectMigrations(database: Database): Promise<MigrationState> {
+  const { db, additions } = database
+  const migrations = await readRecord(db, database.schemaName)
+  const { pending, recorded } = migrations
+  if (recorded) await requireIdKind(db, database)
   const lacking = await compareTables(db, additions)
-  const { existing, differences } = recorded ? { existing: [], differences: [] } : await compareOwnTables(db)
+  const { existing, differences } = recorded ? { existing: [], differences: [] } : await compareOwnTables(db, database)
   const foreign = existing.length > 0
   return {
-    pending: [...pending.map(nameOf), ...subjectsOf(lacking)],
+    pending: [...pending.map(({ tag }) => tag), ...subjectsOf(lacking)],
     adoptable: foreign && differences.every(({ add }) => add !== undefined),
     differences: foreign ? differences.map(({ sentence }) => sentence) : [],
-    obstacles: lacking.flatMap(({ add, sentence }) => (add === undefined ? [sentence] : []))
+    obstacles: lacking.flatMap(({ add, sentence }) => (add === undefined ? [sentence] : [])),
+    elsewhere: await schemasInstead(db, database, migrations)
   }
 }
 
-/** Throws `MIGRATIONS_PENDING` unless every migration of this version, and of the plugins, was applied. */
+/**
+ * Throws `MIGRATIONS_PENDING` unless every migration of this version, and of the plugins, was applied; `SCHEMA_CHANGED`
+ * where that is because the tables are in another schema; `ID_KIND_MISMATCH`.
+ */
 export async function requireMigrated(database: Database): Promise<void> {
-  const { pending } = await inspectMigrations(database)
+  const { pending, elsewhere } = await inspectMigrations(database)
+  if (elsewhere.length > 0) throw new SchemaChangedError(elsewhere.join(', '), database.schemaName)
   if (pending.length > 0) throw new MigrationsPendingError(pending.join(', '))
 }
 
 /**
  * Applies what is pending, plugins' tables and columns last, in one transaction under an advisory lock: safe to run from
  * several processes at once, and again. With `adopt`, tables that BetterAuth made get what they lack and count as
- * migrated. Throws `ADOPTION_REQUIRED`, `ADOPTION_MISMATCH`, `PLUGIN_TABLES_MISMATCH`, `POOLED_CONNECTION`, and changes
- * nothing then.
+ * migrated; with `beside`, a schema may be begun in a database where another gateway has its tables in another one.
+ * Throws `ADOPTION_REQUIRED`, `ADOPTION_MISMATCH`, `PLUGIN_TABLES_MISMATCH`, `ID_KIND_MISMATCH`, `SCHEMA_CHANGED`,
+ * `POOLED_CONNECTION`, and changes nothing then.
  */
-export async function migrate(database: Database, options: { adopt?: boolean } = {}): Promise<{ applied: string[] }> {
+export async function migrate(
+  database: Database,
+  { adopt = false, beside = false }: { adopt?: boolean; beside?: boolean } = {}
+): Promise<{ applied: string[] }> {
+  const { schemaName, additions } = database
   return await database.withDirectClient(({ db }) =>
     db.transaction(async (tx) => {
       await tx.execute(sql`select pg_advisory_xact_lock(${lockKey})`)
-      const { pending, recorded } = await readState(tx)
-      const adopted = !recorded && (await adoptTables(tx, options.adopt === true))
-      if (pending.length > 0) await apply(tx, pending, adopted)
-      const added = await addMissing(tx, database.additions, (sentences) => new PluginTablesError(sentences.join('; ')))
-      return { applied: [...pending.map(nameOf), ...added] }
+      const migrations = await readRecord(tx, schemaName)
+      const elsewhere = beside ? [] : await schemasInstead(tx, database, migrations)
+      if (elsewhere.length > 0) throw new SchemaChangedError(elsewhere.join(', '), schemaName)
+      const { pending, carriedOver, recorded } = migrations
+      const adopted = !recorded && (await adoptTables(tx, database, adopt))
+      if (recorded) await requireIdKind(tx, database)
+      if (pending.length > 0) await makeSchema(tx, schemaName)
+      for (const migration of pending) {
+        // The first migration makes the four tables. Where these were adopted, it is only recorded.
+        if (adopted && migration === pending[0]) continue
+        for (const statement of statementsOf(migration, database)) await tx.execute(statement)
+      }
+      // Where there is nothing to apply, somebody who may not make tables has no need to.
+      const carries = carriedOver.length > 0 && (await mayMakeTables(tx, schemaName))
+      if (pending.length > 0 || carries) await record(tx, schemaName, migrations)
+      const added = await addMissing(tx, additions, (sentences) => new PluginTablesError(sentences.join('; ')))
+      return { applied: [...pending.map(({ tag }) => tag), ...added] }
     })
   )
 }
 
-async function apply(tx: Queryable, pending: readonly MigrationMeta[], adopted: boolean): Promise<void> {
-  await tx.execute(sql`create schema if not exists drizzle`)
-  await tx.execute(
-    sql`create table if not exists ${bookkeeping} (id serial primary key, hash text not null, created_at bigint)`
-  )
-  for (const [index, { sql: statements, hash, folderMillis }] of pending.entries()) {
-    // The first migration makes the four tables. Where these were adopted, it is only recorded.
-    for (const statement of adopted && index === 0 ? [] : statements) await tx.execute(sql.raw(statement))
-    await tx.execute(sql`insert into ${bookkeeping} (hash, created_at) values (${hash}, ${folderMillis})`)
-  }
-}
-
 /** Adds what the existing tables lack, which these migrations did not make. Resolves to false when none exist. */
-async function adoptTables(db: Queryable, allowed: boolean): Promise<boolean> {
-  const { existing } = await compareOwnTables(db)
+async function adoptTables(db: Queryable, database: Database, allowed: boolean): Promise<boolean> {
+  const { existing } = await compareOwnTables(db, database)
   if (existing.length === 0) return false
   if (!allowed) throw new AdoptionRequiredError(existing.join(', '))
-  await addMissing(db, tables, (sentences) => new AdoptionMismatchError(sentences))
+  if (database.ids !== 'text') await requireIdKind(db, database)
+  await addMissing(db, ownTables(database), (sentences) => new AdoptionMismatchError(sentences))
   return true
 }
 
 /** Which of the four tables exist, and how all of them differ from what is wanted. */
-async function compareOwnTables(db: Queryable): Promise<{ existing: string[]; differences: Difference[] }> {
+async function compareOwnTables(
+  db: Queryable,
+  database: Database
+): Promise<{ existing: string[]; differences: Difference[] }> {
+  const tables = ownTables(database)
   const differences = await compareTables(db, tables)
   const missing = differences.map(({ missingTable }) => missingTable)
   return { existing: tables.map(getTableName).filter((name) => !missing.includes(name)), differences }
 }
 
-/** What was not applied, and whether anything is recorded as applied. */
-async function readState(db: Queryable): Promise<{ pending: MigrationMeta[]; recorded: boolean }> {
-  const table = await readText(db, sql`select to_regclass('drizzle.__drizzle_migrations')::text as value`)
-  const last = table && (await readText(db, sql`select max(created_at)::text as value from ${bookkeeping}`))
-  const migrations = readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('migrations', import.meta.url)) })
-  return { pending: migrations.filter(({ folderMillis }) => folderMillis > Number(last)), recorded: last !== null }
+/** The four tables without what is added to them. */
+function ownTables(database: Database) {
+  return Object.values(tablesIn(database))
 }
 
-const oneText = z.object({ rows: z.tuple([z.object({ value: z.string().nullable() })]) })
-
-async function readText(db: Queryable, statement: SQL): Promise<string | null> {
-  return oneText.parse(await db.execute(statement)).rows[0].value
+/**
+ * The other schemas of gateways where this one has nothing yet. Going on there would mean going on without any user: a
+ * gateway whose DATABASE_SCHEMA was changed has to be told from one that is new.
+ */
+async function schemasInstead(
+  db: Queryable,
+  { schemaName }: Database,
+  { recorded }: MigrationRecord
+): Promise<string[]> {
+  return recorded ? [] : await otherSchemas(db, schemaName)
 }
 
-function nameOf({ folderMillis }: MigrationMeta): string {
-  return journal.entries.find(({ when }) => when === folderMillis)?.tag ?? String(folderMillis)
+const kindOfType: Readonly<Record<string, IdKind>> = {
+  text: 'text',
+  'character varying': 'text',
+  uuid: 'uuid',
+  integer: 'serial',
+  bigint: 'serial'
+}
+
+/** Throws `ID_KIND_MISMATCH` where the ids in the database are of another kind than those that are wanted. */
+async function requireIdKind(db: Queryable, { schemaName, ids }: Database): Promise<void> {
+  const [type] = await texts(
+    db,
+    sql`select format_type(coalesce(nullif(y.typbasetype, 0), y.oid), null) as value
+      from pg_catalog.pg_attribute a join pg_catalog.pg_type y on y.oid = a.atttypid
+      join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = ${schemaName} and c.relname = 'user' and a.attname = 'id' and not a.attisdropped`
+  )
+  const found = kindOfType[type ?? '']
+  if (type !== undefined && found !== undefined && found !== ids) throw new IdKindError(type, ids)
 }

@@ -25,11 +25,12 @@ const compatibleTypes: Readonly<Record<string, readonly string[]>> = {
   jsonb: ['json'],
   'text[]': ['character varying[]'],
   'integer[]': ['bigint[]'],
+  serial: ['integer', 'bigint'],
   'timestamp with time zone': ['timestamp without time zone']
 }
 
 /**
- * How the database's current schema differs from these tables. Other tables and columns are not looked at. A table that
+ * How the database differs from these tables, in the schema that they name. Other tables and columns are not looked at. A table that
  * is described without a primary key is a part of another one: if nothing of it exists, its columns are missing, not a table.
  */
 export async function compareTables(db: Queryable, tables: readonly PgTable[]): Promise<Difference[]> {
@@ -73,14 +74,19 @@ export function subjectsOf(differences: readonly Difference[]): string[] {
 
 function compareTable(table: PgTable, found: StoredTable | undefined): Difference[] {
   const { name, columns, indexes, foreignKeys } = getTableConfig(table)
-  const self = sql.identifier(name)
-  if (found === undefined && columns.some(({ primary }) => primary)) {
-    const definitions = sql.join(columns.map(definitionOf), sql`, `)
+  // A table stands in a statement as its schema and its name.
+  const self = sql`${table}`
+  const whole = columns.some(({ primary }) => primary)
+  if (found === undefined && whole) {
+    const definitions = sql.join(
+      columns.map((column) => definitionOf(column)),
+      sql`, `
+    )
     const add = sql`create table ${self} (${definitions})`
     return [{ subject: `table ${name}`, sentence: `table ${name} is missing`, add, missingTable: name }]
   }
   const stored = found ?? { name, columns: {}, primary: [], unique: [], indexed: [], references: {} }
-  const differences = columns.flatMap((column) => compareColumn(name, column, stored))
+  const differences = columns.flatMap((column) => compareColumn(table, column, stored, whole))
   for (const { config } of indexes) {
     const [column, ...others] = config.columns.map((column) => ('name' in column ? column.name : undefined))
     if (column == null || others.length > 0 || stored.indexed.includes(column)) continue
@@ -98,21 +104,24 @@ function compareTable(table: PgTable, found: StoredTable | undefined): Differenc
     if (existing === `${target}.${to} ${onDelete === 'cascade' ? onDelete : 'other'}`) continue
     const sentence = `${name}.${from} does not reference ${target}.${to} with "on delete ${onDelete}"`
     const add = sql`alter table ${self} add constraint ${sql.identifier(key.getName())}
-      foreign key (${sql.identifier(from)}) references ${sql.identifier(target)} (${sql.identifier(to)})
+      foreign key (${sql.identifier(from)}) references ${foreignTable} (${sql.identifier(to)})
       on delete ${sql.raw(onDelete)}`
     differences.push({ subject: `reference ${name}.${from}`, sentence, add: existing === undefined ? add : undefined })
   }
   return differences
 }
 
-function compareColumn(table: string, column: PgColumn, stored: StoredTable): Difference[] {
-  const subject = `column ${table}.${column.name}`
-  const alter = sql`alter table ${sql.identifier(table)}`
+function compareColumn(table: PgTable, column: PgColumn, stored: StoredTable, whole: boolean): Difference[] {
+  const subject = `column ${getTableName(table)}.${column.name}`
+  const alter = sql`alter table ${table}`
   const found = stored.columns[column.name]
+  // Existing rows would have no value in a required column without a default. One that is added to a table of BetterAuth's
+  // may stay empty in the database: BetterAuth asks for its value by itself.
+  const needsValue = column.notNull && column.default === undefined
+  const mayBeNull = needsValue && !whole
   if (found === undefined) {
-    // Existing rows would have no value in a required column without a default.
-    const canBeAdded = !column.primary && (!column.notNull || column.default !== undefined)
-    const add = sql`${alter} add column ${definitionOf(column)}`
+    const canBeAdded = !column.primary && (!needsValue || mayBeNull)
+    const add = sql`${alter} add column ${definitionOf(column, mayBeNull)}`
     return [{ subject, sentence: `${subject} is missing`, add: canBeAdded ? add : undefined }]
   }
   const differences: Difference[] = []
@@ -122,10 +131,12 @@ function compareColumn(table: string, column: PgColumn, stored: StoredTable): Di
     differs(`is ${found.type} instead of ${type}`)
   }
   if (column.primary && !stored.primary.includes(column.name)) differs('is not the primary key')
+  // Where Postgres makes the ids, nobody else does.
+  if (column.primary && type !== 'text' && !found.filled) differs('has no default')
   if (column.isUnique && !stored.unique.includes(column.name)) {
     differs('is not unique', sql`${alter} add ${uniqueConstraint(column)} (${sql.identifier(column.name)})`)
   }
-  if (column.notNull && found.nullable) {
+  if (column.notNull && found.nullable && !mayBeNull) {
     differs('may be null', sql`${alter} alter column ${sql.identifier(column.name)} set not null`)
   }
   if (!column.notNull && !found.nullable && !found.filled) differs('must not be null, although it may stay empty')
@@ -133,12 +144,12 @@ function compareColumn(table: string, column: PgColumn, stored: StoredTable): Di
 }
 
 /** A column as `create table` and `add column` take it: name, type, default and constraints, but no foreign key. */
-function definitionOf(column: PgColumn): SQL {
+function definitionOf(column: PgColumn, mayBeNull = false): SQL {
   const value = is(column.default, SQL) ? column.default : sql.raw(String(column.default))
   return sql.join([
     sql`${sql.identifier(column.name)} ${sql.raw(column.getSQLType())}`,
     ...(column.default === undefined ? [] : [sql` default ${value}`]),
-    ...(column.notNull ? [sql` not null`] : []),
+    ...(column.notNull && !mayBeNull ? [sql` not null`] : []),
     ...(column.primary ? [sql` primary key`] : []),
     ...(column.isUnique ? [sql` ${uniqueConstraint(column)}`] : [])
   ])
@@ -159,22 +170,25 @@ const storedTable = z.object({
   unique: columnNames,
   /** Columns that lead a usable index of any length. */
   indexed: columnNames,
-  /** By column: `table.column cascade`, or `table.column other` for any other action on delete. */
+  /**
+   * By column: `table.column cascade`, or `table.column other` for any other action on delete; a table of another schema
+   * is named with it.
+   */
   references: z.record(z.string(), z.string())
 })
 type StoredTable = z.infer<typeof storedTable>
 
 const storedTables = z.object({ rows: z.array(storedTable) })
 
-/** Reads what the database says about those of the tables that exist in its current schema, by name. */
+/** Reads what the database says about those of the tables that exist, by name. They are all of one schema. */
 async function readTables(db: Queryable, tables: readonly PgTable[]): Promise<Map<string, StoredTable>> {
   const names = sql.join(
-    tables.map((table) => sql`${getTableName(table)}`),
+    tables.map((table) => sql`(${getTableConfig(table).schema}, ${getTableName(table)})`),
     sql`, `
   )
   const answer = await db.execute(sql`
     select t.relname::text as name, c.*, i.*, f.*
-    from pg_class t,
+    from pg_class t join pg_namespace n on n.oid = t.relnamespace,
     lateral (
       select coalesce(json_object_agg(a.attname, json_build_object(
           'type', format_type(coalesce(nullif(y.typbasetype, 0), y.oid), null),
@@ -193,14 +207,16 @@ async function readTables(db: Queryable, tables: readonly PgTable[]): Promise<Ma
     ) i,
     lateral (
       select coalesce(json_object_agg(a.attname, concat(
-          g.relname, '.', b.attname, case k.confdeltype when 'c' then ' cascade' else ' other' end
+          case when h.oid <> n.oid then concat(h.nspname, '.') end, g.relname, '.', b.attname,
+          case k.confdeltype when 'c' then ' cascade' else ' other' end
         )), '{}') as "references"
       from pg_constraint k
       join pg_class g on g.oid = k.confrelid
+      join pg_namespace h on h.oid = g.relnamespace
       join pg_attribute a on a.attrelid = t.oid and a.attnum = k.conkey[1]
       join pg_attribute b on b.attrelid = g.oid and b.attnum = k.confkey[1]
       where k.conrelid = t.oid and k.contype = 'f' and cardinality(k.conkey) = 1
     ) f
-    where t.relnamespace = quote_ident(current_schema())::regnamespace and t.relkind in ('r', 'p') and t.relname in (${names})`)
+    where t.relkind in ('r', 'p') and (n.nspname, t.relname) in (${names})`)
   return new Map(storedTables.parse(answer).rows.map((table) => [table.name, table]))
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { and, count, desc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { readTimestamp, session, user } from './schema.ts'
+import { columnOf } from './extended-schema.ts'
+import { readTimestamp, type Tables } from './schema.ts'
 import { ageless, endOfRow, type SessionAges } from './session-ages.ts'
 import { sqlState } from './store-failure-context.ts'
 import { withTimeout } from './timeout.ts'
@@ -24,7 +25,19 @@ export interface SessionRecord {
   impersonatedBy: string | null
   /** Until when the user is banned; Infinity for good, null when not at all. It may have passed. */
   bannedUntil: number | null
+  /** The values of the fields that were asked for, by their headers' names; without those that are null or too long. */
+  told: Readonly<Record<string, string>>
 }
+
+/** A field of users or sessions that FastAPI is told, by its key in the schema, and the header that tells it. */
+export interface ToldField {
+  readonly table: 'user' | 'session'
+  readonly key: string
+  readonly header: string
+}
+
+// In UTF-16 code units. Longer ones would fill the memory of the cache and the upstream's limit on headers.
+const longestTold = 1_024
 
 /** The names that the columns of BetterAuth's admin plugin have in the database, and the role of users without one. */
 export interface AdminColumns {
@@ -35,20 +48,28 @@ export interface AdminColumns {
   readonly defaultRole: string
 }
 
+type Readable = Pick<Database, 'db' | 'schema'>
+
 // SQLSTATE duplicate_prepared_statement and invalid_sql_statement_name: a pooler that lends its connections by the
 // transaction let another client prepare the statement on this connection, or this client prepare it on another one.
 // SQLSTATE feature_not_supported: the tables have changed since the statement was prepared.
 const unusable = new Set(['42P05', '26000', '0A000'])
 
 /**
- * Prepares the query for sessions that are not cached, with the admin plugin's columns where it is switched on. The reader
+ * Prepares the query for sessions that are not cached, with the admin plugin's columns where it is switched on, and with
+ * these fields. The reader
  * resolves to null for an unknown token and for a user who is gone, and rejects when the database cannot answer within its
  * `patienceMs`; the error holds no parameters.
  */
 export function createSessionReader(
   database: Database,
-  admin?: AdminColumns
+  admin?: AdminColumns,
+  fields: readonly ToldField[] = []
 ): (token: string) => Promise<SessionRecord | null> {
+  const { user, session } = database.schema
+  const told = Object.fromEntries(
+    fields.map(({ table, key, header }) => [header, columnOf(database.schema[table], key)])
+  )
   const select = database.db
     .select({
       token: session.token,
@@ -60,8 +81,9 @@ export function createSessionReader(
       createdAt: session.createdAt,
       updatedAt: session.updatedAt,
       expiresAt: session.expiresAt,
-      ...roleOf(admin),
-      ...banOf(admin)
+      ...roleOf(database.schema, admin),
+      ...banOf(user, admin),
+      ...(fields.length > 0 && { told })
     })
     .from(session)
     .innerJoin(user, eq(user.id, session.userId))
@@ -95,20 +117,41 @@ export function createSessionReader(
       expiresAt: found.expiresAt.getTime(),
       role: admin === undefined ? null : found.role || admin.defaultRole,
       impersonatedBy: found.impersonatedBy ?? null,
-      bannedUntil: endOfBan(banned, banExpires)
+      bannedUntil: endOfBan(banned, banExpires),
+      told: textsOf(found.told ?? {})
     }
   }
+}
+
+function textsOf(values: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(values).flatMap(([header, value]) => {
+    const text = textOf(value)
+    return text === null || text.length > longestTold ? [] : [[header, text] as const]
+  })
+  return Object.freeze(Object.fromEntries(entries))
+}
+
+function textOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string') return value
+  // What is no point in time, as `infinity`, cannot be written as one.
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
+  return JSON.stringify(value)
 }
 
 /**
  * Reads when each of these sessions ends, in ms since the epoch, by token, with one query. Tokens that are unknown, or
  * whose user is gone or banned, are left out. Rejects when the database cannot answer.
  */
-export function createExpiryReader({ db }: Pick<Database, 'db'>, admin?: AdminColumns, ages: SessionAges = ageless) {
+export function createExpiryReader(
+  { db, schema: { user, session } }: Readable,
+  admin?: AdminColumns,
+  ages: SessionAges = ageless
+) {
   const { token, createdAt, updatedAt, expiresAt } = session
   return async function readExpiries(tokens: readonly string[]): Promise<Map<string, number>> {
     const rows = await db
-      .select({ token, createdAt, updatedAt, expiresAt, ...banOf(admin) })
+      .select({ token, createdAt, updatedAt, expiresAt, ...banOf(user, admin) })
       .from(session)
       .innerJoin(user, eq(user.id, session.userId))
       .where(inArray(session.token, [...tokens]))
@@ -118,10 +161,10 @@ export function createExpiryReader({ db }: Pick<Database, 'db'>, admin?: AdminCo
 }
 
 /** Reads which of these users, by id, exist and are not banned, with one query. Rejects when the database cannot answer. */
-export function createUserReader({ db }: Pick<Database, 'db'>, admin?: AdminColumns) {
+export function createUserReader({ db, schema: { user } }: Readable, admin?: AdminColumns) {
   return async function readUsers(userIds: readonly string[]): Promise<Set<string>> {
     const rows = await db
-      .select({ id: user.id, ...banOf(admin) })
+      .select({ id: user.id, ...banOf(user, admin) })
       .from(user)
       .where(inArray(user.id, [...userIds]))
       .catch(throwWithoutParameters)
@@ -135,7 +178,7 @@ export function isBanned(bannedUntil: number | null, now: number): boolean {
 }
 
 /** The condition that a session has not ended at `now`, in ms since the epoch. */
-function livingAt(now: number, { idleMs, absoluteMs }: SessionAges): SQL | undefined {
+function livingAt(session: Tables['session'], now: number, { idleMs, absoluteMs }: SessionAges): SQL | undefined {
   return and(
     gt(session.expiresAt, new Date(now)),
     Number.isFinite(idleMs) ? gt(session.updatedAt, new Date(now - idleMs)) : undefined,
@@ -151,7 +194,7 @@ const surplusRead = 500
  * who act as the user; 500 at most. Rejects when the database cannot answer.
  */
 export function createSurplusReader(
-  { db }: Pick<Database, 'db'>,
+  { db, schema: { session } }: Readable,
   { most, ages }: { readonly most: number; readonly ages: SessionAges },
   admin?: AdminColumns
 ) {
@@ -160,7 +203,7 @@ export function createSurplusReader(
     const rows = await db
       .select({ token: session.token })
       .from(session)
-      .where(and(eq(session.userId, userId), livingAt(Date.now(), ages), own))
+      .where(and(eq(session.userId, userId), livingAt(session, Date.now(), ages), own))
       .orderBy(desc(session.createdAt), desc(session.id))
       .limit(surplusRead)
       .offset(most)
@@ -176,12 +219,12 @@ export function endOfBan(banned: boolean | null | undefined, expires: Date | nul
   return Number.isNaN(end) ? Number.POSITIVE_INFINITY : end
 }
 
-function roleOf(admin: AdminColumns | undefined) {
+function roleOf({ user, session }: Tables, admin: AdminColumns | undefined) {
   if (admin === undefined) return {}
   return { role: column<string>(user, admin.role), impersonatedBy: column<string>(session, admin.impersonatedBy) }
 }
 
-function banOf(admin: AdminColumns | undefined) {
+function banOf(user: Tables['user'], admin: AdminColumns | undefined) {
   if (admin === undefined) return {}
   const banExpires = column<Date>(user, admin.banExpires).mapWith(readTimestamp)
   return { banned: column<boolean>(user, admin.banned), banExpires }
@@ -191,16 +234,17 @@ function isAdmitted({ banned, banExpires }: { banned?: boolean | null; banExpire
   return !isBanned(endOfBan(banned, banExpires), Date.now())
 }
 
-function column<T>(table: typeof user | typeof session, name: string): SQL<T | null> {
+function column<T>(table: Tables['user' | 'session'], name: string): SQL<T | null> {
   return sql<T | null>`${table}.${sql.identifier(name)}`
 }
 
-const { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt } = session
-// `updatedAt` is when the session was last prolonged.
-const listed = { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt }
-
-/** A session as the account page shows it to its user. */
-export type ListedSession = Readonly<Pick<typeof session.$inferSelect, keyof typeof listed>>
+/** A session as the account page shows it to its user. `updatedAt` is when it was last prolonged. */
+export type ListedSession = Readonly<
+  Pick<
+    Tables['session']['$inferSelect'],
+    'id' | 'token' | 'ipAddress' | 'userAgent' | 'createdAt' | 'updatedAt' | 'expiresAt'
+  >
+>
 
 /** Reads a user's sessions that have not ended. Rejects when the database cannot answer. */
 export type SessionList = ReturnType<typeof createSessionList>
@@ -208,8 +252,10 @@ export type SessionList = ReturnType<typeof createSessionList>
 /** A page of a user's sessions. `total` is how many sessions there are on all `pages`; `page` counts from 1. */
 export type SessionPage = Awaited<ReturnType<SessionList['page']>>
 
-export function createSessionList({ db }: Pick<Database, 'db'>, ages: SessionAges = ageless) {
-  const livingOf = (userId: string) => and(eq(session.userId, userId), livingAt(Date.now(), ages))
+export function createSessionList({ db, schema: { session } }: Readable, ages: SessionAges = ageless) {
+  const { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt } = session
+  const listed = { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresAt }
+  const livingOf = (userId: string) => and(eq(session.userId, userId), livingAt(session, Date.now(), ages))
   return {
     /**
      * The page of this number, or the last one where there are fewer. The session with the id `current` comes first, then
@@ -232,12 +278,12 @@ export function createSessionList({ db }: Pick<Database, 'db'>, ages: SessionAge
         .catch(throwWithoutParameters)
       return { sessions, total, page, pages }
     },
-    /** Those of these ids that are the user's. */
+    /** Those of these ids that are the user's. They come from a form, and so may be no ids at all. */
     async some(userId: string, ids: readonly string[]): Promise<ListedSession[]> {
       return await db
         .select(listed)
         .from(session)
-        .where(and(livingOf(userId), inArray(session.id, [...ids])))
+        .where(and(livingOf(userId), inArray(sql`${session.id}::text`, [...ids])))
         .catch(throwWithoutParameters)
     }
   }

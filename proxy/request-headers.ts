@@ -1,3 +1,4 @@
+import { type PrincipalHeader, type PrincipalName, principalNames } from '../auth/additional-fields.ts'
 import { foldHeaderName, kindOfHeader, listedInConnection } from '../auth/header-kinds.ts'
 import type { Identity } from '../auth/session-verdict.ts'
 import type { RequestContext } from './request-context.ts'
@@ -8,8 +9,7 @@ const principalHeaderNames = {
   role: 'X-User-Role',
   sessionId: 'X-Session-Id',
   impersonatedBy: 'X-User-Impersonated-By'
-} as const satisfies Partial<Record<keyof Identity, string>>
-export type PrincipalHeader = keyof typeof principalHeaderNames
+} as const satisfies Record<PrincipalName, string>
 
 /** What becomes of clients' headers beyond what always does. Names in any spelling that folds to the same. */
 export interface HeaderPolicy {
@@ -68,7 +68,7 @@ export interface UpstreamHeadersOptions {
   readonly publicUrl: string
   /** Sent as `X-Gatehouse-Token`. */
   readonly token?: string | undefined
-  /** What is said about an identified user besides id, email and its verification. */
+  /** What is said about an identified user besides id, email and its verification, and besides additional fields. */
   readonly principalHeaders?: readonly PrincipalHeader[]
   readonly policy?: HeaderPolicy
   /** Whether the peer with this address is believed about the trace that a request belongs to. Default: nobody is. */
@@ -128,10 +128,12 @@ function identityHeaders(identity: Identity, principal: readonly PrincipalHeader
     'X-User-Email-Verified',
     String(identity.emailVerified)
   ]
-  for (const key of principal) {
+  for (const key of principalNames) {
     const value = identity[key]
-    if (value !== null) headers.push(principalHeaderNames[key], encodeHeaderValue(value))
+    if (value !== null && principal.includes(key)) headers.push(principalHeaderNames[key], encodeHeaderValue(value))
   }
+  // The session was read with the additional fields that the policy names, and with no others.
+  for (const [name, value] of Object.entries(identity.told)) headers.push(name, encodeHeaderValue(value))
   identityHeadersOf.set(identity, headers)
   return headers
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { readPrincipalHeaders } from '../auth/additional-fields.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createBetterAuthCookies } from '../auth/better-auth-cookies.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
@@ -113,7 +114,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const sessions = createSessionResolver({
     cookieNames: { session: sessionCookie, dontRemember: authCookies.dontRememberToken.name },
     signer,
-    readSession: createSessionReader(database, admin),
+    readSession: createSessionReader(database, admin, readPrincipalHeaders(policy).fields),
     async refresh(cookieHeader) {
       const since = Date.now()
       const cookie = cookies.forBetterAuth(cookieHeader, '/get-session')

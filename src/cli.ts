@@ -23,7 +23,8 @@ program
   .command('migrate')
   .description('apply what the database lacks; safe to run again, and from several places at once')
   .option('--adopt', 'take over tables that BetterAuth made, adding only what is missing', false)
-  .action(async (options: { adopt: boolean }) => {
+  .option('--beside', 'begin in DATABASE_SCHEMA although another gateway has its tables in this database', false)
+  .action(async (options: { adopt: boolean; beside: boolean }) => {
     const settings = await loadSettings(process.env, process.cwd())
     const { databaseOptions } = await import('./database-start.ts')
     const { openDatabase } = await import('../db/open-database.ts')

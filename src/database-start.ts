@@ -1,22 +1,29 @@
 import type { Logger } from 'pino'
+import { hasPluginTables, idKind } from '../auth/policy-auth-options.ts'
 import type { Database, DatabaseOptions } from '../db/database.ts'
-import { MigrationsPendingError } from '../db/database-errors.ts'
+import { IdKindError, MigrationsPendingError, SchemaChangedError } from '../db/database-errors.ts'
 import { migrate, requireMigrated } from '../db/migrate.ts'
 import { runLater } from '../db/timeout.ts'
 import type { Settings } from './config/load-settings.ts'
 import type { Readiness } from './server/admin-server.ts'
 
 const retryEveryMs = 1_000
+// The database answers, and what it says does not change by asking again.
+const final = [MigrationsPendingError, SchemaChangedError, IdKindError]
 
-/** How to open the database of these settings, with what the plugins of the policy file add to it. */
+/** How to open the database of these settings, with what the policy file's plugins and fields add to it. */
 export async function databaseOptions({
   config,
   policy
 }: Pick<Settings, 'config' | 'policy'>): Promise<DatabaseOptions> {
-  const { plugins = [] } = policy.auth
-  // Loading what derives the tables from plugins takes half a second, and most gateways have no plugins.
-  const known = plugins.length === 0 ? undefined : await import('../auth/plugin-tables.ts')
-  return { ...config.database, dataDir: config.dataDir, pluginTables: known?.pluginTables(policy.auth) }
+  // Loading what derives the tables takes half a second, and most gateways have neither plugins nor fields.
+  const known = hasPluginTables(policy.auth) ? await import('../auth/plugin-tables.ts') : undefined
+  return {
+    ...config.database,
+    dataDir: config.dataDir,
+    ids: idKind(policy.auth),
+    pluginTables: known?.pluginTables(policy.auth)
+  }
 }
 
 // Together, workers hold about as many connections as most databases can spare.
@@ -31,8 +38,8 @@ export function poolSizeFor(workers: number): number {
 
 /**
  * Makes sure that the database has the gateway's tables: the embedded one is migrated here, any other must have been. A
- * database that does not answer yet is asked again every second until it does. Throws `MIGRATIONS_PENDING`, or calls
- * `onFatal` with it where that shows only later. Resolves to a function that stops asking.
+ * database that does not answer yet is asked again every second until it does. Throws `MIGRATIONS_PENDING`,
+ * `SCHEMA_CHANGED` or `ID_KIND_MISMATCH`, or calls `onFatal` with it where that shows only later. Resolves to a function that stops asking.
  */
 export async function prepareDatabase(
   database: Database,
@@ -59,7 +66,7 @@ export async function prepareDatabase(
         () => log.info('the database answers'),
         (error: unknown) => {
           if (stopped) return
-          if (error instanceof MigrationsPendingError) onFatal(error)
+          if (error instanceof Error && isFinal(error)) onFatal(error)
           else again()
         }
       )
@@ -69,7 +76,7 @@ export async function prepareDatabase(
   try {
     await attempt()
   } catch (err) {
-    if (err instanceof MigrationsPendingError) throw err
+    if (isFinal(err)) throw err
     log.warn({ err }, 'the database does not answer: private routes get 503 until it does')
     again()
   }
@@ -77,4 +84,8 @@ export async function prepareDatabase(
     stopped = true
     cancel()
   }
+}
+
+function isFinal(error: unknown): boolean {
+  return final.some((kind) => error instanceof kind)
 }

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
-import { removeExpired } from '../db/expired-rows.ts'
+import { removeExpired, type WithExpiredRows } from '../db/expired-rows.ts'
 import type { SessionAges } from '../db/session-ages.ts'
 import { runLater } from '../db/timeout.ts'
 
 export interface HousekeepingOptions {
-  readonly database: Pick<Database, 'db' | 'awake'>
+  readonly database: WithExpiredRows & Pick<Database, 'awake'>
   readonly log: Pick<Logger, 'info' | 'warn'>
   /** Removes rows only when the database was in use a moment ago, so that one that scales to zero is not woken for it. */
   readonly onlyWhileAwake: boolean

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { type PrincipalHeader, readPrincipalHeaders } from '../auth/additional-fields.ts'
 import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts'
 import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { methods } from '../auth/http-methods.ts'
@@ -11,7 +12,7 @@ import { pluginRateLimitProblems, type RateLimitsByPath, rateLimitProblems } fro
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/policy-auth-options.ts'
 import { lifetimeProblems, lifetimesSaidTwice, type SessionLifetimes } from '../auth/session-lifetimes.ts'
 import { isRecord } from '../db/type-guards.ts'
-import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
+import type { HeaderPolicy } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
 import { ConfigError } from './config/environment.ts'
 import { isFolder, type UpstreamSpec, upstreamsShape } from './config/policy-upstreams.ts'
@@ -26,7 +27,10 @@ export interface PolicyConfig {
   pages: PagesPolicy
   /** The servers and folders behind the gateway beside FastAPI, by the names that rules use. */
   upstreams: Readonly<Record<string, UpstreamSpec>>
-  /** What FastAPI is told about an identified user besides id, email and whether the email is verified. Default: nothing. */
+  /**
+   * What FastAPI is told about an identified user besides id, email and whether the email is verified: `name`, `role`,
+   * `sessionId`, `impersonatedBy`, and additional fields. Default: nothing.
+   */
   principalHeaders: readonly PrincipalHeader[]
   /** Which headers of clients are dropped beyond those that always are, and which of those pass all the same. */
   headers: HeaderPolicy
@@ -91,6 +95,8 @@ export async function loadPolicy(
   if (targets.success) problems.push(...unknownUpstreams(targets.data), ...encodedSlashesInFolders(targets.data))
   const roles = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(sections)
   if (roles.success) problems.push(...missingAdminPlugin(roles.data))
+  const principal = shape.pick({ principalHeaders: true, auth: true }).strip().safeParse(sections)
+  if (principal.success) problems.push(...readPrincipalHeaders(principal.data).problems)
   const limits = shape.pick({ rateLimits: true, auth: true }).strip().safeParse(sections)
   if (limits.success) problems.push(...pluginRateLimitProblems(limits.data.rateLimits, limits.data.auth))
   const lifetimes = shape.pick({ session: true, auth: true }).strip().safeParse(sections)
@@ -138,8 +144,6 @@ const ruleShape = z.preprocess(
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with path and access' : undefined) }
   )
 )
-
-const principalHeaders = ['name', 'role', 'sessionId', 'impersonatedBy'] as const satisfies PrincipalHeader[]
 
 const headerNames = z
   .array(
@@ -199,8 +203,10 @@ function policyShape(folder: string, basePath: string) {
       upstreams: upstreamsShape(folder).prefault({}),
       principalHeaders: z
         .array(
-          z.enum(principalHeaders, `must be one of ${principalHeaders.join(', ')}`),
-          `must be a list of ${principalHeaders.join(', ')}`
+          z.union([z.string(), z.strictObject({ field: z.string(), clientMaySet: z.literal(true) })], {
+            error: 'must be a name, or { field: …, clientMaySet: true }'
+          }),
+          'must be a list of names'
         )
         .default([]),
       headers: headersShape.prefault({}),

@@ -3,6 +3,7 @@ import type { Client, QueryConfig } from 'pg'
 import type { DatabaseOptions, GatehouseDb } from '../database.ts'
 import { DatabaseAwayError, DatabaseBusyError } from '../database-errors.ts'
 import { type ExtendedSchema, extendSchema } from '../extended-schema.ts'
+import { defaultSchemaName } from '../schema.ts'
 import { Semaphore } from '../semaphore.ts'
 import { isStoreFailure, reportFailure, sqlState } from '../store-failure-context.ts'
 import { TimeoutError, withTimeout } from '../timeout.ts'
@@ -11,7 +12,11 @@ import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts
 /** What all drivers make of the options: defaults where nothing is said, and the schema. */
 export function settingsOf({ connectionTimeoutMs: patienceMs = 3_000, ...options }: DatabaseOptions) {
   const { poolSize: permits = 10, waitingMax = 1_000, statementTimeoutMs = 5_000, onAway, pluginTables = [] } = options
-  return { permits, waitingMax, patienceMs, statementTimeoutMs, onAway, ...extendSchema(pluginTables) }
+  const { schemaName = defaultSchemaName, ids = 'text' } = options
+  const extended = extendSchema(pluginTables, { schemaName, ids })
+  // As migration 0003 names it, which announces what changed.
+  const eventChannel = schemaName === defaultSchemaName ? 'gatehouse' : `gatehouse:${schemaName}`
+  return { permits, waitingMax, patienceMs, statementTimeoutMs, onAway, extended: { ...extended, eventChannel } }
 }
 
 /** What a statement was answered with. `command` is the first word of Postgres' tag: `SELECT`, `COMMIT`, … */

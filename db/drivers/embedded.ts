@@ -71,6 +71,7 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
 
   const store = new StoreClient<pg.Client>({
     ...settings,
+    schema: settings.extended.schema,
     pool,
     permits: 1,
     // A thread that is busy is no reason to give the database up; one that is gone is, until another has started.
@@ -107,8 +108,7 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Database> 
 
   return {
     driver: 'pglite',
-    schema: settings.schema,
-    additions: settings.additions,
+    ...settings.extended,
     db: store.db,
     patienceMs: settings.patienceMs,
     awake: () => true,

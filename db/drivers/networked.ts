@@ -53,7 +53,7 @@ export function openNetworked<C extends WireClient>(
   if (url === undefined) throw new DatabaseUrlMissingError(driver)
   const directUrl = options.unpooledUrl ?? url
   const settings = settingsOf(options)
-  const { permits, patienceMs, statementTimeoutMs, schema, additions } = settings
+  const { permits, patienceMs, statementTimeoutMs, extended } = settings
   const common = { application_name: 'gatehouse', connectionTimeoutMillis: patienceMs }
   const pooled = new Set<C>()
   const wire = openDriver({
@@ -71,6 +71,7 @@ export function openNetworked<C extends WireClient>(
   wire.pool.on('error', (error) => options.onPoolError?.(error))
   const store = new StoreClient<C>({
     ...settings,
+    schema: extended.schema,
     pool: wire.pool,
     cut,
     cutConnections() {
@@ -112,8 +113,7 @@ export function openNetworked<C extends WireClient>(
 
   return {
     driver,
-    schema,
-    additions,
+    ...extended,
     db: store.db,
     patienceMs,
     awake: () => store.admission.quietMs < awakeMs,

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database } from '../../db/database.ts'
-import { PooledConnectionError } from '../../db/database-errors.ts'
+import { PooledConnectionError, SchemaChangedError } from '../../db/database-errors.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { codeOf } from '../../db/type-guards.ts'
@@ -55,11 +55,12 @@ async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
 }
 
 async function checkMigrations(database: Database, config: Config): Promise<CheckResult[]> {
-  const { pending, adoptable, differences, obstacles } = await inspectMigrations(database)
+  const { pending, adoptable, differences, obstacles, elsewhere } = await inspectMigrations(database)
   const failures = (...sentences: string[]) => sentences.map((sentence) => result('FAIL', 'migrations', sentence))
   if (pending.length === 0) return [result('ok', 'migrations', 'up to date'), ...(await checkEvents(database, config))]
+  if (elsewhere.length > 0) return failures(new SchemaChangedError(elsewhere.join(', '), database.schemaName).message)
   if (obstacles.length > 0)
-    return failures(...obstacles.map((obstacle) => `a plugin's needs cannot be added: ${obstacle}`))
+    return failures(...obstacles.map((obstacle) => `what a plugin or a field needs cannot be added: ${obstacle}`))
   if (database.driver === 'pglite')
     return [result('ok', 'migrations', `${pending.length} to apply, which start does by itself`)]
   if (adoptable)
@@ -68,7 +69,10 @@ async function checkMigrations(database: Database, config: Config): Promise<Chec
       ...differences.map((difference) => `${difference}; migrate --adopt adds it`)
     )
   if (differences.length > 0)
-    return failures(...differences.map((difference) => `cannot adopt the tables: ${difference}`))
+    return failures(
+      ...differences.map((difference) => `cannot adopt the tables: ${difference}`),
+      "if the tables are another application's, give Gatehouse a schema of its own: DATABASE_SCHEMA=auth"
+    )
   return failures(`${pending.length} pending (${pending.join(', ')}): run migrate`)
 }
 
@@ -76,7 +80,7 @@ async function checkEvents(database: Database, { session }: Config): Promise<Che
   if (session.events === 'off' || database.driver === 'pglite') return []
   const nobody = () => {}
   try {
-    const stop = await database.listen('gatehouse', nobody, nobody)
+    const stop = await database.listen(database.eventChannel, nobody, nobody)
     await stop()
     return [result('ok', 'session events', 'are heard')]
   } catch (error) {

@@ -1,5 +1,6 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+import { readPrincipalHeaders } from '../../auth/additional-fields.ts'
 import { readCookieHeader } from '../../auth/cookie-header.ts'
 import type { Identity } from '../../auth/session-verdict.ts'
 import { createUpstreamHeaders } from '../../proxy/request-headers.ts'
@@ -13,6 +14,7 @@ import {
 } from '../../proxy/route-rules.ts'
 import { ConfigError } from '../config/environment.ts'
 import type { Settings } from '../config/load-settings.ts'
+import type { PolicyConfig } from '../policy-file.ts'
 import type { JarVerdict } from './judge-cookie-jar.ts'
 import { createRouteMatcher } from './route-decision.ts'
 
@@ -123,7 +125,7 @@ async function outranked(
 }
 
 // Stands for a user of whom the command knows nothing.
-const someUser: Identity = {
+const someUser = (policy: PolicyConfig): Identity => ({
   userId: 'x',
   email: 'x',
   emailVerified: false,
@@ -132,8 +134,9 @@ const someUser: Identity = {
   signedInAt: 0,
   role: 'x',
   roles: [],
-  impersonatedBy: 'x'
-}
+  impersonatedBy: 'x',
+  told: Object.fromEntries(readPrincipalHeaders(policy).fields.map(({ header }) => [header, 'x']))
+})
 
 /**
  * The headers that the gateway itself adds for the server behind a rule, a line each; none where nothing is forwarded.
@@ -153,7 +156,7 @@ function receivedLines({ config, policy }: Settings, rule: RouteRule, sender: Se
     raw: new IncomingMessage(new Socket()),
     id: '(one of its own)',
     clientAddress: "(the client's address)",
-    identity: sender === 'anonymous' ? null : sender === 'some user' ? someUser : sender,
+    identity: sender === 'anonymous' ? null : sender === 'some user' ? someUser(policy) : sender,
     cookies: readCookieHeader(undefined, '')
   })
   return headers.flatMap((name, at) => {

@@ -1,16 +1,18 @@
 import { readFile } from 'node:fs/promises'
+import { readPrincipalHeaders } from '../../auth/additional-fields.ts'
 import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
 import { hasAdminPlugin } from '../../auth/policy-auth-options.ts'
 import { agesOf } from '../../auth/session-lifetimes.ts'
 import { type Identity, identityOf } from '../../auth/session-verdict.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/open-database.ts'
-import { endOfSession, type SessionAges } from '../../db/session-ages.ts'
+import { endOfSession } from '../../db/session-ages.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/session-queries.ts'
 import { codeOf } from '../../db/type-guards.ts'
-import { type Config, ConfigError } from '../config/environment.ts'
+import { ConfigError } from '../config/environment.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/load-settings.ts'
+import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure } from '../failure-wording.ts'
 
 /** Whose session the cookies of a jar hold, as the gateway would find on a cache miss; `why` is for people. */
@@ -31,7 +33,8 @@ function cookieHeaderOf(jar: string): string {
 }
 
 /** Judges the session cookie of a jar; makes no change. Throws a ConfigError when the jar cannot be read. */
-export async function judgeJar(path: string, { config, policy }: Settings): Promise<JarVerdict> {
+export async function judgeJar(path: string, settings: Settings): Promise<JarVerdict> {
+  const { config, policy } = settings
   const jar = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new ConfigError([`--cookie-jar: the file cannot be read (${codeOf(error) ?? 'unknown error'})`])
   })
@@ -48,21 +51,16 @@ export async function judgeJar(path: string, { config, policy }: Settings): Prom
   const admin = hasAdminPlugin(policy.auth)
     ? (await import('../../auth/roles-and-bans.ts')).adminColumns(policy.auth)
     : undefined
-  return readSession(cookie.token, config, agesOf(policy.session), admin)
+  return readSession(cookie.token, settings, admin)
 }
 
-async function readSession(
-  token: string,
-  config: Config,
-  ages: SessionAges,
-  admin: AdminColumns | undefined
-): Promise<JarVerdict> {
+async function readSession(token: string, settings: Settings, admin: AdminColumns | undefined): Promise<JarVerdict> {
   try {
-    const database = await openDatabase({ ...config.database, dataDir: config.dataDir })
+    const database = await openDatabase(await databaseOptions(settings))
     try {
-      const session = await createSessionReader(database, admin)(token)
+      const session = await createSessionReader(database, admin, readPrincipalHeaders(settings.policy).fields)(token)
       if (session === null) return { outcome: 'anonymous', why: 'the session has ended, or its user is gone' }
-      const end = endOfSession(session, ages)
+      const end = endOfSession(session, agesOf(settings.policy.session))
       const until = new Date(end).toISOString()
       if (end <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
       if (isBanned(session.bannedUntil, Date.now()))

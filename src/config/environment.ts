@@ -31,7 +31,8 @@ function configOf(values: Values, production: boolean, policyFile: ReturnType<ty
       url: values.DATABASE_URL,
       unpooledUrl: values.DATABASE_URL_UNPOOLED,
       /** `host:port` */
-      neonWsProxy: values.NEON_WS_PROXY
+      neonWsProxy: values.NEON_WS_PROXY,
+      schemaName: values.DATABASE_SCHEMA
     },
     /** The public origin, without a trailing slash. Undefined: `http://localhost:` and the port that the listener got. */
     publicUrl: values.BETTER_AUTH_URL,

@@ -141,6 +141,18 @@ const databaseUrl = readBy(
   'must be postgres://user:password@host:port/database, with special characters of the password percent-encoded'
 )
 
+// Event channels begin with `gatehouse:`, and Postgres takes names of up to 63 bytes.
+const schemaName = z.string().transform((text, context) => {
+  if (!/^[a-z_][a-z0-9_]{0,49}$/.test(text))
+    return refuse(
+      context,
+      'must be a plain name of at most 50 lower-case letters, digits and "_" that does not begin with a digit'
+    )
+  if (text.startsWith('pg_') || text === 'information_schema' || text === 'drizzle')
+    return refuse(context, "must not be a schema that is Postgres' own, or that of Drizzle's tools")
+  return text
+})
+
 /** What is wrong with a PEM file of certificates, null when it can be used. */
 export function certificateProblem(path: string): string | null {
   let pem: Buffer
@@ -189,6 +201,7 @@ export function variables(cwd: string) {
     DATABASE_URL: databaseUrl.optional(),
     DATABASE_DRIVER: z.enum(['neon', 'pg', 'pglite'], 'must be neon, pg or pglite').optional(),
     DATABASE_URL_UNPOOLED: databaseUrl.optional(),
+    DATABASE_SCHEMA: schemaName.prefault('public'),
     NEON_WS_PROXY: hostAndPort.optional(),
     BETTER_AUTH_URL: origin.optional(),
     BETTER_AUTH_SECRET: secret.optional(),

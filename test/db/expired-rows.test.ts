@@ -84,7 +84,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
     )
     await database.withDirectClient(async (sweeping) => {
       await sweeping.query('begin')
-      await removeBatch({ db: sweeping.db }, 'session', { limit, now })
+      await removeBatch({ ...database, db: sweeping.db }, 'session', { limit, now })
       // Its transaction is still open.
       await database.db.insert(session).values(sessionRow('new', now + marginMs))
       t.ok(await createSessionReader(database)('token-new'), 'who signs in meanwhile is signed in')
@@ -101,7 +101,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
     await expired(2, 'once')
     await database.withDirectClient(async (first) => {
       await first.query('begin')
-      t.same(await removeBatch({ db: first.db }, 'session', { limit: 1, now }), { mine: true, removed: 1 })
+      t.same(await removeBatch({ ...database, db: first.db }, 'session', { limit: 1, now }), { mine: true, removed: 1 })
       t.same(await removeBatch(database, 'session', { limit, now }), { mine: false, removed: 0 })
       t.same(await removeBatch(database, 'verification', { limit, now }), { mine: false, removed: 0 })
       await first.query('commit')
@@ -178,7 +178,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
       }
       await client.query('begin')
       const before = await read()
-      await removeBatch({ db: client.db }, 'session', { limit, now })
+      await removeBatch({ ...database, db: client.db }, 'session', { limit, now })
       t.equal(await read(), before)
       await client.query('select count(*) from session where user_agent is null')
       t.ok((await read()) > before, 'a reading of the table would have been counted')

@@ -43,7 +43,7 @@ t.test('columns that are there already are taken as they are, adopted tables inc
   const url = await postgres.createDatabase()
   await migrate(await open(t, url, []))
   await postgres.query(
-    `drop schema drizzle cascade;
+    `drop table gatehouse_migrations;
      drop trigger gatehouse_session_changed on session; drop trigger gatehouse_sessions_truncated on session;
      drop trigger gatehouse_user_changed on "user"; drop function gatehouse_notify;
      alter table "user" add role varchar, add banned boolean, add ban_reason text, add ban_expires timestamp;

@@ -28,7 +28,8 @@ eachDatabase(t, async (t, { options, postgres }) => {
     bannedUntil: null,
     createdAt: createdAt.getTime(),
     updatedAt: createdAt.getTime(),
-    expiresAt: expiresAt.getTime()
+    expiresAt: expiresAt.getTime(),
+    told: {}
   }
 
   await t.test('it reads a session with its user, times to the millisecond', async (t) => {
@@ -71,7 +72,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
     await t.test('it costs one statement', async (t) => {
       const statements = await postgres.statementsDuring(() => readSession('token-1'))
       t.equal(statements.length, 1)
-      t.match(statements[0], /^select .* from "session" inner join "user"/)
+      t.match(statements[0], /^select .* from "public"\."session" inner join "public"\."user"/)
     })
 
     await t.test('it reads on where a pooler has lost or mixed up what was prepared', async (t) => {

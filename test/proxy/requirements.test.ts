@@ -10,7 +10,8 @@ const identity = {
   signedInAt: 1_000_000,
   role: 'a,b',
   roles: ['a', 'b'],
-  impersonatedBy: null
+  impersonatedBy: null,
+  told: {}
 }
 
 t.test('a rule that asks for nothing has no check', async (t) => {

@@ -44,7 +44,7 @@ t.test(
     await gatehouse(['migrate'], cwd, env)
     // What BetterAuth's own tool would have made, but for an index and the marks that we leave behind.
     for (const statement of [
-      'drop schema drizzle cascade',
+      'drop table gatehouse_migrations',
       'drop function gatehouse_notify cascade',
       'drop index "session_userId_idx"'
     ]) {

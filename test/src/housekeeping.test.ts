@@ -74,13 +74,15 @@ t.test('replicas do not come at once', async (t) => {
 })
 
 t.test('a failure is said once, tried again later, and forgotten when it is over', async (t) => {
-  const { db } = await expiredRows(t, 1)
+  const { db, schema, schemaName } = await expiredRows(t, 1)
   let away = true
   const database = {
     get db() {
       if (away) throw new Error('a canary that no log may show')
       return db
     },
+    schema,
+    schemaName,
     awake: () => true
   }
   const { said, timers, log, later, goOff } = helm()
@@ -99,7 +101,7 @@ t.test('a failure is said once, tried again later, and forgotten when it is over
 })
 
 t.test('a database that sleeps is left asleep where it may scale to zero', async (t) => {
-  const { db } = await expiredRows(t, 1)
+  const { db, schema, schemaName } = await expiredRows(t, 1)
   let awake = false
   const { timers, log, later, goOff } = helm()
   const asked = { count: 0 }
@@ -108,6 +110,8 @@ t.test('a database that sleeps is left asleep where it may scale to zero', async
       asked.count++
       return db
     },
+    schema,
+    schemaName,
     awake: () => awake
   }
   const stop = startHousekeeping({ database, log, later, onlyWhileAwake: true })
@@ -123,7 +127,7 @@ t.test('a database that sleeps is left asleep where it may scale to zero', async
 })
 
 t.test('stopping waits for the batch that is on its way and begins no other', async (t) => {
-  const { db } = await expiredRows(t, 600)
+  const { db, schema, schemaName } = await expiredRows(t, 600)
   const { timers, log, later } = helm()
   let batches = 0
   const database = {
@@ -131,6 +135,8 @@ t.test('stopping waits for the batch that is on its way and begins no other', as
       batches++
       return db
     },
+    schema,
+    schemaName,
     awake: () => true
   }
   const stop = startHousekeeping({ database, log, later, onlyWhileAwake: false })

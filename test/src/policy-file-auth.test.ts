@@ -35,7 +35,7 @@ const ownKeys = [
   'session.cookieCache',
   'session.storeSessionInDatabase',
   'session.modelName',
-  'user.additionalFields',
+  'account.additionalFields',
   'account.fields',
   'account.skipStateCookieCheck',
   'verification.modelName',

@@ -4,7 +4,7 @@ import { makeEmbedded, migrateOnce } from './embedded-database.ts'
 import { startNeonBridge } from './neon-bridge.ts'
 import { startPostgres, type Teardown, type TestPostgres } from './postgres.ts'
 
-/** A fresh, migrated database. */
+/** A fresh database, migrated unless the test wants it empty. */
 export interface TestDatabase {
   readonly name: DatabaseDriver
   /** For `openDatabase`. */
@@ -21,30 +21,41 @@ const drivers: readonly DatabaseDriver[] = ['pglite', 'pg', 'neon']
 export async function eachDatabase(
   t: Test,
   promises: (t: Test, database: TestDatabase) => Promise<void>,
-  only: readonly DatabaseDriver[] = drivers
+  only: readonly DatabaseDriver[] = drivers,
+  migrated = true
 ): Promise<void> {
   const postgres = only.some((driver) => driver !== 'pglite') ? await startPostgres(t) : undefined
   const bridge = postgres !== undefined && only.includes('neon') ? await startNeonBridge(t, postgres.port) : undefined
   for (const name of only) {
     await t.test(name, async (t) => {
-      await promises(t, await makeDatabase(t, name, postgres, bridge))
+      await promises(t, await makeDatabase(t, name, postgres, bridge, migrated))
     })
   }
+}
+
+/** Runs the same promises on each kind of database before anything is in it. */
+export async function eachEmptyDatabase(
+  t: Test,
+  promises: (t: Test, database: TestDatabase) => Promise<void>,
+  only: readonly DatabaseDriver[] = drivers
+): Promise<void> {
+  await eachDatabase(t, promises, only, false)
 }
 
 async function makeDatabase(
   t: Teardown,
   name: DatabaseDriver,
   postgres: TestPostgres | undefined,
-  bridge: string | undefined
+  bridge: string | undefined,
+  migrated: boolean
 ): Promise<TestDatabase> {
   if (name === 'pglite' || postgres === undefined) {
-    const dataDir = await makeEmbedded(t)
+    const dataDir = await makeEmbedded(t, migrated)
     const env = { DATABASE_DRIVER: 'pglite', DATA_DIR: dataDir }
     return { name: 'pglite', options: { driver: 'pglite', dataDir }, env, postgres: undefined }
   }
   const url = await postgres.createDatabase()
-  await migrateOnce({ driver: 'pg', url })
+  if (migrated) await migrateOnce({ driver: 'pg', url })
   if (name === 'pg') {
     return { name, options: { driver: name, url }, env: { DATABASE_DRIVER: name, DATABASE_URL: url }, postgres }
   }

@@ -43,6 +43,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     role: null,
     impersonatedBy: null,
     bannedUntil: null,
+    told: {},
     createdAt: world.now,
     updatedAt: world.now,
     expiresAt: world.now + 7 * day,
