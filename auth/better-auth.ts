@@ -4,9 +4,10 @@ import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
+import { acceptImportedHashes } from './imported-passwords.ts'
 import { limitInput } from './input-limits.ts'
 import { limitHashing } from './password-hash-limit.ts'
-import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
+import { type AuthExtension, hasAdminPlugin, judgesPasswords } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { mostRows, revokeAllOthers } from './revoke-other-sessions-endpoint.ts'
 import { refuseBanned } from './roles-and-bans.ts'
@@ -95,6 +96,7 @@ export function createAuth(options: AuthOptions) {
   })
   auth.$context.then((context) => {
     if (hasAdminPlugin(extension)) refuseBanned(context)
+    if (!judgesPasswords(extension)) acceptImportedHashes(context, options.passwordHashLimit)
     hideAccountLookUps(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth

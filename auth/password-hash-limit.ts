@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
-import { hashPassword, verifyPassword } from 'better-auth/crypto'
+import { hashPassword } from 'better-auth/crypto'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import { type ConcurrencyLimit, createConcurrencyLimit } from '../db/semaphore.ts'
 import { rateLimited } from './refusal-table.ts'
+import { verifyStoredHash } from './verify-imported-hash.ts'
 
 type PasswordOptions = NonNullable<NonNullable<BetterAuthOptions['emailAndPassword']>['password']>
 
@@ -22,8 +23,11 @@ export function createPasswordHashLimit(processes = 1): ConcurrencyLimit {
   })
 }
 
-/** BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under the limit. */
+/**
+ * BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under the limit. BetterAuth's knows imported
+ * hashes too.
+ */
 export function limitHashing(limit: ConcurrencyLimit, own: PasswordOptions = {}): PasswordOptions {
-  const { hash = hashPassword, verify = verifyPassword } = own
+  const { hash = hashPassword, verify = verifyStoredHash } = own
   return { hash: (password) => limit(() => hash(password)), verify: (given) => limit(() => verify(given)) }
 }
