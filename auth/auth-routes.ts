@@ -13,6 +13,8 @@ export interface AuthRoutesOptions {
   readonly callAuth: CallAuth
   /** The public origin, without a trailing slash. */
   readonly publicUrl: string
+  /** The path that BetterAuth is below. */
+  readonly basePath: string
   readonly limits: Pick<RateLimits, 'admit'>
   /** The most bytes of a body; 413 past them. Default 64 KiB. */
   readonly maxBodyBytes?: number | undefined
@@ -24,9 +26,9 @@ export interface AuthRoutesOptions {
 // than linear time.
 const maxJsonDepth = 64
 
-/** `/api/auth/*`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
+/** What is below `basePath`: BetterAuth, called with the raw body and the public origin. The gateway's own refusals are thrown. */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { callAuth, publicUrl, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
+  const { callAuth, publicUrl, basePath, limits, maxBodyBytes = defaultAuthBodyBytes, bodies = {} } = options
 
   app.register(fastifyCookie, cookieReading)
 
@@ -38,7 +40,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   })
 
   app.addHook('onRequest', async function limitAddress(request) {
-    await limits.admit(clientAddress(request))
+    const [path = ''] = request.url.split('?', 1)
+    await limits.admit(clientAddress(request), path.slice(basePath.length))
   })
   app.addHook('onRequest', function forbidCaching(_request, reply, next) {
     reply.header('cache-control', 'no-store')
@@ -49,8 +52,9 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
     throw codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE' ? new Refusal('BODY_TOO_LARGE') : error
   })
 
-  const general = { '/api/auth': maxBodyBytes, '/api/auth/*': maxBodyBytes }
-  for (const [url, bodyLimit] of Object.entries({ ...general, ...bodyLimitsByPath(maxBodyBytes, bodies) })) {
+  const general = { [basePath]: maxBodyBytes, [`${basePath}/*`]: maxBodyBytes }
+  const byPath = bodyLimitsByPath(basePath, maxBodyBytes, bodies)
+  for (const [url, bodyLimit] of Object.entries({ ...general, ...byPath })) {
     app.route({
       method: [...methods],
       url,

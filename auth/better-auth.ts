@@ -2,17 +2,21 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
+import { createSurplusReader } from '../db/session-queries.ts'
 import { addressOptions } from './client-address.ts'
 import { cookiePrefix } from './cookie-header.ts'
 import { acceptImportedHashes } from './imported-passwords.ts'
 import { limitInput } from './input-limits.ts'
+import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { type AuthExtension, hasAdminPlugin, judgesPasswords } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { mostRows, revokeAllOthers } from './revoke-other-sessions-endpoint.ts'
-import { refuseBanned } from './roles-and-bans.ts'
+import { adminColumns, refuseBanned } from './roles-and-bans.ts'
 import { countSecretAttempts } from './secret-attempts.ts'
 import { reportChanges, type SessionChanges } from './session-changes.ts'
+import { agesOf, endByAge, type SessionLifetimes, sessionOptions } from './session-lifetimes.ts'
+import { limitSessions } from './sessions-per-user.ts'
 import { hideAccountLookUps } from './user-enumeration.ts'
 
 export interface AuthOptions {
@@ -26,6 +30,8 @@ export interface AuthOptions {
   readonly publicSignUp: boolean
   /** `auth` of the policy file. */
   readonly extension: AuthExtension
+  /** `session` of the policy file. Default: BetterAuth's. */
+  readonly lifetimes?: SessionLifetimes | undefined
   /** The page that shows failures of which the application has no page of its own. Default: BetterAuth's. */
   readonly errorUrl?: string | undefined
   readonly limits: RateLimits
@@ -43,7 +49,9 @@ export type Auth = ReturnType<typeof createAuth>
 
 /** Builds BetterAuth on the gateway's tables, limits and log. The policy file can extend these options and override none of them. */
 export function createAuth(options: AuthOptions) {
-  const { publicUrl, extension, limits, background = ignore } = options
+  const { publicUrl, extension, limits, lifetimes = {}, background = ignore } = options
+  const { perUser } = lifetimes
+  const [ages, admin] = [agesOf(lifetimes), adminColumns(extension)]
   // Awaited, a mail would hold a sign-up's database connection until it is sent, and its delay would tell whether an
   // address has an account.
   const inBackground = (task: Promise<unknown>) => background(task.then(ignore, ignore))
@@ -60,7 +68,7 @@ export function createAuth(options: AuthOptions) {
       throw: true
     },
     baseURL: publicUrl,
-    basePath: '/api/auth',
+    basePath: extension.basePath ?? defaultOwnPaths.betterAuth,
     secret: options.secret,
     trustedOrigins: [publicUrl, ...options.trustedOrigins],
     database: drizzleAdapter(options.database.db, {
@@ -75,7 +83,10 @@ export function createAuth(options: AuthOptions) {
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
-      ...(extension.plugins ?? [])
+      ...(extension.plugins ?? []),
+      ...(perUser === undefined
+        ? []
+        : [limitSessions(createSurplusReader(options.database, { most: perUser, ages }, admin))])
     ],
     rateLimit: {
       enabled: true,
@@ -97,12 +108,14 @@ export function createAuth(options: AuthOptions) {
   auth.$context.then((context) => {
     if (hasAdminPlugin(extension)) refuseBanned(context)
     if (!judgesPasswords(extension)) acceptImportedHashes(context, options.passwordHashLimit)
+    if (lifetimes.idle !== undefined || lifetimes.absolute !== undefined) endByAge(context, ages)
     hideAccountLookUps(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth
 }
 
-function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOptions): Partial<BetterAuthOptions> {
+function accountOptions(options: AuthOptions): Partial<BetterAuthOptions> {
+  const { publicSignUp, extension, lifetimes = {}, limits, passwordHashLimit } = options
   const { sendResetPassword, sendVerificationEmail } = extension
   return {
     emailAndPassword: {
@@ -111,7 +124,7 @@ function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOpti
       minPasswordLength: 8,
       ...(sendResetPassword && { sendResetPassword }),
       ...extension.emailAndPassword,
-      password: limitHashing(passwordHashLimit, extension.emailAndPassword?.password),
+      password: limitHashing(passwordHashLimit, limits, extension.emailAndPassword?.password),
       revokeSessionsOnPasswordReset: true,
       disableSignUp: !publicSignUp
     },
@@ -123,7 +136,7 @@ function accountOptions({ publicSignUp, extension, passwordHashLimit }: AuthOpti
     },
     socialProviders: publicSignUp ? extension.socialProviders : withoutSignUp(extension.socialProviders),
     user: { ...extension.user, deleteUser: { enabled: true, ...extension.user?.deleteUser } },
-    session: { ...extension.session, cookieCache: { enabled: false } },
+    session: { ...sessionOptions(lifetimes, extension.session), cookieCache: { enabled: false } },
     account: extension.account,
     verification: extension.verification
   }

@@ -1,6 +1,6 @@
 import { isRecord } from '../db/type-guards.ts'
 
-/** Bytes that the bodies of requests may have, by path below `/api/auth`; a final `/*` stands for all paths below one. */
+/** Bytes that the bodies of requests may have, by path below BetterAuth's own; a final `/*` stands for all paths below one. */
 export type BodyLimitsByPath = Readonly<Record<string, number>>
 
 /** The bytes that the body of a request to BetterAuth or to the built-in pages may have by default: 64 KiB. */
@@ -8,18 +8,21 @@ export const defaultAuthBodyBytes = 65_536
 
 const largestLimit = 104_857_600
 // The sso plugin's endpoints for SAML responses: XML with signatures, certificates and groups in it.
-const samlPaths = ['/api/auth/sso/saml2/callback/*', '/api/auth/sso/saml2/sp/acs/*']
+const samlPaths = ['/sso/saml2/callback/*', '/sso/saml2/sp/acs/*']
 const samlResponseBytes = 262_144
 
-/** What is wrong with `bodies` of the policy file, one sentence each; nothing when it is a {@link BodyLimitsByPath}. */
-export function bodyLimitProblems(bodies: unknown): string[] {
-  if (!isRecord(bodies)) return ['bodies: must be an object of paths below /api/auth and bytes']
+/**
+ * What is wrong with `bodies` of the policy file, one sentence each; nothing when it is a {@link BodyLimitsByPath}.
+ * `basePath` is the path that BetterAuth is below.
+ */
+export function bodyLimitProblems(bodies: unknown, basePath: string): string[] {
+  if (!isRecord(bodies)) return [`bodies: must be an object of paths below ${basePath} and bytes`]
   return Object.entries(bodies).flatMap(([path, bytes]) => {
     const place = `bodies[${JSON.stringify(path)}]`
     const problems: string[] = []
-    if (!isPathBelow(path))
+    if (!isPathBelow(basePath, path))
       problems.push(
-        `${place}: must be a path below /api/auth, such as /api/auth/stripe/webhook or /api/auth/stripe/*; MAX_AUTH_BODY_BYTES is for all of them`
+        `${place}: must be a path below ${basePath}, such as ${basePath}/stripe/webhook or ${basePath}/stripe/*; MAX_AUTH_BODY_BYTES is for all of them`
       )
     if (!Number.isInteger(bytes) || Number(bytes) < 1 || Number(bytes) > largestLimit)
       problems.push(`${place}: must be a whole number of bytes from 1 to ${largestLimit}`)
@@ -27,16 +30,19 @@ export function bodyLimitProblems(bodies: unknown): string[] {
   })
 }
 
-/** The limits of those paths below `/api/auth` that have limits of their own: for SAML responses, and those of the policy file. */
-export function bodyLimitsByPath(general: number, bodies: BodyLimitsByPath): BodyLimitsByPath {
+/** The limits of those paths below `basePath` that have limits of their own: for SAML responses, and those of the policy file. */
+export function bodyLimitsByPath(basePath: string, general: number, bodies: BodyLimitsByPath): BodyLimitsByPath {
   const bytes = Math.max(general, samlResponseBytes)
-  return { ...Object.fromEntries(samlPaths.map((path) => [path, bytes])), ...bodies }
+  return { ...Object.fromEntries(samlPaths.map((path) => [basePath + path, bytes])), ...bodies }
 }
 
-// Requests are routed by their canonical path, in which other characters than these are encoded.
-function isPathBelow(path: string): boolean {
-  if (!path.startsWith('/api/auth/')) return false
-  const segments = path.slice('/api/auth/'.length).split('/')
+/**
+ * Whether this is a literal path below `basePath`, or one with a final `/*`, in characters that stand for themselves:
+ * requests are routed by their canonical path, in which others are encoded.
+ */
+export function isPathBelow(basePath: string, path: string): boolean {
+  if (!path.startsWith(`${basePath}/`)) return false
+  const segments = path.slice(basePath.length + 1).split('/')
   if (segments.at(-1) === '*') segments.pop()
   const isLiteral = (segment: string) => /^[\w.~-]+$/.test(segment) && segment !== '.' && segment !== '..'
   return segments.length > 0 && segments.every(isLiteral)

@@ -7,6 +7,8 @@ import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
+  /** The path that BetterAuth is below. */
+  readonly basePath: string
   readonly log: Pick<Logger, 'error'>
 }
 
@@ -18,13 +20,15 @@ export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwor
 export type CallAuth = (request: Request, requestId: string) => Promise<Response>
 
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
-export function createAuthCaller({ auth, limits, passwordHashLimit, log, background }: AuthCallerOptions): CallAuth {
+export function createAuthCaller(options: AuthCallerOptions): CallAuth {
+  const { auth, basePath, limits, passwordHashLimit, log, background } = options
+  const signUpPaths = `${basePath}/sign-up`
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
-    return new URL(request.url).pathname.startsWith('/api/auth/sign-up') ? passwordHashLimit(limited) : limited()
+    return new URL(request.url).pathname.startsWith(signUpPaths) ? passwordHashLimit(limited) : limited()
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(

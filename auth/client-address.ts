@@ -6,10 +6,13 @@ import type { FastifyRequest } from 'fastify'
 /** The one header that BetterAuth takes the client's address from. A client's own header of that name is dropped. */
 export const clientAddressHeader = 'x-gatehouse-client-address'
 
+const networkBits = 64
+const siteBits = 48
+
 /** How BetterAuth reads a client's address, and which networks it counts as one client. */
 export const addressOptions: NonNullable<NonNullable<BetterAuthOptions['advanced']>['ipAddress']> = {
   ipAddressHeaders: [clientAddressHeader],
-  ipv6Subnet: 64
+  ipv6Subnet: networkBits
 }
 
 const mappedIPv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
@@ -24,11 +27,27 @@ export function clientAddress(request: FastifyRequest): string {
 }
 
 function normalized(address = ''): string | null {
-  const bare = address.split('%', 1)[0] ?? ''
-  return isIP(bare) === 0 ? null : (mappedIPv4.exec(bare)?.[1] ?? bare)
+  const zone = address.indexOf('%')
+  const bare = zone === -1 ? address : address.slice(0, zone)
+  const family = isIP(bare)
+  if (family === 0) return null
+  return family === 6 ? (mappedIPv4.exec(bare)?.[1] ?? bare) : bare
 }
 
 /** What an address is counted as, by BetterAuth and here: an IPv6 address by its /64, the least that one customer is given (RFC 6177). */
 export function networkOf(address: string): string {
-  return getIP(new Headers({ [clientAddressHeader]: address }), { advanced: { ipAddress: addressOptions } }) ?? address
+  return prefixOf(address, networkBits)
+}
+
+/**
+ * The /48 of an IPv6 address, which any customer can have and which is 65,536 networks as `networkOf` counts them; null
+ * for an IPv4 address.
+ */
+export function siteOf(address: string): string | null {
+  return address.includes(':') ? prefixOf(address, siteBits) : null
+}
+
+function prefixOf(address: string, ipv6Subnet: number): string {
+  const ipAddress = { ...addressOptions, ipv6Subnet }
+  return getIP(new Headers({ [clientAddressHeader]: address }), { advanced: { ipAddress } }) ?? address
 }

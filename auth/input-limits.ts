@@ -16,7 +16,8 @@ const maxLengths = {
   metadata: Number.POSITIVE_INFINITY
 }
 const maxLengthByField: ReadonlyMap<string, number> = new Map(Object.entries(maxLengths))
-const passwordFields = new Set(['password', 'newPassword', 'currentPassword'])
+/** The fields in which a password is sent. */
+export const passwordFields: ReadonlySet<string> = new Set(['password', 'newPassword', 'currentPassword'])
 const defaultPasswordLength = 128
 // An id token with all its claims is the longest of the other texts.
 const maxLengthOfOthers = 16_384

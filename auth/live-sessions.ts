@@ -5,8 +5,8 @@ export interface SessionReference {
   /** The hashes by which events name the session and its user. */
   readonly session: string
   readonly user: string
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number
+  /** When it ends as things are, in ms since the epoch: the next refresh or use may put it off. */
+  readonly endsAt: number
 }
 
 export interface TieOptions {
@@ -15,7 +15,7 @@ export interface TieOptions {
 }
 
 export interface LiveSessionsOptions {
-  /** When each of these sessions expires, by token; without those that are over. Rejects when the store cannot answer. */
+  /** When each of these sessions ends, by token; without those that are over. Rejects when the store cannot answer. */
   readonly readExpiries: (tokens: readonly string[]) => Promise<ReadonlyMap<string, number>>
   /** Those of these user ids that exist and are not banned. Rejects when the store cannot answer. */
   readonly readUsers: (userIds: readonly string[]) => Promise<ReadonlySet<string>>
@@ -61,10 +61,10 @@ export class LiveSessions {
    * before this call or long after the session's own end.
    */
   tie(reference: SessionReference, end: () => void, { keepOpen = false }: TieOptions = {}): () => void {
-    const { token, userId, session, user, expiresAt } = reference
+    const { token, userId, session, user, endsAt } = reference
     return keepOpen
       ? this.#users.add({ id: userId, name: user, user, validUntil: Number.POSITIVE_INFINITY }, end)
-      : this.#sessions.add({ id: token, name: session, user, validUntil: expiresAt }, end)
+      : this.#sessions.add({ id: token, name: session, user, validUntil: endsAt }, end)
   }
 
   sessionChanged(session: string): void {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { hashPassword } from 'better-auth/crypto'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import { type ConcurrencyLimit, createConcurrencyLimit } from '../db/semaphore.ts'
+import type { RateLimits } from './rate-limit.ts'
 import { rateLimited } from './refusal-table.ts'
 import { verifyStoredHash } from './verify-imported-hash.ts'
 
@@ -24,10 +25,18 @@ export function createPasswordHashLimit(processes = 1): ConcurrencyLimit {
 }
 
 /**
- * BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under the limit. BetterAuth's knows imported
- * hashes too.
+ * BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under both limits. BetterAuth's knows
+ * imported hashes too.
  */
-export function limitHashing(limit: ConcurrencyLimit, own: PasswordOptions = {}): PasswordOptions {
+export function limitHashing(
+  limit: ConcurrencyLimit,
+  { countPassword }: Pick<RateLimits, 'countPassword'>,
+  own: PasswordOptions = {}
+): PasswordOptions {
   const { hash = hashPassword, verify = verifyStoredHash } = own
-  return { hash: (password) => limit(() => hash(password)), verify: (given) => limit(() => verify(given)) }
+  const counted = async <T>(work: () => Promise<T>) => {
+    await countPassword()
+    return limit(work)
+  }
+  return { hash: (password) => counted(() => hash(password)), verify: (given) => counted(() => verify(given)) }
 }

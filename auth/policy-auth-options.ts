@@ -1,16 +1,16 @@
 import type { BetterAuthOptions } from 'better-auth'
 import { isRecord } from '../db/type-guards.ts'
+import { ownPathProblem } from './own-paths.ts'
 
 /** The options of BetterAuth that the gateway sets itself, with the reason. The types and the checks below are derived from it. */
 const owned = {
   baseURL: 'comes from BETTER_AUTH_URL',
-  basePath: 'is /api/auth, which the gateway routes by',
   secret: 'comes from BETTER_AUTH_SECRET',
   secrets: 'comes from BETTER_AUTH_SECRET; the gateway verifies cookies with that one secret',
   database: 'comes from DATABASE_URL',
   secondaryStorage: 'would keep sessions where the gateway does not look',
   trustedOrigins: 'comes from TRUSTED_ORIGINS, which CORS and the origin check read too',
-  rateLimit: 'is counted by the gateway, on the address that it trusts',
+  rateLimit: 'is counted by the gateway, on the address that it trusts; rateLimits, beside auth, has limits by path',
   logger: "is the gateway's, because BetterAuth's own prints live session tokens",
   telemetry: 'stays off: a gateway tells nobody about its users',
   experimental: 'is not supported: what it does may change from patch to patch'
@@ -85,6 +85,7 @@ const shapes: Readonly<Record<keyof AuthExtension, keyof typeof checks>> = {
   appName: 'text',
   account: 'an object',
   advanced: 'an object',
+  basePath: 'text',
   databaseHooks: 'an object',
   disabledPaths: 'a list of paths',
   emailAndPassword: 'an object',
@@ -123,6 +124,8 @@ export function extensionProblems(auth: unknown): string[] {
     const group = ownValue(shortcuts, key)
     if (group !== undefined && isRecord(auth[group]) && auth[group][key] !== undefined)
       problems.push(`auth.${key}: is also given as auth.${group}.${key}; keep one`)
+    const pathProblem = key === 'basePath' && typeof value === 'string' ? ownPathProblem(value) : undefined
+    if (pathProblem !== undefined) problems.push(`auth.basePath: ${pathProblem}`)
     if (Array.isArray(value) && key === 'plugins') problems.push(...pluginProblems(value))
     if (isRecord(value)) problems.push(...groupProblems(key, value))
     return problems

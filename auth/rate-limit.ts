@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { isRecord } from '../db/type-guards.ts'
-import { networkOf } from './client-address.ts'
+import { networkOf, siteOf } from './client-address.ts'
+import { createPathLimits, type PathRateLimits } from './path-rate-limits.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
 import { rateLimited } from './refusal-table.ts'
 
@@ -14,6 +15,13 @@ const defaultAllowances = {
   failedSignIns: { points: 100, seconds: quarterOfAnHour },
   /** Wrong tokens of one kind, mailed ones above all, from one address. */
   failedTokens: { points: 100, seconds: quarterOfAnHour },
+  /** The same from one IPv6 /48. Account names are counted from anywhere; a token has no account. */
+  failedTokensPerSite: { points: 1_000, seconds: quarterOfAnHour },
+  /**
+   * Requests from one IPv6 /48 that have a password hashed, whatever their path: whoever has its 65,536 networks would
+   * otherwise keep every core busy, three hashes at a time from each.
+   */
+  passwordsPerSite: { points: 30, seconds: 10 },
   /**
    * Requests of one address to BetterAuth and the built-in pages, whatever their path. BetterAuth counts by path, so that
    * whoever makes up paths would have no limit. A hundred people behind one address may each load ten pages.
@@ -24,16 +32,20 @@ const defaultAllowances = {
 export type RateLimitOptions = Partial<Readonly<Record<keyof typeof defaultAllowances, Allowance>>>
 
 /**
- * An attempt at a secret from this client address: the names of the account that it belongs to or, for a token that
- * belongs to no account, the path that judges it.
+ * An attempt at a secret from this client address, on the endpoint of this path, with the names of the account that the
+ * secret belongs to; a token that belongs to no account has none.
  */
-export type SecretAttempt = { readonly address: string } & (
-  | { readonly names: readonly string[] }
-  | { readonly path: string }
-)
+export interface SecretAttempt {
+  readonly address: string
+  readonly path: string
+  readonly names?: readonly string[]
+}
 
 /** One gateway's limits. */
 export type RateLimits = ReturnType<typeof createRateLimits>
+
+/** The endpoint that a request has reached, by its path, and the client's address. */
+type Endpoint = Pick<SecretAttempt, 'address' | 'path'>
 
 interface Count {
   readonly allowance: Allowance
@@ -42,7 +54,12 @@ interface Count {
 
 /** What one request has been counted under so far. */
 interface RequestScope {
+  /** Failures, which are given back where there was none. */
   readonly counted: Count[]
+  /** Which endpoint it has reached, and from where; undefined until a hook of BetterAuth's has told. */
+  endpoint?: Endpoint
+  /** Whether it was counted among those that have a password hashed. */
+  passwordCounted?: true
   /** Whether its secret is a token that belongs to no account. */
   isToken: boolean
 }
@@ -74,9 +91,14 @@ const harmlessTokenCodes = new Set([
   'VALIDATION_ERROR'
 ])
 
-/** `counters`: where attempts are counted, by default in this process alone. */
-export function createRateLimits(options: RateLimitOptions = {}, counters: Counters = createCounters()) {
+/** `counters`: where attempts are counted, by default in this process alone. `byPath`: the policy file's. */
+export function createRateLimits(
+  options: RateLimitOptions = {},
+  counters: Counters = createCounters(),
+  byPath?: PathRateLimits
+) {
   const allowances = { ...defaultAllowances, ...options }
+  const pathLimits = createPathLimits(byPath)
   const scope = new AsyncLocalStorage<RequestScope>()
 
   async function giveBack(counts: readonly Count[]): Promise<void> {
@@ -84,32 +106,56 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
   }
 
   function countsOf(attempt: SecretAttempt): Count[] {
-    const { address } = attempt
-    if ('path' in attempt)
-      return [{ allowance: allowances.failedTokens, key: digest(`token ${address} ${attempt.path}`) }]
+    const { address, path } = attempt
+    const site = siteOf(address)
+    if (attempt.names === undefined)
+      return [
+        ...countsOnPath(path, { perAddress: `token ${address} ${path}` }),
+        { allowance: allowances.failedTokens, key: digest(`token ${address} ${path}`) },
+        ...(site === null ? [] : [{ allowance: allowances.failedTokensPerSite, key: digest(`token ${site} ${path}`) }])
+      ]
     const names = new Set(attempt.names.map((name) => name.trim().toLowerCase()))
     return [...names].flatMap((name) => [
+      ...countsOnPath(path, { perAddress: `${address} ${name}`, inAll: name }),
       { allowance: allowances.failedSignInsPerAddress, key: digest(`${address} ${name}`) },
       { allowance: allowances.failedSignIns, key: digest(name) }
     ])
   }
 
+  // Beside those that all paths share: a path with a count of its own must not give an account further attempts.
+  function countsOnPath(path: string, subjects: Readonly<Record<string, string>>): Count[] {
+    const own = pathLimits.failuresOn(path)
+    if (own === undefined) return []
+    const { pattern, perAddress, inAll } = own
+    return Object.entries({ perAddress, inAll }).flatMap(([kind, points]) => {
+      const subject = subjects[kind]
+      if (points === undefined || subject === undefined) return []
+      return [{ allowance: { points, seconds: quarterOfAnHour }, key: digest(`${pattern} ${kind} ${subject}`) }]
+    })
+  }
+
   return {
     /** BetterAuth's `rateLimit.customStorage`: its own rules (by address and path) counted here. */
     storage: {
-      async consume(key: string, { max: points, window: seconds }: { readonly max: number; readonly window: number }) {
-        // The path is part of the key, and the client chooses up to 16 KiB of it.
-        const wait = await counters.take({ points, seconds }, key.length > 100 ? digest(key) : key)
+      async consume(key: string, rule: { readonly max: number; readonly window: number }) {
+        // BetterAuth's keys are an address, a bar and a path.
+        const allowance = pathLimits.allowanceOf(key.slice(key.indexOf('|') + 1), rule)
+        // The client chooses up to 16 KiB of the path.
+        const wait = await counters.take(allowance, key.length > 100 ? digest(key) : key)
         return { allowed: wait === null, retryAfter: wait }
       }
     },
 
     /**
      * Counts a request of this address before anything of it is read, in one count for all paths, those that do not exist
-     * included. Throws `RATE_LIMITED`.
+     * included, or in that of its path below BetterAuth's where the policy file has one. Throws `RATE_LIMITED`.
      */
-    async admit(address: string): Promise<void> {
-      const wait = await counters.take(allowances.requestsPerAddress, `all paths|${networkOf(address)}`)
+    async admit(address: string, path?: string): Promise<void> {
+      const { allowance, key } = (path !== undefined && pathLimits.admission(path)) || {
+        allowance: allowances.requestsPerAddress,
+        key: 'all paths'
+      }
+      const wait = await counters.take(allowance, `${key}|${networkOf(address)}`)
       if (wait !== null) throw rateLimited(wait)
     },
 
@@ -131,6 +177,32 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
       })
     },
 
+    /** Tells which endpoint the request has reached; `countPassword` then knows where it came from. Outside `run` it does nothing. */
+    noteEndpoint(endpoint: Endpoint): void {
+      const request = scope.getStore()
+      if (request !== undefined) request.endpoint = endpoint
+    },
+
+    /**
+     * Counts a request that has a password hashed against its IPv6 /48, once. For one that nobody has announced it comes
+     * as late as the hashing itself. Throws `RATE_LIMITED`.
+     */
+    async countPassword(): Promise<void> {
+      const request = scope.getStore()
+      if (request?.endpoint === undefined || request.passwordCounted) return
+      request.passwordCounted = true
+      const { address, path } = request.endpoint
+      const site = siteOf(address)
+      if (site === null) return
+      // Ten networks of a site may have as much as the policy file gives one.
+      const own = pathLimits.named(path)
+      const wait =
+        own === undefined
+          ? await counters.take(allowances.passwordsPerSite, `passwords|${site}`)
+          : await counters.take({ ...own, points: 10 * own.points }, `passwords ${path}|${site}`)
+      if (wait !== null) throw rateLimited(wait)
+    },
+
     /**
      * Counts an attempt before its secret is compared: simultaneous guesses could otherwise all pass before the first has
      * failed. Outside `run` it does nothing. Throws `RATE_LIMITED`.
@@ -138,7 +210,7 @@ export function createRateLimits(options: RateLimitOptions = {}, counters: Count
     async countAttempt(attempt: SecretAttempt): Promise<void> {
       const request = scope.getStore()
       if (request === undefined) return
-      request.isToken ||= 'path' in attempt
+      request.isToken ||= attempt.names === undefined
       for (const count of countsOf(attempt)) {
         const wait = await counters.take(count.allowance, count.key)
         if (wait === null) request.counted.push(count)

@@ -60,7 +60,7 @@ export const refusals = {
   BODY_TOO_LARGE: [
     413,
     'Body too large',
-    'The request body is larger than this gateway accepts. Send less, or have its operator raise MAX_BODY_BYTES, or MAX_AUTH_BODY_BYTES for what is below /api/auth and /auth.'
+    'The request body is larger than this gateway accepts. Send less, or have its operator raise MAX_BODY_BYTES, or MAX_AUTH_BODY_BYTES for BetterAuth and the built-in pages.'
   ],
   HOST_UNKNOWN: [
     421,

@@ -1,4 +1,4 @@
-import type { BetterAuthPlugin } from 'better-auth'
+import type { AuthContext, BetterAuthPlugin } from 'better-auth'
 import { createAuthEndpoint, sensitiveSessionMiddleware } from 'better-auth/api'
 
 /** How many rows BetterAuth reads where it asks for all of them: sessions, accounts, members, teams, keys of one owner. */
@@ -33,13 +33,23 @@ export function revokeAllOthers(): BetterAuthPlugin {
         const last = found.at(-1)
         if (last === undefined) return context.json({ status: true })
         after = last.id
-        const tokens = found.map((one) => one.token)
-        await internalAdapter.deleteSessions(tokens)
-        // A hook that keeps one session has kept the whole batch.
-        for (const { session } of await internalAdapter.findSessions(tokens))
-          await internalAdapter.deleteSession(session.token)
+        await endSessions(
+          internalAdapter,
+          found.map((one) => one.token)
+        )
       }
     }
   )
   return { id: 'gatehouse-revocation', endpoints: { revokeOtherSessions } }
+}
+
+/** Ends the sessions of these tokens, without those that a hook of the policy file keeps. */
+export async function endSessions(
+  internalAdapter: AuthContext['internalAdapter'],
+  tokens: readonly string[]
+): Promise<void> {
+  await internalAdapter.deleteSessions([...tokens])
+  // A hook that keeps one session has kept the whole batch.
+  for (const { session } of await internalAdapter.findSessions([...tokens]))
+    await internalAdapter.deleteSession(session.token)
 }

@@ -22,7 +22,7 @@ export function adminColumns({ plugins }: Pick<AuthExtension, 'plugins'>): Admin
 
 /**
  * Has BetterAuth find no session of a banned user. By itself it ends sessions only in its own endpoint for bans and
- * refuses new ones, so that a ban by SQL would leave everything under `/api/auth` open.
+ * refuses new ones, so that a ban by SQL would leave everything of BetterAuth's open.
  */
 export function refuseBanned({ internalAdapter }: AuthContext): void {
   const findSession = internalAdapter.findSession.bind(internalAdapter)

@@ -174,10 +174,12 @@ export class SessionCache {
   }
 
   #remember(key: string, session: string, decision: Decision): void {
-    const { identity, user, readAt, endsAt } = decision
+    const { identity, user, readAt, endsAt, noteUseAt } = decision
     const { ttlMs, random = Math.random } = this.#options
     if (ttlMs === 0) return
-    const freshUntil = Math.min(readAt + ttlMs, endsAt)
+    // Once the next use has to be noted the session is read again, so that no use of it is lost in here. Where that is
+    // due already it has just failed, and is tried again after the usual time.
+    const freshUntil = Math.min(readAt + ttlMs, endsAt, noteUseAt > readAt ? noteUseAt : Number.POSITIVE_INFINITY)
     // Spread at random, so that sessions that were read together are not read again together.
     const readAheadAt = identity === null ? Number.POSITIVE_INFINITY : readAt + ttlMs * (0.75 + random() * 0.15)
     const entry = { ...decision, session, freshUntil, readAheadAt, readAheadDue: false }

@@ -1,3 +1,4 @@
+import type { SessionAges } from '../db/session-ages.ts'
 import type { SessionRecord } from '../db/session-queries.ts'
 import { readCookie } from './cookie-header.ts'
 import type { LiveSessions, TieOptions } from './live-sessions.ts'
@@ -23,6 +24,13 @@ export interface SessionResolverOptions {
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
   /** BetterAuth's `session.expiresIn` and `session.updateAge` in ms; `updateAgeMs: Infinity` never refreshes. */
   readonly sliding: { readonly expiresInMs: number; readonly updateAgeMs: number }
+  /** When sessions end that have not expired. Default: they do not. */
+  readonly ages?: SessionAges | undefined
+  /**
+   * How a session's use is noted, once the last note is `afterMs` old. The next reading shows whether that succeeded: it
+   * may have lost a race against a sign-out.
+   */
+  readonly use?: { readonly afterMs: number; readonly note: (token: string) => Promise<void> } | undefined
   /** The connections that stay open, told of every change. */
   readonly live: LiveSessions
   readonly cache: { readonly ttlMs: number; readonly max: number; readonly staleMs: number }
@@ -38,14 +46,14 @@ export type SessionResolver = ReturnType<typeof createSessionResolver>
 
 /** Finds out who is asking: at once for a cookie whose decision is cached, with one query for any other. */
 export function createSessionResolver(options: SessionResolverOptions) {
-  const { signer, cookieNames, sliding, live, now, monotonicNow } = options
+  const { signer, cookieNames, sliding, ages, use, live, now, monotonicNow } = options
   const cache = new SessionCache({ ...options.cache, monotonicNow, random: options.random })
 
   async function read(token: string): Promise<Decision> {
     const readAt = monotonicNow()
     const askedAt = now()
     const record = await options.readSession(token)
-    return decisionOf(record, { readAt, askedAt, now: now() })
+    return decisionOf(record, { readAt, askedAt, now: now(), ages, noteUseAfterMs: use?.afterMs })
   }
 
   function lookUp({ token, key }: VerifiedCookie, cookieHeader: string): Promise<SessionVerdict> {
@@ -58,6 +66,10 @@ export function createSessionResolver(options: SessionResolverOptions) {
           setCookies.push(...(await options.refresh(cookieHeader).catch(() => [])))
           // Whether the refresh succeeded is told by the store alone: it may have lost a race against a sign-out, or the
           // store may be readable and not writable.
+          decision = await read(token)
+        }
+        if (use !== undefined && decision.noteUseAt <= decision.readAt) {
+          await use.note(token).catch(() => {})
           decision = await read(token)
         }
         remember(decision)
@@ -75,7 +87,7 @@ export function createSessionResolver(options: SessionResolverOptions) {
     cache.readAhead(key, reference.session, async (remember) => {
       try {
         const decision = await read(reference.token)
-        if (isDue(decision, cookieHeader)) return undefined
+        if (isDue(decision, cookieHeader) || decision.noteUseAt <= decision.readAt) return undefined
         remember(decision)
         return verdictOf(decision.identity)
       } catch (cause) {

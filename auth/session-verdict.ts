@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
+import { ageless, endOfSession, type SessionAges } from '../db/session-ages.ts'
 import { isBanned, type SessionRecord } from '../db/session-queries.ts'
 import type { SessionReference } from './live-sessions.ts'
 
 /** Who is asking: one user of one live session, as the session store had it when it was read. Never mutated. */
-export interface Identity extends Readonly<Omit<SessionRecord, 'token' | 'createdAt' | 'expiresAt' | 'bannedUntil'>> {
+export interface Identity
+  extends Readonly<Omit<SessionRecord, 'token' | 'createdAt' | 'updatedAt' | 'expiresAt' | 'bannedUntil'>> {
   /** When the session began, in ms since the epoch; a refresh does not change it. */
   readonly signedInAt: number
   readonly roles: readonly string[]
@@ -30,33 +32,53 @@ export interface Decision {
   readonly readAt: number
   /** When the session ends; for a banned user when the ban does; Infinity when neither is known to. */
   readonly endsAt: number
+  /** When the next use of the session has to be noted, so that until then the decision is enough; Infinity if never. */
+  readonly noteUseAt: number
+}
+
+/** The session behind an identity. */
+interface StoredSession extends SessionReference {
+  /** What its row says, in ms since the epoch: it may end before. */
+  readonly expiresAt: number
 }
 
 const anonymous: SessionVerdict = Object.freeze({ outcome: 'anonymous' })
 const noCookies: readonly string[] = Object.freeze([])
 const verdicts = new WeakMap<Identity, SessionVerdict>()
 // Kept beside the identity and not in it, so that nobody who is handed an identity can pass the token on.
-const references = new WeakMap<Identity, SessionReference>()
+const references = new WeakMap<Identity, StoredSession>()
 
-/**
- * What a record says about who is asking. `askedAt` and `now` are when the store was asked and when it answered, in ms
- * since the epoch; `readAt` is `askedAt` on the monotonic clock.
- */
+/** When a decision was made, and by what rules. */
+export interface DecisionTerms {
+  /** When the store was asked and when it answered, in ms since the epoch. */
+  readonly askedAt: number
+  readonly now: number
+  /** `askedAt` on the monotonic clock. */
+  readonly readAt: number
+  readonly ages?: SessionAges | undefined
+  /** How old the note of a session's last use may be, in ms. */
+  readonly noteUseAfterMs?: number | undefined
+}
+
+/** What a record says about who is asking. */
 export function decisionOf(
   record: SessionRecord | null,
-  { readAt, askedAt, now }: { readonly readAt: number; readonly askedAt: number; readonly now: number }
+  { readAt, askedAt, now, ages = ageless, noteUseAfterMs = Number.POSITIVE_INFINITY }: DecisionTerms
 ): Decision {
-  if (record === null || record.expiresAt <= now) {
-    return { identity: null, user: null, readAt, endsAt: Number.POSITIVE_INFINITY }
+  const never = Number.POSITIVE_INFINITY
+  const endsAt = record === null ? now : endOfSession(record, ages)
+  if (record === null || endsAt <= now) {
+    return { identity: null, user: null, readAt, endsAt: never, noteUseAt: never }
   }
-  const { token, userId, bannedUntil, expiresAt } = record
+  const { token, userId, bannedUntil, expiresAt, updatedAt: usedAt } = record
   const user = subjectOf(userId)
   if (bannedUntil !== null && isBanned(bannedUntil, now)) {
-    return { identity: null, user, readAt, endsAt: readAt + bannedUntil - askedAt }
+    return { identity: null, user, readAt, endsAt: readAt + bannedUntil - askedAt, noteUseAt: never }
   }
   const identity = identityOf(record)
-  references.set(identity, { token, userId, session: subjectOf(token), user, expiresAt })
-  return { identity, user, readAt, endsAt: readAt + expiresAt - askedAt }
+  references.set(identity, { token, userId, session: subjectOf(token), user, endsAt, expiresAt })
+  const noteUseAt = readAt + usedAt + noteUseAfterMs - askedAt
+  return { identity, user, readAt, endsAt: readAt + endsAt - askedAt, noteUseAt }
 }
 
 /** Who is asking in a session as it was read. */
@@ -67,7 +89,7 @@ export function identityOf(record: SessionRecord): Identity {
 }
 
 /** The session behind an identity that `decisionOf` made. */
-export function referenceOf(identity: Identity): SessionReference | undefined {
+export function referenceOf(identity: Identity): StoredSession | undefined {
   return references.get(identity)
 }
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { and, count, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, count, desc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { readTimestamp, session, user } from './schema.ts'
+import { ageless, endOfRow, type SessionAges } from './session-ages.ts'
 import { sqlState } from './store-failure-context.ts'
 import { withTimeout } from './timeout.ts'
 
-/** A session with its user, as stored. Times in ms since the epoch. It may have expired. */
+/** A session with its user, as stored. Times in ms since the epoch. It may have ended. */
 export interface SessionRecord {
   token: string
   sessionId: string
@@ -14,6 +15,8 @@ export interface SessionRecord {
   emailVerified: boolean
   name: string
   createdAt: number
+  /** When it was last prolonged, or its use last noted. */
+  updatedAt: number
   expiresAt: number
   /** The user's role, or several with commas between them; null without BetterAuth's admin plugin. */
   role: string | null
@@ -55,6 +58,7 @@ export function createSessionReader(
       emailVerified: user.emailVerified,
       name: user.name,
       createdAt: session.createdAt,
+      updatedAt: session.updatedAt,
       expiresAt: session.expiresAt,
       ...roleOf(admin),
       ...banOf(admin)
@@ -87,6 +91,7 @@ export function createSessionReader(
     return {
       ...found,
       createdAt: found.createdAt.getTime(),
+      updatedAt: found.updatedAt.getTime(),
       expiresAt: found.expiresAt.getTime(),
       role: admin === undefined ? null : found.role || admin.defaultRole,
       impersonatedBy: found.impersonatedBy ?? null,
@@ -96,18 +101,19 @@ export function createSessionReader(
 }
 
 /**
- * Reads when each of these sessions expires, in ms since the epoch, by token, with one query. Tokens that are unknown, or
+ * Reads when each of these sessions ends, in ms since the epoch, by token, with one query. Tokens that are unknown, or
  * whose user is gone or banned, are left out. Rejects when the database cannot answer.
  */
-export function createExpiryReader({ db }: Pick<Database, 'db'>, admin?: AdminColumns) {
+export function createExpiryReader({ db }: Pick<Database, 'db'>, admin?: AdminColumns, ages: SessionAges = ageless) {
+  const { token, createdAt, updatedAt, expiresAt } = session
   return async function readExpiries(tokens: readonly string[]): Promise<Map<string, number>> {
     const rows = await db
-      .select({ token: session.token, expiresAt: session.expiresAt, ...banOf(admin) })
+      .select({ token, createdAt, updatedAt, expiresAt, ...banOf(admin) })
       .from(session)
       .innerJoin(user, eq(user.id, session.userId))
       .where(inArray(session.token, [...tokens]))
       .catch(throwWithoutParameters)
-    return new Map(rows.filter(isAdmitted).map(({ token, expiresAt }) => [token, expiresAt.getTime()]))
+    return new Map(rows.filter(isAdmitted).map((row) => [row.token, endOfRow(row, ages)]))
   }
 }
 
@@ -126,6 +132,41 @@ export function createUserReader({ db }: Pick<Database, 'db'>, admin?: AdminColu
 /** Whether a ban until then still holds at `now`, by BetterAuth's rule. Both in ms since the epoch. */
 export function isBanned(bannedUntil: number | null, now: number): boolean {
   return bannedUntil !== null && bannedUntil >= now
+}
+
+/** The condition that a session has not ended at `now`, in ms since the epoch. */
+function livingAt(now: number, { idleMs, absoluteMs }: SessionAges): SQL | undefined {
+  return and(
+    gt(session.expiresAt, new Date(now)),
+    Number.isFinite(idleMs) ? gt(session.updatedAt, new Date(now - idleMs)) : undefined,
+    Number.isFinite(absoluteMs) ? gt(session.createdAt, new Date(now - absoluteMs)) : undefined
+  )
+}
+
+// How many sessions of a user are ended with one statement.
+const surplusRead = 500
+
+/**
+ * Reads the tokens of a user's living sessions without the `most` that began last, and without those of administrators
+ * who act as the user; 500 at most. Rejects when the database cannot answer.
+ */
+export function createSurplusReader(
+  { db }: Pick<Database, 'db'>,
+  { most, ages }: { readonly most: number; readonly ages: SessionAges },
+  admin?: AdminColumns
+) {
+  return async function readSurplus(userId: string): Promise<string[]> {
+    const own = admin === undefined ? undefined : isNull(column<string>(session, admin.impersonatedBy))
+    const rows = await db
+      .select({ token: session.token })
+      .from(session)
+      .where(and(eq(session.userId, userId), livingAt(Date.now(), ages), own))
+      .orderBy(desc(session.createdAt), desc(session.id))
+      .limit(surplusRead)
+      .offset(most)
+      .catch(throwWithoutParameters)
+    return rows.map(({ token }) => token)
+  }
 }
 
 /** Until when a user with these columns is banned, in ms since the epoch: Infinity for good, null when not at all. */
@@ -161,14 +202,14 @@ const listed = { id, token, ipAddress, userAgent, createdAt, updatedAt, expiresA
 /** A session as the account page shows it to its user. */
 export type ListedSession = Readonly<Pick<typeof session.$inferSelect, keyof typeof listed>>
 
-/** Reads a user's sessions that have not expired. Rejects when the database cannot answer. */
+/** Reads a user's sessions that have not ended. Rejects when the database cannot answer. */
 export type SessionList = ReturnType<typeof createSessionList>
 
 /** A page of a user's sessions. `total` is how many sessions there are on all `pages`; `page` counts from 1. */
 export type SessionPage = Awaited<ReturnType<SessionList['page']>>
 
-export function createSessionList({ db }: Pick<Database, 'db'>) {
-  const livingOf = (userId: string) => and(eq(session.userId, userId), gt(session.expiresAt, new Date()))
+export function createSessionList({ db }: Pick<Database, 'db'>, ages: SessionAges = ageless) {
+  const livingOf = (userId: string) => and(eq(session.userId, userId), livingAt(Date.now(), ages))
   return {
     /**
      * The page of this number, or the last one where there are fewer. The session with the id `current` comes first, then

@@ -27,7 +27,7 @@ export interface AppOptions {
   readonly log: Logger
   readonly readiness: Pick<Readiness, 'report' | 'draining'>
   readonly config: Pick<Config, 'publicHealthPath' | 'allowedHosts' | 'trustedOrigins' | 'trustedProxies'>
-  /** The built-in pages; undefined leaves `/auth/*` to the upstream, and refusals as they are to programs. */
+  /** The built-in pages; undefined leaves their paths to the upstream, and refusals as they are to programs. */
   readonly pages: PagesOptions | undefined
   /** The session cookie's full name, prefix included. */
   readonly sessionCookie: string
@@ -41,7 +41,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { allowedHosts, publicHealthPath } = config
   const isTrusted = trustedProxies(config.trustedProxies)
   const cors = createCors(config.trustedOrigins)
-  const accessLog = createAccessLog(server, log, isTrusted)
+  const accessLog = createAccessLog(server, log, isTrusted, options.auth.basePath)
 
   // Refuses what is no request that Fastify could answer, with the same line in the access log.
   function refuseRaw(socket: Duplex, code: RefusalCode): void {

@@ -3,10 +3,12 @@ import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
 import { withTokenNames } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
+import { pageAddresses } from '../auth/pages/return-address.ts'
 import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
 import { adminColumns } from '../auth/roles-and-bans.ts'
 import type { SessionEvents } from '../auth/session-event-listener.ts'
+import { agesOf, noteUse, noteUseAfter } from '../auth/session-lifetimes.ts'
 import { createSessionResolver, type SessionResolver } from '../auth/session-resolver.ts'
 import { subjectOf } from '../auth/session-verdict.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
@@ -17,6 +19,7 @@ import { withTimeout } from '../db/timeout.ts'
 import { ConfigError } from './config/environment.ts'
 import type { Settings } from './config/load-settings.ts'
 import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
+import { ownPathsOf } from './policy-file.ts'
 import type { WorkerContext } from './workers/worker-channel.ts'
 
 export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy'> {
@@ -40,7 +43,8 @@ const fastestSweepMs = 1_000
  */
 export async function createAuthServices(options: AuthServicesOptions) {
   const { config, policy, publicUrl, secret, database, log, worker } = options
-  const limits = createRateLimits({}, worker?.counters)
+  const ownPaths = ownPathsOf(policy)
+  const limits = createRateLimits({}, worker?.counters, { byPath: policy.rateLimits, basePath: ownPaths.betterAuth })
   const passwordHashLimit = createPasswordHashLimit(worker?.workers)
   // Work that goes on after its response, mails above all. A gateway waits for it when it closes.
   const unfinished = new Set<Promise<void>>()
@@ -58,7 +62,8 @@ export async function createAuthServices(options: AuthServicesOptions) {
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,
     extension: policy.auth,
-    errorUrl: config.pages ? `${publicUrl}/auth/sign-in` : undefined,
+    lifetimes: policy.session,
+    errorUrl: config.pages ? publicUrl + pageAddresses(ownPaths.pages).signIn : undefined,
     limits,
     passwordHashLimit,
     background,
@@ -79,8 +84,9 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const { authCookies, sessionConfig } = context
   const sessionCookie = authCookies.sessionToken.name
   const admin = adminColumns(policy.auth)
+  const ages = agesOf(policy.session)
   const live = new LiveSessions({
-    readExpiries: createExpiryReader(database, admin),
+    readExpiries: createExpiryReader(database, admin, ages),
     readUsers: createUserReader(database, admin),
     listening: () => options.sessionEvents?.listening === true,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
@@ -104,6 +110,11 @@ export async function createAuthServices(options: AuthServicesOptions) {
           ? Number.POSITIVE_INFINITY
           : sessionConfig.updateAge * 1_000
     },
+    ages,
+    use: {
+      afterMs: noteUseAfter(ages),
+      note: (token) => withTimeout(database.patienceMs, noteUse(context, token), 'the use was not noted in time')
+    },
     live,
     cache: {
       ttlMs: config.session.cacheTtlMs,
@@ -114,7 +125,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     monotonicNow: createMonotonicClock()
   })
   resolver = sessions
-  const callAuth = createAuthCaller({ auth, limits, passwordHashLimit, log, background })
+  const callAuth = createAuthCaller({ auth, basePath: ownPaths.betterAuth, limits, passwordHashLimit, log, background })
   return { auth, callAuth, limits, sessions, sessionCookie, live, unfinished }
 }
 

@@ -1,8 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { LiveConnections } from '../auth/live-connection-limits.ts'
+import { pageAddresses } from '../auth/pages/return-address.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createSessionEvents } from '../auth/session-event-listener.ts'
+import { agesOf } from '../auth/session-lifetimes.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createSessionList } from '../db/session-queries.ts'
 import { createApp } from './app.ts'
@@ -12,6 +14,7 @@ import { type Settings, warningsOf } from './config/load-settings.ts'
 import { databaseOptions, poolSizeFor, prepareDatabase } from './database-start.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { logSilentServers, openUpstreams } from './open-upstreams.ts'
+import { ownPathsOf } from './policy-file.ts'
 import { Readiness, startAdminServer } from './server/admin-server.ts'
 import { type DrainOptions, drain } from './server/drain.ts'
 import { createPublicServer, listen, listenAgain, portOf, trackConnections } from './server/listeners.ts'
@@ -94,21 +97,26 @@ export async function startGateway(
     worker?.onSessionEvent((event) => sessions.handleEvent(event))
     sessionEvents?.start(sessions)
     cleanUp.push(() => sessionEvents?.stop())
-    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero }))
+    cleanUp.push(startHousekeeping({ database, log, onlyWhileAwake: mayScaleToZero, ages: agesOf(policy.session) }))
 
+    const ownPaths = ownPathsOf(policy)
+    const addresses = pageAddresses(ownPaths.pages)
+    const basePath = ownPaths.betterAuth
     const liveConnections = new LiveConnections(config.liveConnections)
     const app = await createApp({
       server,
       log,
       readiness,
       config,
-      auth: { callAuth, publicUrl, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
+      auth: { callAuth, publicUrl, basePath, limits, maxBodyBytes: config.maxAuthBodyBytes, bodies: policy.bodies },
       pages: config.pages
         ? {
             ...services,
             publicUrl,
-            theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname),
-            sessionList: createSessionList(database),
+            addresses,
+            basePath,
+            theme: createTheme(policy.brand, policy.auth.appName ?? new URL(publicUrl).hostname, addresses.assets),
+            sessionList: createSessionList(database, agesOf(policy.session)),
             publicSignUp: config.publicSignUp,
             maxBodyBytes: config.maxAuthBodyBytes,
             openStreams: liveConnections

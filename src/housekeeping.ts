@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { removeExpired } from '../db/expired-rows.ts'
+import type { SessionAges } from '../db/session-ages.ts'
 import { runLater } from '../db/timeout.ts'
 
 export interface HousekeepingOptions {
@@ -8,6 +9,8 @@ export interface HousekeepingOptions {
   readonly log: Pick<Logger, 'info' | 'warn'>
   /** Removes rows only when the database was in use a moment ago, so that one that scales to zero is not woken for it. */
   readonly onlyWhileAwake: boolean
+  /** When sessions end that have not expired. Default: they do not. */
+  readonly ages?: SessionAges
   /** Runs work after so many milliseconds; returns what cancels it. */
   readonly later?: (ms: number, work: () => void) => () => void
   /** From 0 to 1. */
@@ -19,12 +22,12 @@ const everyMs = 60 * 60_000
 const lookEveryMs = 30_000
 
 /**
- * Removes expired sessions and verifications some minutes after the start and then every hour, at random moments around
+ * Removes sessions and verifications that have ended some minutes after the start and then every hour, at random moments around
  * these, so that replicas do not come at once. A failure is logged once and tried again. Returns what stops it, which
  * resolves once nothing of it is going on. Never rejects.
  */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
-  const { database, log, onlyWhileAwake, later = runLater, random = Math.random } = options
+  const { database, log, onlyWhileAwake, ages, later = runLater, random = Math.random } = options
   const stopping = new AbortController()
   let cancel = () => {}
   let running = Promise.resolve()
@@ -40,7 +43,7 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
 
   async function run(): Promise<void> {
     try {
-      const removed = await removeExpired(database, stopping.signal)
+      const removed = await removeExpired(database, stopping.signal, ages)
       failing = false
       if (Object.values(removed).some((count) => count > 0)) log.info({ removed }, 'what had expired was removed')
     } catch (error) {

@@ -1,8 +1,18 @@
 // @ts-check
 // JavaScript, because it is loaded before the compile cache is on: Node's type stripper, once it has been needed for a
 // single file, keeps 35 MB for as long as the process lives.
-import { enableCompileCache, registerHooks } from 'node:module'
+import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
+
+// Imported by their names they would end an older Node with a stack trace, before this file could say a word.
+const { enableCompileCache, registerHooks } = nodeModule
+if (registerHooks === undefined || !process.features.typescript) {
+  const { node } = process.versions
+  process.stderr.write(
+    `Gatehouse needs Node.js 22.18 or newer, and this is ${node}: install a newer one, or run npm ci without --omit=dev, which brings one for npm start and npm run\n`
+  )
+  process.exit(1)
+}
 
 const drizzle = '/node_modules/drizzle-orm/'
 

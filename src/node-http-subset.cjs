@@ -4,3 +4,4 @@ const http = require('node:http')
 exports.IncomingMessage = http.IncomingMessage
 exports.ServerResponse = http.ServerResponse
 exports.createServer = http.createServer
+exports.request = http.request

@@ -5,8 +5,11 @@ import { z } from 'zod'
 import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts'
 import { foldHeaderName, type HeaderKind, kindOfHeader } from '../auth/header-kinds.ts'
 import { methods } from '../auth/http-methods.ts'
+import { defaultOwnPaths, type OwnPaths, ownPathProblem } from '../auth/own-paths.ts'
 import { type Brand, brandProblems, resolveBrand } from '../auth/pages/theme.ts'
+import { pluginRateLimitProblems, type RateLimitsByPath, rateLimitProblems } from '../auth/path-rate-limits.ts'
 import { type AuthExtension, extensionProblems, hasAdminPlugin } from '../auth/policy-auth-options.ts'
+import { lifetimeProblems, lifetimesSaidTwice, type SessionLifetimes } from '../auth/session-lifetimes.ts'
 import { isRecord } from '../db/type-guards.ts'
 import type { HeaderPolicy, PrincipalHeader } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
@@ -19,18 +22,32 @@ export interface PolicyConfig {
   auth: AuthExtension
   /** Name, logo and colours of the built-in pages. */
   brand: Brand
+  /** Where the built-in pages are. `auth.basePath` says where BetterAuth is. */
+  pages: PagesPolicy
   /** The servers and folders behind the gateway beside FastAPI, by the names that rules use. */
   upstreams: Readonly<Record<string, UpstreamSpec>>
   /** What FastAPI is told about an identified user besides id, email and whether the email is verified. Default: nothing. */
   principalHeaders: readonly PrincipalHeader[]
   /** Which headers of clients are dropped beyond those that always are, and which of those pass all the same. */
   headers: HeaderPolicy
-  /** Paths below `/api/auth` with a limit of their own on bodies instead of MAX_AUTH_BODY_BYTES, in bytes. */
+  /** Paths below BetterAuth's with a limit of their own on bodies instead of MAX_AUTH_BODY_BYTES, in bytes. */
   bodies: BodyLimitsByPath
+  /** Paths below BetterAuth's with rate limits of their own: how many requests of one address, how many wrong secrets. */
+  rateLimits: RateLimitsByPath
+  /** How long sessions last, in seconds, and how many a user may have. */
+  session: SessionLifetimes
+}
+
+export interface PagesPolicy {
+  /** The path that all of the pages are below, without a slash at its end. Default: `/auth`. */
+  readonly path: string
 }
 
 /** The policy file with the names of its upstreams, so that a rule can name no other. */
-export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'routes' | 'upstreams' | 'headers'>> & {
+export type PolicyInput<Name extends string> = Partial<
+  Omit<PolicyConfig, 'routes' | 'upstreams' | 'headers' | 'pages'>
+> & {
+  readonly pages?: Partial<PagesPolicy>
   readonly headers?: Partial<HeaderPolicy>
   readonly upstreams?: Readonly<Record<Name, UpstreamSpec>>
   readonly routes?: readonly (Omit<RouteRule, 'upstream'> & { readonly upstream?: NoInfer<Name> })[]
@@ -39,24 +56,31 @@ export type PolicyInput<Name extends string> = Partial<Omit<PolicyConfig, 'route
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
   const headers = { drop: [], pass: [], ...config.headers }
-  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], bodies: {}, ...config, headers }
+  const pages = { path: defaultOwnPaths.pages, ...config.pages }
+  const limits = { bodies: {}, rateLimits: {}, session: {} }
+  return { routes: [], auth: {}, brand: {}, upstreams: {}, principalHeaders: [], ...limits, ...config, headers, pages }
+}
+
+/** Where BetterAuth and the built-in pages are on the public origin. */
+export function ownPathsOf({ auth, pages }: Pick<PolicyConfig, 'auth' | 'pages'>): OwnPaths {
+  return { betterAuth: auth.basePath ?? defaultOwnPaths.betterAuth, pages: pages.path }
 }
 
 /**
- * Reads and judges the policy file; `problemsOfRules` judges what its rules mean together. A missing file that nobody
- * named is an empty policy: everything needs a session. Throws a ConfigError with every problem when the file is named
- * and missing, cannot be imported, or says what it must not.
+ * Reads and judges the policy file; `problemsOfRules` judges what its rules mean together, and beside the gateway's own
+ * paths. A missing file that nobody named is an empty policy: everything needs a session. Throws a ConfigError with every
+ * problem when the file is named and missing, cannot be imported, or says what it must not.
  */
 export async function loadPolicy(
   { path, named }: { path: string; named: boolean },
-  problemsOfRules: (rules: readonly RouteRule[]) => string[] = () => []
+  problemsOfRules: (rules: readonly RouteRule[], own: OwnPaths) => string[] = () => []
 ): Promise<PolicyConfig> {
   const exists = existsSync(path)
   if (!exists && named)
     throw new ConfigError(['GATEHOUSE_CONFIG: the policy file that it names does not exist or cannot be read'])
   const exported = exists ? await importDefault(path) : {}
 
-  const shape = policyShape(dirname(path))
+  const shape = policyShape(dirname(path), basePathIn(exported))
   const { data: policy, error } = shape.safeParse(exported)
   const problems = (error?.issues ?? []).flatMap(sentencesOf)
   // What sections say together is judged as soon as these sections can be read, whatever is wrong with the others. An
@@ -67,8 +91,14 @@ export async function loadPolicy(
   if (targets.success) problems.push(...unknownUpstreams(targets.data))
   const roles = shape.pick({ routes: true, principalHeaders: true, auth: true }).strip().safeParse(sections)
   if (roles.success) problems.push(...missingAdminPlugin(roles.data))
+  const limits = shape.pick({ rateLimits: true, auth: true }).strip().safeParse(sections)
+  if (limits.success) problems.push(...pluginRateLimitProblems(limits.data.rateLimits, limits.data.auth))
+  const lifetimes = shape.pick({ session: true, auth: true }).strip().safeParse(sections)
+  if (lifetimes.success) problems.push(...lifetimesSaidTwice(lifetimes.data.session, lifetimes.data.auth))
   const rules = shape.pick({ routes: true }).strip().safeParse(sections)
-  const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [])]
+  const places = shape.pick({ auth: true, pages: true }).strip().safeParse(sections)
+  const own = places.success ? ownPathsOf(places.data) : defaultOwnPaths
+  const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [], own)]
   if (policy === undefined || all.length > 0) throw new ConfigError(all)
   return Object.freeze(policy)
 }
@@ -135,8 +165,28 @@ const headersShape = z
     judge('pass', pass, (folded) => (dropped.has(folded) ? 'is in drop as well' : whyNotPassed[kindOfHeader(folded)]))
   })
 
-/** The shape of a policy file in `folder`. The paths in what it reads are absolute. */
-function policyShape(folder: string) {
+const pagesShape = z.strictObject(
+  {
+    path: z
+      .string('must be text that starts with "/"')
+      .superRefine((path, context) => {
+        const message = ownPathProblem(path)
+        if (message !== undefined) context.addIssue({ code: 'custom', message })
+      })
+      .default(defaultOwnPaths.pages)
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object with path' : undefined) }
+)
+
+/** The path that BetterAuth is below in a policy file that was not judged yet: the default where what it says is none. */
+function basePathIn(exported: unknown): string {
+  const auth = isRecord(exported) ? exported['auth'] : undefined
+  const path = isRecord(auth) ? auth['basePath'] : undefined
+  return typeof path === 'string' && ownPathProblem(path) === undefined ? path : defaultOwnPaths.betterAuth
+}
+
+/** The shape of a policy file in `folder` with BetterAuth below `basePath`. The paths of files in what it reads are absolute. */
+function policyShape(folder: string, basePath: string) {
   return z.strictObject(
     {
       routes: z.array(ruleShape, 'must be a list of rules').default([]),
@@ -144,6 +194,7 @@ function policyShape(folder: string) {
       brand: judgedBy<Brand>((brand) => brandProblems(brand, folder))
         .transform((brand) => resolveBrand(brand, folder))
         .prefault({}),
+      pages: pagesShape.prefault({}),
       upstreams: upstreamsShape(folder).prefault({}),
       principalHeaders: z
         .array(
@@ -152,7 +203,9 @@ function policyShape(folder: string) {
         )
         .default([]),
       headers: headersShape.prefault({}),
-      bodies: judgedBy<BodyLimitsByPath>(bodyLimitProblems).prefault({})
+      bodies: judgedBy<BodyLimitsByPath>((bodies) => bodyLimitProblems(bodies, basePath)).prefault({}),
+      rateLimits: judgedBy<RateLimitsByPath>((limits) => rateLimitProblems(limits, basePath)).prefault({}),
+      session: judgedBy<SessionLifetimes>(lifetimeProblems).prefault({})
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must have export default defineConfig({ … })' : undefined) }
   )

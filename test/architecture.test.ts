@@ -132,6 +132,18 @@ t.test('what is imported is a production dependency', async (t) => {
   t.same(undeclared, [])
 })
 
+t.test('one file knows where the pages and BetterAuth are unless they are moved', async (t) => {
+  const scripts = readdirSync(join(root, 'auth/pages/assets')).map((file) => {
+    const path = join('auth/pages/assets', file)
+    return { path, code: withoutComments(readFileSync(join(root, path), 'utf8')) }
+  })
+  const spelling = [...sources, ...scripts].filter(({ code }) => /(?<![.\w])\/(?:api\/)?auth(?![\w-])/.test(code))
+  t.same(
+    spelling.map(({ path }) => path),
+    ['auth/own-paths.ts']
+  )
+})
+
 function pathsWhere(test: (source: Source) => boolean): string[] {
   return sources.filter(test).map(({ path }) => path)
 }

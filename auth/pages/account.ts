@@ -17,9 +17,7 @@ import {
   statusBox,
   usernameForManagers
 } from './page-markup.ts'
-import { accountPath, confirmedAddress, signInAddress, withNext } from './return-address.ts'
-
-const afterDeletion = '/auth/sign-in?notice=deleted'
+import type { PageAddresses } from './return-address.ts'
 
 /** The forms of the account page. */
 type AccountForm = 'profile' | 'password' | 'delete' | 'devices' | 'verify'
@@ -27,6 +25,7 @@ type AccountForm = 'profile' | 'password' | 'delete' | 'devices' | 'verify'
 /** What the account page shows. */
 interface AccountView {
   readonly features: Features
+  readonly addresses: PageAddresses
   readonly user: { readonly name: string; readonly email: string; readonly emailVerified: boolean }
   /** False for a user who signs in with a provider alone. */
   readonly hasPassword: boolean
@@ -48,7 +47,9 @@ interface Submission {
 
 /** The account page and its forms. People who are not signed in, or not any more, are sent to sign in. */
 export async function accountRoutes(app: FastifyInstance, context: PageContext): Promise<void> {
-  const { submitForm, features, sessionList, auth } = context
+  const { submitForm, features, addresses, sessionList, auth } = context
+  const accountPath = addresses.account
+  const afterDeletion = addresses.signInWith('deleted')
   const { internalAdapter } = await auth.$context
 
   async function show(
@@ -60,8 +61,17 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
     const user = await fromStore(() => internalAdapter.findUserById(userId))
     if (user === null) return askToSignIn(reply)
     const devices = await fromStore(() => sessionList.page(userId, { page, size: devicesPerPage, current }))
-    const view = { features, user, hasPassword: await hasPassword(userId), devices, currentDevice: current, ...more }
+    const password = await hasPassword(userId)
+    const view = { features, addresses, user, hasPassword: password, devices, currentDevice: current, ...more }
     return sendPage(reply, context, accountPage(view), more.error)
+  }
+
+  function withNotice(notice: string): string {
+    return `${accountPath}?notice=${notice}`
+  }
+
+  function askToSignIn(reply: FastifyReply): FastifyReply {
+    return redirect(reply, addresses.signInWith('ended', accountPath))
   }
 
   function hasPassword(userId: string): Promise<boolean> {
@@ -91,7 +101,7 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
     const identity = await identify(context, request, reply)
     if (identity === null) {
       const wasSignedIn = request.cookies[context.sessionCookie] !== undefined
-      return wasSignedIn ? askToSignIn(reply) : redirect(reply, signInAddress(accountPath))
+      return wasSignedIn ? askToSignIn(reply) : redirect(reply, addresses.signInTo(accountPath))
     }
     const { notice, error: code, devices } = valuesOf(request.query)
     const error = code === undefined ? undefined : { ...formError(200, code, 'INVALID_TOKEN'), form: 'verify' as const }
@@ -128,7 +138,7 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
 
   if (features.verifyEmail) {
     addForm('/verify-email', 'verify', async ({ identity: { email }, submit }) => {
-      const { error } = await submit('/send-verification-email', { email, callbackURL: confirmedAddress(undefined) })
+      const { error } = await submit('/send-verification-email', { email, callbackURL: addresses.confirmed(undefined) })
       return error ?? withNotice('mail-sent')
     })
   }
@@ -143,34 +153,26 @@ export async function accountRoutes(app: FastifyInstance, context: PageContext):
   }
 }
 
-function withNotice(notice: string): string {
-  return `${accountPath}?notice=${notice}`
-}
-
-function askToSignIn(reply: FastifyReply): FastifyReply {
-  return redirect(reply, withNext('/auth/sign-in?notice=ended&', accountPath))
-}
-
 /** The page of devices that was asked for; the first where that is not a number. */
 function pageNumber(text = ''): number {
   return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 1
 }
 
-/** /auth/account. */
 function accountPage(view: AccountView): Page {
-  const { features, hasPassword, notice } = view
+  const { features, addresses, hasPassword, notice } = view
   const main = html`<h1>Your account</h1>
 ${statusBox(notice)}
 ${profileCard(view)}
 ${features.passwords && hasPassword && passwordCard(view)}
 ${devicesCard(view)}
 ${features.deleteAccount && deleteCard(view)}`
-  const corner = html`<form method="post" action="/auth/sign-out"><button class="quiet small">Sign out</button></form>`
+  const corner = html`<form method="post" action="${addresses.signOut}"><button class="quiet small">Sign out</button></form>`
   return { title: 'Your account', main, corner, wide: true }
 }
 
 function profileCard(view: AccountView): Html {
   const { name, email, emailVerified } = view.user
+  const { account } = view.addresses
   const error = errorOf(view, 'profile')
   return html`<section class="card" aria-labelledby="profile">
 <h2 id="profile">Profile</h2>
@@ -179,10 +181,10 @@ ${alertBox(error ?? errorOf(view, 'verify'), 'name')}
 ${
   view.features.verifyEmail &&
   !emailVerified &&
-  html`<form method="post" action="/auth/account/verify-email" class="inline">
+  html`<form method="post" action="${account}/verify-email" class="inline">
 <p class="hint">This address is not confirmed yet.</p><button class="quiet small">Send a mail to confirm it</button></form>`
 }
-<form method="post" action="/auth/account/profile">
+<form method="post" action="${account}/profile">
 ${field({ ...inputs.name, value: name, error })}
 <button type="submit">Save</button>
 </form>
@@ -194,7 +196,7 @@ function passwordCard(view: AccountView): Html {
   return html`<section class="card" aria-labelledby="password-title">
 <h2 id="password-title">Password</h2>
 ${alertBox(error, 'password', 'newPassword')}
-<form method="post" action="/auth/account/password">
+<form method="post" action="${view.addresses.account}/password">
 ${usernameForManagers(view.user.email)}
 ${field({ ...inputs.password, label: 'Current password', error })}
 ${field({ ...inputs.newPassword, ...view.features.newPassword, label: 'New password', error })}
@@ -206,24 +208,28 @@ ${field({ ...inputs.newPassword, ...view.features.newPassword, label: 'New passw
 
 function devicesCard(view: AccountView): Html {
   const { sessions, total, page, pages } = view.devices
+  const { account } = view.addresses
   const first = (page - 1) * devicesPerPage + 1
   return html`<section class="card" aria-labelledby="devices-title">
 <h2 id="devices-title">Devices</h2>
 ${alertBox(errorOf(view, 'devices'))}
 <p class="hint">This is where you are signed in. If you do not recognise a device, sign it out and change your password.</p>
 ${pages > 1 && html`<p class="hint">${first} to ${first + sessions.length - 1} of ${total}, those last used first.</p>`}
-<ul class="devices" data-live="${deviceEventsAddress(sessions.map(({ id }) => id))}">
-${sessions.map((session) => deviceItem(session, session.id === view.currentDevice, page))}
+<ul class="devices" data-account="${account}" data-live="${deviceEventsAddress(
+    view.addresses,
+    sessions.map(({ id }) => id)
+  )}">
+${sessions.map((session) => deviceItem(account, session, session.id === view.currentDevice, page))}
 </ul>
 <p class="away" role="status" data-live-note></p>
-${pages > 1 && devicePages(page, pages)}
-<form method="post" action="/auth/account/devices/revoke-others" data-others ${total < 2 && html`hidden`}>
+${pages > 1 && devicePages(account, page, pages)}
+<form method="post" action="${account}/devices/revoke-others" data-others ${total < 2 && html`hidden`}>
 <button class="quiet">Sign out all other devices</button></form>
 </section>`
 }
 
-function devicePages(page: number, pages: number): Html {
-  const addressOf = (number: number) => (number === 1 ? accountPath : `${accountPath}?devices=${number}`)
+function devicePages(account: string, page: number, pages: number): Html {
+  const addressOf = (number: number) => (number === 1 ? account : `${account}?devices=${number}`)
   return html`<nav class="pages" aria-label="Devices">
 ${page > 1 && html`<a href="${addressOf(page - 1)}#devices-title" rel="prev">Newer</a>`}
 <span>Page ${page} of ${pages}</span>
@@ -232,7 +238,7 @@ ${page < pages && html`<a href="${addressOf(page + 1)}#devices-title" rel="next"
 }
 
 // A device is named by the session's id, which signs nobody in. The session's token does, and is on no page.
-function deviceItem(session: Omit<ListedSession, 'token'>, isCurrent: boolean, page: number): Html {
+function deviceItem(account: string, session: Omit<ListedSession, 'token'>, isCurrent: boolean, page: number): Html {
   const { id, createdAt, updatedAt } = session
   const label = deviceLabel(session.userAgent ?? '')
   const address = deviceAddress(session.ipAddress ?? '')
@@ -242,7 +248,7 @@ function deviceItem(session: Omit<ListedSession, 'token'>, isCurrent: boolean, p
 <p class="hint">Signed in ${time(createdAt)}</p></div>
 ${
   !isCurrent &&
-  html`<form method="post" action="/auth/account/devices/revoke">
+  html`<form method="post" action="${account}/devices/revoke">
 ${page > 1 && hidden('page', page)}
 <button class="quiet small" name="device" value="${id}" aria-label="Sign out ${label}">Sign out</button></form>`
 }</li>`
@@ -256,7 +262,7 @@ function deleteCard(view: AccountView): Html {
 <summary>I want to delete my account</summary>
 ${alertBox(error, ...(view.hasPassword ? ['password'] : []))}
 <p>Your account is gone at once, on all devices, and cannot be brought back.</p>
-<form method="post" action="/auth/account/delete">
+<form method="post" action="${view.addresses.account}/delete">
 ${view.hasPassword && html`${usernameForManagers(view.user.email)}${field({ ...inputs.password, error, prefix: 'delete-' })}`}
 <button class="danger">Delete my account</button>
 </form>

@@ -5,6 +5,7 @@ import type { LiveConnection, LiveConnections } from '../live-connection-limits.
 import { Refusal, rateLimited } from '../refusal-table.ts'
 import { subjectOf } from '../session-verdict.ts'
 import { fromStore, identify, type PageContext } from './page-helpers.ts'
+import type { PageAddresses } from './return-address.ts'
 
 /** How many devices one page of the account shows. */
 export const devicesPerPage = 20
@@ -31,20 +32,20 @@ export function deviceAddress(address: string): string {
 }
 
 /** The address of the event stream about these devices. */
-export function deviceEventsAddress(ids: readonly string[]): string {
-  return `/auth/account/devices?${new URLSearchParams(ids.map((id): [string, string] => ['of', id]))}`
+export function deviceEventsAddress({ account }: PageAddresses, ids: readonly string[]): string {
+  return `${account}/devices?${new URLSearchParams(ids.map((id): [string, string] => ['of', id]))}`
 }
 
 // Proxies in front close a connection that has been silent for a minute.
 const heartbeatMs = 25_000
 
 /**
- * `/auth/account/devices?of=…`: an event stream for the account page. `devices` lists which of these devices are still
+ * `devices?of=…` below the account page: an event stream for the account page. `devices` lists which of these devices are still
  * signed in, first at once and then whenever one of them is signed out; `ended` says that it was the device that listens.
  * The stream tells session ids and nothing else.
  */
 export function deviceEventStream(app: FastifyInstance, context: PageContext, connections: LiveConnections): void {
-  app.get('/auth/account/devices', async function streamDevices(request, reply) {
+  app.get(`${context.addresses.account}/devices`, async function streamDevices(request, reply) {
     const identity = await identify(context, request, reply)
     // 204 ends an EventSource; after every other answer it would connect again and again.
     if (identity === null) return reply.code(204).send()
@@ -70,7 +71,8 @@ export function deviceEventStream(app: FastifyInstance, context: PageContext, co
     heartbeat.unref()
     const user = subjectOf(userId)
     const ties = sessions.map(({ id, token, expiresAt }) =>
-      context.live.tie({ token, userId, session: subjectOf(token), user, expiresAt: expiresAt.getTime() }, () => {
+      // It may end before it expires: what is tied is read at once, and then has the true end.
+      context.live.tie({ token, userId, session: subjectOf(token), user, endsAt: expiresAt.getTime() }, () => {
         signedIn.delete(id)
         if (id !== sessionId) return void sendDevices()
         stream.write('event: ended\ndata: \n\n')

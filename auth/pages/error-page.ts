@@ -1,18 +1,18 @@
 import { type RefusalCode, refusals } from '../refusal-table.ts'
 import { documentOf, html } from './page-markup.ts'
-import { accountPath, signInAddress, withNext } from './return-address.ts'
+import type { PageAddresses } from './return-address.ts'
 import type { Theme } from './theme.ts'
 
 // Where an error page can lead. `again` leads to the page that was asked for, `switchUser` asks a signed-in person to sign
 // in as somebody else, `signInAgain` as the same.
 const links = {
-  again: ['Try again', (next: string | undefined) => next ?? '/'],
+  again: ['Try again', (_, next) => next ?? '/'],
   home: ['To the start page', () => '/'],
-  account: ['To your account', () => accountPath],
-  signIn: ['Sign in', signInAddress],
-  signInAgain: ['Sign in again', (next: string | undefined) => withNext('/auth/sign-in?again&', next)],
-  switchUser: ['Sign in as somebody else', (next: string | undefined) => withNext('/auth/sign-in?again&', next)]
-} as const
+  account: ['To your account', ({ account }) => account],
+  signIn: ['Sign in', ({ signInTo }, next) => signInTo(next)],
+  signInAgain: ['Sign in again', ({ signInAgain }, next) => signInAgain(next)],
+  switchUser: ['Sign in as somebody else', ({ signInAgain }, next) => signInAgain(next)]
+} as const satisfies Record<string, [label: string, hrefTo: (pages: PageAddresses, next: string | undefined) => string]>
 
 type Wording = readonly [title: string, text: string, link?: keyof typeof links]
 
@@ -65,6 +65,7 @@ const wordings: Partial<Record<RefusalCode, Wording>> = {
 }
 
 export interface ErrorPageOptions {
+  readonly addresses: PageAddresses
   readonly code: RefusalCode
   /** What the operator can find in the log. */
   readonly requestId: string
@@ -75,14 +76,15 @@ export interface ErrorPageOptions {
 }
 
 /** A refusal as a page. It needs neither the database nor the upstream, which may be what is away. */
-export function errorPage(theme: Theme, { code, requestId, next, retryAfter = 1 }: ErrorPageOptions): string {
+export function errorPage(theme: Theme, options: ErrorPageOptions): string {
+  const { addresses, code, requestId, next, retryAfter = 1 } = options
   const [status, ...words] = refusals[code]
   const [title, text, link] = wordings[code] ?? words
   const seconds = Math.max(1, Math.ceil(retryAfter))
   const wait = ` Wait ${seconds === 1 ? 'a second' : `${seconds} seconds`}, then try again.`
   const anchors = linksFor(code, status, link).map((name, i) => {
     const [label, hrefTo] = links[name]
-    return html`<a class="${i === 0 ? 'button' : 'button quiet'}" href="${hrefTo(next)}">${label}</a>`
+    return html`<a class="${i === 0 ? 'button' : 'button quiet'}" href="${hrefTo(addresses, next)}">${label}</a>`
   })
   const main = html`<div class="card refusal">
 <p class="status">${status}</p>

@@ -29,10 +29,10 @@ export type SubmitForm = ReturnType<typeof createSubmitForm>
 
 /**
  * Makes the function that sends what a person entered to BetterAuth, as BetterAuth's own client would send it. The
- * cookies of the answer go into the reply. It rejects with a coded error only when the store cannot answer or BetterAuth
+ * cookies of the answer go into the reply. BetterAuth is below `basePath`. It rejects with a coded error only when the store cannot answer or BetterAuth
  * fails.
  */
-export function createSubmitForm(callAuth: CallAuth, publicUrl: string) {
+export function createSubmitForm(callAuth: CallAuth, publicUrl: string, basePath: string) {
   return async function submitForm(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -41,7 +41,7 @@ export function createSubmitForm(callAuth: CallAuth, publicUrl: string) {
   ): Promise<FormResult> {
     const headers = authHeaders(request, publicUrl)
     const body = JSON.stringify(fields)
-    const authRequest = new Request(`${publicUrl}/api/auth${path}`, { method: 'POST', headers, body })
+    const authRequest = new Request(`${publicUrl}${basePath}${path}`, { method: 'POST', headers, body })
     try {
       const response = await callAuth(authRequest, request.id)
       for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)

@@ -10,11 +10,13 @@ import type { Identity } from '../session-verdict.ts'
 import type { SubmitForm } from './form-submission.ts'
 import type { FormError } from './messages.ts'
 import { documentOf, type Page } from './page-markup.ts'
+import type { PageAddresses } from './return-address.ts'
 import type { Theme } from './theme.ts'
 
 /** What the routes of every page share. */
 export interface PageContext {
   readonly publicUrl: string
+  readonly addresses: PageAddresses
   readonly theme: Theme
   readonly features: Features
   readonly auth: Pick<Auth, '$context'>

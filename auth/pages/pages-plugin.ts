@@ -13,13 +13,13 @@ import { accountRoutes } from './account.ts'
 import { deviceEventStream } from './device-event-stream.ts'
 import { createSubmitForm } from './form-submission.ts'
 import { featuresOf, type PageContext, redirect } from './page-helpers.ts'
-import { accountPath } from './return-address.ts'
 import { helmetOptions } from './security-headers.ts'
 import { signInRoutes } from './sign-in.ts'
-import { assetsPath } from './theme.ts'
 
 export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm'> {
   readonly callAuth: CallAuth
+  /** The path that BetterAuth is below. */
+  readonly basePath: string
   readonly publicSignUp: boolean
   readonly limits: Pick<RateLimits, 'admit'>
   /** Bytes of a form; 413 past them. */
@@ -28,17 +28,17 @@ export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm
   readonly openStreams: LiveConnections
 }
 
-/** `/auth/*`: the built-in pages. A path under it that has no page is a 404, and is never proxied. */
+/** The built-in pages, all below one path. A path under it that has no page is a 404, and is never proxied. */
 export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { publicUrl, theme, limits, maxBodyBytes } = options
+  const { publicUrl, addresses, callAuth, basePath, theme, limits, maxBodyBytes } = options
   const ownOrigin = new Set([publicUrl])
   const features = await featuresOf(options.auth, options.publicSignUp)
-  const context: PageContext = { ...options, features, submitForm: createSubmitForm(options.callAuth, publicUrl) }
+  const context: PageContext = { ...options, features, submitForm: createSubmitForm(callAuth, publicUrl, basePath) }
 
   app.addHook('onRoute', function limitForms(route) {
     route.bodyLimit ??= maxBodyBytes
   })
-  await app.register(fastifyHelmet, helmetOptions(publicUrl))
+  await app.register(fastifyHelmet, helmetOptions(publicUrl, addresses.assets))
   await app.register(fastifyCookie, cookieReading)
   app.removeAllContentTypeParsers()
   const parseForm = async (_request: unknown, body: string | Buffer) => new URLSearchParams(String(body))
@@ -47,7 +47,7 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   app.addHook('onRequest', async function admit(request, reply) {
     const reads = isRead(request.method)
     // Assets do not count: reading one costs next to nothing, and every page loads several.
-    if (!reads || !request.url.startsWith(assetsPath)) await limits.admit(clientAddress(request))
+    if (!reads || !request.url.startsWith(addresses.assets)) await limits.admit(clientAddress(request))
     reply.header('cache-control', 'no-store')
     if (!reads && requestSource(request.headers, ownOrigin) !== 'trusted') throw new Refusal('ORIGIN_FORBIDDEN')
   })
@@ -56,11 +56,11 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   app.addHook('onRequest', function moveToPublicOrigin(request, reply, done) {
     // Browsers keep cookies by host name: under another name of this machine nobody would be signed in.
     const isAlias = aliases.has(request.headers.host?.toLowerCase() ?? '')
-    if (!isAlias || request.method !== 'GET' || request.url.startsWith(assetsPath)) return done()
+    if (!isAlias || request.method !== 'GET' || request.url.startsWith(addresses.assets)) return done()
     redirect(reply, publicUrl + request.url)
   })
 
-  app.get(`${assetsPath}:name`, function sendAsset(request, reply) {
+  app.get(`${addresses.assets}:name`, function sendAsset(request, reply) {
     const { name = '' } = request.params as { name?: string } // the route's own parameter
     const asset = theme.assets.get(name)
     if (asset === undefined) throw new Refusal('NOT_FOUND')
@@ -73,11 +73,11 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   await accountRoutes(app, context)
   deviceEventStream(app, context, options.openStreams)
 
-  app.all('/auth', function redirectToAccount({ method }, reply) {
+  app.all(addresses.path, function redirectToAccount({ method }, reply) {
     if (method !== 'GET') throw new Refusal('NOT_FOUND')
-    return redirect(reply, accountPath)
+    return redirect(reply, addresses.account)
   })
-  app.all('/auth/*', function dropLastSlash(request, reply) {
+  app.all(`${addresses.path}/*`, function dropLastSlash(request, reply) {
     const { pathname, search } = new URL(request.url, publicUrl)
     if (request.method !== 'GET' || !pathname.endsWith('/')) throw new Refusal('NOT_FOUND')
     return redirect(reply, pathname.slice(0, -1) + search)

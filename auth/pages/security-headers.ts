@@ -1,15 +1,14 @@
 import type { FastifyHelmetOptions } from '@fastify/helmet'
-import { assetsPath } from './theme.ts'
 
 /**
  * The Content-Security-Policy of a built-in page: it may load this gateway's own style and script, send its forms to this
- * origin, and nothing else. It runs no inline code, turns no text into HTML, and is shown in no frame.
+ * origin, and nothing else. It runs no inline code, turns no text into HTML, and is shown in no frame. `scripts`: where
+ * its script may come from.
  */
-function contentSecurityPolicy(publicUrl: string): Record<string, string[]> {
+function contentSecurityPolicy(scripts: string): Record<string, string[]> {
   return {
     'default-src': ["'none'"],
-    // Only the folder of the assets: the rest of this origin is served by the upstream.
-    'script-src': [publicUrl + assetsPath],
+    'script-src': [scripts],
     'style-src': ["'self'"],
     'img-src': ["'self'"],
     'connect-src': ["'self'"],
@@ -21,10 +20,12 @@ function contentSecurityPolicy(publicUrl: string): Record<string, string[]> {
   }
 }
 
-/** Options of `@fastify/helmet` for the pages. */
-export function helmetOptions(publicUrl: string): FastifyHelmetOptions {
+/** Options of `@fastify/helmet` for the pages. `assetsPath` has a slash at its end. */
+export function helmetOptions(publicUrl: string, assetsPath: string): FastifyHelmetOptions {
+  // Only the folder of the assets: the rest of this origin is served by the upstream.
+  const directives = contentSecurityPolicy(publicUrl + assetsPath)
   return {
-    contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(publicUrl) },
+    contentSecurityPolicy: { useDefaults: false, directives },
     xFrameOptions: { action: 'deny' },
     // With `no-referrer` browsers would send `Origin: null` with the pages' own forms. A whole address can hold a token.
     referrerPolicy: { policy: 'strict-origin' },
@@ -34,10 +35,9 @@ export function helmetOptions(publicUrl: string): FastifyHelmetOptions {
 }
 
 /** The same headers for the page of a refusal, which is sent outside the pages' scope and has no script. */
-export function refusalHeaders(publicUrl: string): Record<string, string> {
+export function refusalHeaders(): Record<string, string> {
   const policy = Object.entries({
-    ...contentSecurityPolicy(publicUrl),
-    'script-src': ["'none'"],
+    ...contentSecurityPolicy("'none'"),
     'connect-src': ["'none'"]
   })
   return {

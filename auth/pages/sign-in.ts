@@ -4,23 +4,23 @@ import { type Values, valuesOf } from './form-submission.ts'
 import { type FormError, formError, noticeText } from './messages.ts'
 import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
-import { accountPath, confirmedAddress, returnAddress, signInAddress, withNext } from './return-address.ts'
+import { type PageAddresses, returnAddress, withNext } from './return-address.ts'
 
 /** The pages and forms for people who are not signed in, and sign-out. Each of them works without script. */
 export function signInRoutes(app: FastifyInstance, context: PageContext): void {
-  const { features, publicUrl, submitForm } = context
+  const { features, addresses, publicUrl, submitForm } = context
 
-  function show(reply: FastifyReply, page: (view: SignInView) => Page, view: Omit<SignInView, 'features'> = {}) {
-    return sendPage(reply, context, page({ features, ...view }), view.error)
+  function show(reply: FastifyReply, page: (view: SignInView) => Page, view: Entered = {}) {
+    return sendPage(reply, context, page({ features, addresses, ...view }), view.error)
   }
 
   function nextOf({ next }: Values): string | undefined {
-    return returnAddress(next, publicUrl)
+    return returnAddress(next, publicUrl, addresses)
   }
 
   /** After a form was accepted: redirects within these pages, and to the application by a page between. */
-  function leave(reply: FastifyReply, next: string | undefined, title: string, otherwise = accountPath): FastifyReply {
-    if (next === undefined || next.startsWith(accountPath)) return redirect(reply, next ?? otherwise)
+  function leave(reply: FastifyReply, next: string | undefined, title: string, otherwise = addresses.account) {
+    if (next === undefined || next.startsWith(addresses.account)) return redirect(reply, next ?? otherwise)
     return sendPage(reply, context, departurePage(title, 'You go on to where you wanted to be.', 'Go on', next))
   }
 
@@ -29,39 +29,42 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
     return again === undefined && (await identify(context, request, reply)) !== null
   }
 
-  app.get('/auth/sign-in', pageRoute, async function showSignIn(request, reply) {
+  app.get(addresses.signIn, pageRoute, async function showSignIn(request, reply) {
     const query = valuesOf(request.query)
     const { notice, error: code } = query
     const next = nextOf(query)
     if (await isSignedIn(request, reply, query)) {
       const failed = notice === 'confirmed' && code !== undefined
-      return redirect(reply, failed ? `${accountPath}?error=${encodeURIComponent(code)}` : (next ?? accountPath))
+      return redirect(
+        reply,
+        failed ? `${addresses.account}?error=${encodeURIComponent(code)}` : (next ?? addresses.account)
+      )
     }
     if (code === undefined) return show(reply, signInPage, { next, notice: noticeText(notice) })
     // No form was sent: signing in with a provider has failed, or a mailed link.
     return show(reply, signInPage, { next, error: formError(200, code, 'ACCESS_DENIED') })
   })
 
-  app.post('/auth/sign-in', async function signIn(request, reply) {
+  app.post(addresses.signIn, async function signIn(request, reply) {
     const form = valuesOf(request.body)
     const next = nextOf(form)
     const email = form['email']?.trim()
     const rememberMe = form['rememberMe'] !== undefined
-    const entered = { email, password: form['password'], rememberMe, callbackURL: confirmedAddress(next) }
+    const entered = { email, password: form['password'], rememberMe, callbackURL: addresses.confirmed(next) }
     const result = await submitForm(request, reply, '/sign-in/email', entered)
     const error = result.body['twoFactorRedirect'] === true ? formError(403, 'SECOND_STEP') : result.error
     return error ? show(reply, signInPage, { next, email, error }) : leave(reply, next, 'You are signed in')
   })
 
-  app.post('/auth/sign-in/social', async function signInWithProvider(request, reply) {
+  app.post(`${addresses.signIn}/social`, async function signInWithProvider(request, reply) {
     const form = valuesOf(request.body)
     const next = nextOf(form)
     const provider = features.providers.find(({ id }) => id === form['provider'])
     if (provider === undefined) return show(reply, signInPage, { next, error: formError(400) })
     const { error, body } = await submitForm(request, reply, '/sign-in/social', {
       provider: provider.id,
-      callbackURL: next ?? accountPath,
-      errorCallbackURL: signInAddress(next),
+      callbackURL: next ?? addresses.account,
+      errorCallbackURL: addresses.signInTo(next),
       disableRedirect: true
     })
     const { url } = body
@@ -72,75 +75,80 @@ export function signInRoutes(app: FastifyInstance, context: PageContext): void {
     return sendPage(reply, context, departurePage(`On to ${name}`, text, `Go on to ${name}`, url))
   })
 
-  app.get('/auth/sign-out', pageRoute, async function showSignOut(request, reply) {
+  app.get(addresses.signOut, pageRoute, async function showSignOut(request, reply) {
     const identity = await identify(context, request, reply)
-    if (identity === null) return redirect(reply, signInAddress(undefined))
-    return sendPage(reply, context, signOutPage(identity.email, nextOf(valuesOf(request.query))))
+    if (identity === null) return redirect(reply, addresses.signIn)
+    return sendPage(reply, context, signOutPage(addresses, identity.email, nextOf(valuesOf(request.query))))
   })
 
-  app.post('/auth/sign-out', async function signOut(request, reply) {
+  app.post(addresses.signOut, async function signOut(request, reply) {
     await submitForm(request, reply, '/sign-out', {})
     // The browser drops the private pages that it has kept, so that its back button shows none of them.
     reply.header('clear-site-data', '"cache"')
-    return leave(reply, nextOf(valuesOf(request.body)), 'You are signed out', '/auth/sign-in?notice=signed-out')
+    return leave(reply, nextOf(valuesOf(request.body)), 'You are signed out', addresses.signInWith('signed-out'))
   })
 
   if (features.signUp) {
-    app.get('/auth/sign-up', pageRoute, async function showSignUp(request, reply) {
+    app.get(addresses.signUp, pageRoute, async function showSignUp(request, reply) {
       const query = valuesOf(request.query)
       const next = nextOf(query)
-      if (await isSignedIn(request, reply, query)) return redirect(reply, next ?? accountPath)
+      if (await isSignedIn(request, reply, query)) return redirect(reply, next ?? addresses.account)
       return show(reply, signUpPage, { next })
     })
 
-    app.post('/auth/sign-up', async function signUp(request, reply) {
+    app.post(addresses.signUp, async function signUp(request, reply) {
       const form = valuesOf(request.body)
       const next = nextOf(form)
       const email = form['email']?.trim()
       const name = shortName(form['name']?.trim() ?? '')
       if (name === '') return show(reply, signUpPage, { next, email, name, error: formError(422, 'NAME_MISSING') })
-      const entered = { email, name, password: form['newPassword'], callbackURL: confirmedAddress(next) }
+      const entered = { email, name, password: form['newPassword'], callbackURL: addresses.confirmed(next) }
       const { error, body } = await submitForm(request, reply, '/sign-up/email', entered)
       if (error !== undefined) return show(reply, signUpPage, { next, email, name, error })
       if (typeof body['token'] === 'string') return leave(reply, next, 'You are signed in')
       // Nobody was signed in: the address has to be confirmed first, or BetterAuth's `autoSignIn` is off.
       const notice = features.confirmFirst ? 'confirm-mail' : 'signed-up'
-      return redirect(reply, withNext(`/auth/sign-in?notice=${notice}&`, next))
+      return redirect(reply, addresses.signInWith(notice, next))
     })
   }
 
   if (features.resetPassword) {
-    app.get('/auth/forgot-password', pageRoute, async function showForgotPassword(request, reply) {
+    app.get(addresses.forgotPassword, pageRoute, async function showForgotPassword(request, reply) {
       const { notice } = valuesOf(request.query)
       return show(reply, forgotPasswordPage, { notice: noticeText(notice) })
     })
 
-    app.post('/auth/forgot-password', async function forgotPassword(request, reply) {
+    app.post(addresses.forgotPassword, async function forgotPassword(request, reply) {
       const email = valuesOf(request.body)['email']?.trim()
-      const entered = { email, redirectTo: '/auth/reset-password' }
+      const entered = { email, redirectTo: addresses.resetPassword }
       const { error } = await submitForm(request, reply, '/request-password-reset', entered)
-      if (error === undefined) return redirect(reply, '/auth/forgot-password?notice=reset-mail')
+      if (error === undefined) return redirect(reply, `${addresses.forgotPassword}?notice=reset-mail`)
       const emailError = error.status === 400 ? formError(400, 'INVALID_EMAIL') : error
       return show(reply, forgotPasswordPage, { email, error: emailError })
     })
 
-    app.get('/auth/reset-password', pageRoute, async function showResetPassword(request, reply) {
+    app.get(addresses.resetPassword, pageRoute, async function showResetPassword(request, reply) {
       const { token = '' } = valuesOf(request.query)
       if (token === '') return show(reply, forgotPasswordPage, { error: formError(400, 'INVALID_TOKEN') })
       return show(reply, resetPasswordPage, { token })
     })
 
-    app.post('/auth/reset-password', async function resetPassword(request, reply) {
+    app.post(addresses.resetPassword, async function resetPassword(request, reply) {
       const { token = '', newPassword } = valuesOf(request.body)
       const { error } = await submitForm(request, reply, '/reset-password', { token, newPassword })
-      return error ? show(reply, resetPasswordPage, { token, error }) : redirect(reply, '/auth/sign-in?notice=reset')
+      return error ? show(reply, resetPasswordPage, { token, error }) : redirect(reply, addresses.signInWith('reset'))
     })
   }
 }
 
 /** What the pages for people who are not signed in show. */
-interface SignInView {
+interface SignInView extends Entered {
   readonly features: Features
+  readonly addresses: PageAddresses
+}
+
+/** What they show of what was asked for and entered. */
+interface Entered {
   /** The address that the form leads on to. */
   readonly next?: string | undefined
   readonly error?: FormError | undefined
@@ -152,70 +160,67 @@ interface SignInView {
   readonly token?: string
 }
 
-/** /auth/sign-in, with the social providers. */
-function signInPage({ features, next, error, notice, email }: SignInView): Page {
+/** With the social providers. */
+function signInPage({ features, addresses, next, error, notice, email }: SignInView): Page {
   const { passwords, signUp, resetPassword } = features
   const card = html`${statusBox(notice)}${alertBox(error, ...(passwords ? ['email'] : []))}
 ${
   passwords &&
-  html`<form method="post" action="/auth/sign-in">
+  html`<form method="post" action="${addresses.signIn}">
 ${hidden('next', next)}
 ${field({ ...inputs.email, value: email, error, focus: error === undefined })}
 ${field(inputs.password)}
 <div class="row"><label class="check"><input type="checkbox" name="rememberMe" checked> Stay signed in</label>
-${resetPassword && html`<a href="/auth/forgot-password">Forgot your password?</a>`}</div>
+${resetPassword && html`<a href="${addresses.forgotPassword}">Forgot your password?</a>`}</div>
 <button type="submit">Sign in</button>
 </form>`
 }
-${providerButtons(features, next)}`
-  const aside = signUp && html`No account yet? <a href="${withNext('/auth/sign-up', next)}">Create one</a>`
+${providerButtons(features, addresses, next)}`
+  const aside = signUp && html`No account yet? <a href="${withNext(addresses.signUp, next)}">Create one</a>`
   return cardPage('Sign in', card, aside)
 }
 
-/** /auth/sign-up. */
-function signUpPage({ features, next, error, name, email }: SignInView): Page {
+function signUpPage({ features, addresses, next, error, name, email }: SignInView): Page {
   const card = html`${alertBox(error, 'name', 'email', 'newPassword')}
-<form method="post" action="/auth/sign-up">
+<form method="post" action="${addresses.signUp}">
 ${hidden('next', next)}
 ${field({ ...inputs.name, value: name, error, focus: error === undefined })}
 ${field({ ...inputs.email, value: email, error })}
 ${field({ ...inputs.newPassword, ...features.newPassword, error })}
 <button type="submit">Create account</button>
 </form>
-${providerButtons(features, next)}`
-  const aside = html`Already have one? <a href="${withNext('/auth/sign-in', next)}">Sign in</a>`
+${providerButtons(features, addresses, next)}`
+  const aside = html`Already have one? <a href="${addresses.signInTo(next)}">Sign in</a>`
   return cardPage('Create an account', card, aside)
 }
 
-/** /auth/forgot-password. */
-function forgotPasswordPage({ error, notice, email }: SignInView): Page {
+function forgotPasswordPage({ addresses, error, notice, email }: SignInView): Page {
   const card = html`${statusBox(notice)}${alertBox(error, 'email')}
 <p>Enter your email address, and you get a mail with a link to choose a new one.</p>
-<form method="post" action="/auth/forgot-password">
+<form method="post" action="${addresses.forgotPassword}">
 ${field({ ...inputs.email, value: email, error })}
 <button type="submit">Send the mail</button>
 </form>`
-  return cardPage('Forgot your password?', card, html`<a href="/auth/sign-in">Back to sign-in</a>`)
+  return cardPage('Forgot your password?', card, html`<a href="${addresses.signIn}">Back to sign-in</a>`)
 }
 
-/** /auth/reset-password. */
-function resetPasswordPage({ features, error, token }: SignInView): Page {
+function resetPasswordPage({ features, addresses, error, token }: SignInView): Page {
   const card = html`${alertBox(error, 'newPassword')}
 <p>All devices that are signed in to your account will be signed out.</p>
-<form method="post" action="/auth/reset-password">
+<form method="post" action="${addresses.resetPassword}">
 ${hidden('token', token)}
 ${field({ ...inputs.newPassword, ...features.newPassword, error })}
 <button type="submit">Change the password</button>
 </form>`
-  const aside = html`<a href="/auth/forgot-password">Ask for a new link</a>`
+  const aside = html`<a href="${addresses.forgotPassword}">Ask for a new link</a>`
   return { ...cardPage('Choose a new password', card, aside), title: 'New password' }
 }
 
-/** /auth/sign-out. It asks first: a link to this page, on whatever site, must not be able to sign anybody out. */
-function signOutPage(email: string, next: string | undefined): Page {
+/** It asks first: a link to this page, on whatever site, must not be able to sign anybody out. */
+function signOutPage(addresses: PageAddresses, email: string, next: string | undefined): Page {
   const card = html`<p>You are signed in as <strong>${email}</strong>.</p>
-<form method="post" action="/auth/sign-out">${hidden('next', next)}<button type="submit">Sign out</button></form>`
-  const aside = html`<a href="/auth/account">Back to your account</a>`
+<form method="post" action="${addresses.signOut}">${hidden('next', next)}<button type="submit">Sign out</button></form>`
+  const aside = html`<a href="${addresses.account}">Back to your account</a>`
   return { ...cardPage('Sign out?', card, aside), title: 'Sign out' }
 }
 
@@ -238,10 +243,14 @@ ${aside && html`<p class="aside">${aside}</p>`}`
   return { title, main }
 }
 
-function providerButtons({ providers, passwords }: Features, next: string | undefined): Html | false {
+function providerButtons(
+  { providers, passwords }: Features,
+  addresses: PageAddresses,
+  next: string | undefined
+): Html | false {
   if (providers.length === 0) return false
   return html`${passwords && html`<p class="or"><span>or</span></p>`}
-<form method="post" action="/auth/sign-in/social" class="providers">
+<form method="post" action="${addresses.signIn}/social" class="providers">
 ${hidden('next', next)}
 ${providers.map(({ id, name }) => html`<button class="quiet" name="provider" value="${id}">Continue with ${name}</button>`)}
 </form>`

@@ -132,9 +132,6 @@ function mix(a: Rgb, b: Rgb, share: number): Rgb {
   return [channel(0), channel(1), channel(2)]
 }
 
-/** The path under which the assets are served. */
-export const assetsPath = '/auth/assets/'
-
 const defaultAccent: Accent = { light: '#2b57c8', dark: '#8fb0ff' }
 // An accent is seen on the page and on cards. Of these two colours in pages.css, the one that gives it less contrast.
 const backgrounds: Readonly<Record<keyof Accent, Rgb>> = { light: [243, 244, 247], dark: [27, 30, 36] }
@@ -142,25 +139,33 @@ const backgrounds: Readonly<Record<keyof Accent, Rgb>> = { light: [243, 244, 247
 /** The name and the assets of all pages. */
 export type Theme = Readonly<ReturnType<typeof createTheme>>
 
-/** Reads the pages' files and the brand's logo. Throws when one of them cannot be read. */
-export function createTheme(brand: Brand, defaultName: string) {
+/**
+ * Reads the pages' files and the brand's logo. `assetsPath` is the path under which they are served, with a slash at its
+ * end. Throws when a file cannot be read.
+ */
+export function createTheme(brand: Brand, defaultName: string, assetsPath: string) {
   const { name = defaultName, accent = defaultAccent } = brand
   const { light, dark } = typeof accent === 'string' ? { light: accent, dark: accent } : accent
   const [lightColor, darkColor] = [parseColor(light) ?? black, parseColor(dark) ?? white]
   const fileOf = (file: string) => readFileSync(new URL(`./assets/${file}`, import.meta.url))
+  const asset = assetsUnder(assetsPath)
   const styles = asset('pages.css', 'text/css; charset=utf-8', fileOf('pages.css'))
   const script = asset('pages.js', 'text/javascript; charset=utf-8', fileOf('pages.js'))
   const colors = asset('colors.css', 'text/css; charset=utf-8', Buffer.from(colorSheet(lightColor, darkColor)))
   const type = imageTypes[extname(brand.logo ?? '').toLowerCase()] ?? 'application/octet-stream'
-  const logo = brand.logo ? asset('logo', type, readFileSync(brand.logo)) : letterLogo(name, lightColor)
+  const logo = brand.logo
+    ? asset('logo', type, readFileSync(brand.logo))
+    : asset('logo', 'image/svg+xml', letterLogo(name, lightColor))
   const assets = new Map([styles, script, colors, logo].map((one) => [one.name, one]))
   return { name, styles, colors, script, logo, assets }
 }
 
-/** A file that the pages load. Its address changes with its bytes, so that browsers can keep it for ever. */
-function asset(name: string, type: string, bytes: Buffer) {
-  const version = createHash('sha256').update(type).update(bytes).digest('base64url').slice(0, 12)
-  return { name, type, bytes, version, url: `${assetsPath}${name}?v=${version}` }
+/** Makes a file that the pages load. Its address changes with its bytes, so that browsers can keep it for ever. */
+function assetsUnder(assetsPath: string) {
+  return function asset(name: string, type: string, bytes: Buffer) {
+    const version = createHash('sha256').update(type).update(bytes).digest('base64url').slice(0, 12)
+    return { name, type, bytes, version, url: `${assetsPath}${name}?v=${version}` }
+  }
 }
 
 function colorSheet(light: Rgb, dark: Rgb): string {
@@ -178,9 +183,9 @@ function variables(color: Rgb, background: Rgb): string {
 }
 
 /** The name's first letter on the accent; no letter where the name begins with anything else. */
-function letterLogo(name: string, color: Rgb) {
+function letterLogo(name: string, color: Rgb): Buffer {
   const [first = ''] = name.trim().toUpperCase()
   const letter = /^[\p{L}\p{N}]$/u.test(first) ? first : ''
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="${formatColor(color)}"/><text x="16" y="22.5" font-family="system-ui,sans-serif" font-size="19" font-weight="600" fill="${formatColor(textOn(color))}" text-anchor="middle">${letter}</text></svg>`
-  return asset('logo', 'image/svg+xml', Buffer.from(svg))
+  return Buffer.from(svg)
 }

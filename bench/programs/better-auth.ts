@@ -2,7 +2,10 @@ import { betterAuth } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
-import * as schema from '../../db/schema.ts'
+import { extendSchema } from '../../db/extended-schema.ts'
+
+// With the relations between the four tables, which a joined look-up needs.
+const { schema } = extendSchema([])
 
 /** How BetterAuth is set up where it stands on its own: as in its guide, with its joined look-up switched on. */
 export interface PlainAuthOptions {

@@ -11,6 +11,7 @@ import { isFolder } from '../config/policy-upstreams.ts'
 import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure, identify } from '../failure-wording.ts'
 import { probeServers } from '../open-upstreams.ts'
+import { type AppFinding, checkApp, checkFolder, namedServers } from './check-app.ts'
 
 /** What one check found. `warn`: it works, but is rarely what an operator wants. `skip`: it cannot be tried now, which is no failure. */
 type CheckResult = ReturnType<typeof result>
@@ -111,19 +112,29 @@ function checkCookies({ publicUrl, trustedProxies }: Config): CheckResult[] {
 }
 
 async function checkUpstreams(settings: Settings): Promise<CheckResult[]> {
+  const named = new Map(namedServers(settings))
   const servers = probeServers(settings).map(async ([place, probe]) => {
-    const subject = place === 'UPSTREAM_URL' ? 'upstream' : place
+    const isDefault = place === 'UPSTREAM_URL'
+    const subject = isDefault ? 'upstream' : place
     try {
       await probe
-      return result('ok', subject, 'accepts connections')
     } catch (error) {
-      const hint = place === 'UPSTREAM_URL' ? 'is FastAPI running where UPSTREAM_URL says?' : 'is it running there?'
-      return result('FAIL', subject, `cannot be reached (${identify(error)}): ${hint}`)
+      const hint = isDefault ? 'is FastAPI running where UPSTREAM_URL says?' : 'is it running there?'
+      return [result('FAIL', subject, `cannot be reached (${identify(error)}): ${hint}`)]
     }
+    const app = await checkApp(settings, named.get(place) ?? settings.config.upstream, isDefault)
+    return [result('ok', subject, 'accepts connections'), ...app.map(resultAbout(subject))]
   })
   // A folder that cannot be read is a problem of the policy file, which has been loaded.
-  const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]) =>
-    isFolder(spec) ? [result('ok', `upstreams.${name}`, 'is a folder that can be read')] : []
-  )
-  return [...(await Promise.all(servers)), ...folders]
+  const folders = Object.entries(settings.policy.upstreams).flatMap(([name, spec]) => {
+    if (!isFolder(spec)) return []
+    const subject = `upstreams.${name}`
+    const hidden = checkFolder(settings, spec.directory).map(resultAbout(subject))
+    return [result('ok', subject, 'is a folder that can be read'), ...hidden]
+  })
+  return [...(await Promise.all(servers)).flat(), ...folders]
+}
+
+function resultAbout(subject: string): (finding: AppFinding) => CheckResult {
+  return ({ verdict, sentence }) => result(verdict, subject, sentence)
 }

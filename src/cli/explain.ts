@@ -106,7 +106,7 @@ async function outranked(
   const losers: RouteRule[] = []
   for (const rule of policy.routes) {
     if (rule === winner) continue
-    const alone = await createRouteMatcher({ config, routes: compileRules([rule]).routes })(method, target)
+    const alone = await createRouteMatcher({ config, policy, routes: compileRules([rule]).routes })(method, target)
     if (alone.kind === 'rule' && alone.rule === rule) losers.push(rule)
   }
   return losers

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
 import { hasAdminPlugin } from '../../auth/policy-auth-options.ts'
+import { agesOf } from '../../auth/session-lifetimes.ts'
 import { type Identity, identityOf } from '../../auth/session-verdict.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
 import { openDatabase } from '../../db/open-database.ts'
+import { endOfSession, type SessionAges } from '../../db/session-ages.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/session-queries.ts'
 import { codeOf } from '../../db/type-guards.ts'
 import { type Config, ConfigError } from '../config/environment.ts'
@@ -45,17 +47,23 @@ export async function judgeJar(path: string, { config, policy }: Settings): Prom
   const admin = hasAdminPlugin(policy.auth)
     ? (await import('../../auth/roles-and-bans.ts')).adminColumns(policy.auth)
     : undefined
-  return readSession(cookie.token, config, admin)
+  return readSession(cookie.token, config, agesOf(policy.session), admin)
 }
 
-async function readSession(token: string, config: Config, admin: AdminColumns | undefined): Promise<JarVerdict> {
+async function readSession(
+  token: string,
+  config: Config,
+  ages: SessionAges,
+  admin: AdminColumns | undefined
+): Promise<JarVerdict> {
   try {
     const database = await openDatabase({ ...config.database, dataDir: config.dataDir })
     try {
       const session = await createSessionReader(database, admin)(token)
       if (session === null) return { outcome: 'anonymous', why: 'the session has ended, or its user is gone' }
-      const until = new Date(session.expiresAt).toISOString()
-      if (session.expiresAt <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
+      const end = endOfSession(session, ages)
+      const until = new Date(end).toISOString()
+      if (end <= Date.now()) return { outcome: 'anonymous', why: `the session expired at ${until}` }
       if (isBanned(session.bannedUntil, Date.now()))
         return { outcome: 'anonymous', why: `user ${session.userId} is banned` }
       return { outcome: 'identified', why: `user ${session.userId}, until ${until}`, identity: identityOf(session) }

@@ -37,7 +37,7 @@ const ownPages = ['/docs', '/docs/oauth2-redirect', '/redoc', '/openapi.json']
  * document does not list and rules may be about, such as those of WebSockets.
  */
 export async function coverageOf(
-  settings: Routing & { readonly policy: Pick<Settings['policy'], 'routes'> },
+  settings: Routing & { readonly policy: Pick<Settings['policy'], 'routes' | 'auth' | 'pages'> },
   operations: readonly Operation[],
   also: readonly string[] = []
 ): Promise<Coverage> {

@@ -56,6 +56,11 @@ export async function readOperations(source: string): Promise<Operation[]> {
     : await readFile(source, 'utf8').catch((error: unknown) => {
         throw unusable(`cannot be read (${codeOf(error) ?? 'unknown error'})`)
       })
+  return operationsIn(text)
+}
+
+/** Every operation of an OpenAPI 3 document, in its order. Throws as `readOperations` does. */
+export function operationsIn(text: string): Operation[] {
   const parsed = document.safeParse(parseJson(text))
   if (!parsed.success) {
     const [issue] = parsed.error.issues

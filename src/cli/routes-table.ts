@@ -1,5 +1,6 @@
 import { defaultRule, type RouteRule, requirementsInWords } from '../../proxy/route-rules.ts'
 import { reservedPaths, type Settings } from '../config/load-settings.ts'
+import { ownPathsOf } from '../policy-file.ts'
 
 /** One line of the table that says who may reach what. */
 export interface RouteLine {
@@ -28,7 +29,7 @@ const descriptions: Readonly<Record<RouteLine['access'], string>> = {
 
 /** Who may reach what: what the gateway answers itself, the policy file's rules, and the default that closes the rest. */
 export function routeLines({ config, policy }: Pick<Settings, 'config' | 'policy'>): RouteLine[] {
-  const own = reservedPaths(config).map((path): RouteLine => {
+  const own = reservedPaths(config, ownPathsOf(policy)).map((path): RouteLine => {
     const health = path === config.publicHealthPath
     return { path: health ? path : `${path}/*`, methods: health ? ['GET'] : 'any', access: 'gateway' }
   })

@@ -47,11 +47,10 @@ const workerCount = readBy(
   'must be a whole number from 1 to 128, or auto'
 )
 
-/** A path that the public listener answers before the policy is asked, so it must not hide a path of BetterAuth or the pages. */
+/** A path that the public listener answers before the policy is asked; load-settings.ts holds it against the policy file's. */
 const healthPath = z.string().transform((text, context) => {
   if (!/^(\/[A-Za-z0-9._~-]+)+$/.test(text) || text.split('/').some((segment) => segment === '.' || segment === '..'))
     return refuse(context, 'must be an absolute path of letters, digits, ".", "_", "~" and "-", such as /healthz')
-  if (/^\/(api\/auth|auth)(\/|$)/.test(text)) return refuse(context, 'must not lie under /api/auth or /auth')
   return text
 })
 

@@ -29,7 +29,7 @@ const fuller = [
   ...['callbackURL', 'redirectURL', 'errorCallbackURL', 'newUserCallbackURL'].map((name) => `Invalid ${name}: ${hole}`),
   `Provider "${hole}" did not return an email`
 ]
-// better-auth-messages.json holds the warnings and errors that BetterAuth 1.7.7 logs, as its source spells them; "…" stands
+// better-auth-messages.json holds the warnings and errors that BetterAuth 1.7.25 logs, as its source spells them; "…" stands
 // for what is put in, which may be a client's text. `test/auth/better-auth-messages.test.ts` holds the list against that
 // source. A message may match several templates; the one with the longest head says most.
 const templates = [...betterAuthMessages, ...fuller]

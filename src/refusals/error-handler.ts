@@ -3,12 +3,12 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { isOverlong } from '../../auth/input-limits.ts'
 import { errorPage } from '../../auth/pages/error-page.ts'
-import { returnAddress, signInAddress } from '../../auth/pages/return-address.ts'
+import { type PageAddresses, returnAddress } from '../../auth/pages/return-address.ts'
 import { refusalHeaders } from '../../auth/pages/security-headers.ts'
 import type { Theme } from '../../auth/pages/theme.ts'
 import { type RefusalCode, refusals } from '../../auth/refusal-table.ts'
 import { LoggedRequest } from '../server/access-log.ts'
-import { problemHeaders, problemOf } from './problem-response.ts'
+import { problemBody, problemHeaders } from './problem-response.ts'
 
 type Failure = FastifyError & { retryAfter?: number | undefined }
 
@@ -19,9 +19,9 @@ type Failure = FastifyError & { retryAfter?: number | undefined }
  */
 export function createErrorHandler(
   log: Logger,
-  pages?: { readonly publicUrl: string; readonly theme: Theme } | undefined
+  pages?: { readonly publicUrl: string; readonly addresses: PageAddresses; readonly theme: Theme } | undefined
 ): (error: Failure, request: FastifyRequest, reply: FastifyReply) => void {
-  const pageHeaders = pages === undefined ? {} : refusalHeaders(pages.publicUrl)
+  const pageHeaders = pages === undefined ? {} : refusalHeaders()
 
   return function answerFailure(error, request, reply) {
     const { id: requestId, method } = request
@@ -36,14 +36,14 @@ export function createErrorHandler(
         // Without a serializer of its own Fastify would add a charset, which JSON does not have; a buffer would be written
         // apart from the head.
         .serializer(String)
-        .send(JSON.stringify(problemOf(code, requestId)))
+        .send(problemBody(code, requestId))
       return
     }
-    const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl) : undefined
+    const next = method === 'GET' ? returnAddress(targetOf(request), pages.publicUrl, pages.addresses) : undefined
     if (code === 'SESSION_REQUIRED' && method === 'GET') {
       reply
         .code(303)
-        .headers({ Location: signInAddress(next), 'Cache-Control': 'no-store' })
+        .headers({ Location: pages.addresses.signInTo(next), 'Cache-Control': 'no-store' })
         .send()
       return
     }
@@ -51,7 +51,7 @@ export function createErrorHandler(
     reply
       .code(refusals[code][0])
       .headers({ ...headers, ...pageHeaders })
-      .send(errorPage(pages.theme, { code, requestId, next, retryAfter }))
+      .send(errorPage(pages.theme, { addresses: pages.addresses, code, requestId, next, retryAfter }))
   }
 }
 

@@ -40,16 +40,23 @@ const finishChannel = 'http.server.response.finish'
 /**
  * The access log of a server: one line for every exchange, with its outcome. Exchanges that went well are logged at debug; refusals, and exchanges that a client, a
  * session's end or a drain cut short, at info; failures at warn. Query strings are never logged. `isTrusted` says whose
- * `X-Request-Id` is believed.
+ * `X-Request-Id` is believed, `authPath` what BetterAuth is below.
  */
-export function createAccessLog(server: Server, log: Logger, isTrusted: (address: string | undefined) => boolean) {
+export function createAccessLog(
+  server: Server,
+  log: Logger,
+  isTrusted: (address: string | undefined) => boolean,
+  authPath: string
+) {
+  const belowAuth = `${authPath}/`
+
   function write(request: LoggedRequest, outcome: Outcome, status: number | undefined): void {
     if (request.logged) return
     request.logged = true
     const level = levelOf(outcome, status)
     if (!log.isLevelEnabled(level)) return
     const { id, method, arrivedAt, code } = request
-    const path = loggedPath(request)
+    const path = loggedPath(request, belowAuth)
     const ms = Math.round(performance.now() - arrivedAt)
     log[level]({ requestId: id, method, path, status, code, outcome, ms }, 'request')
   }
@@ -107,14 +114,14 @@ function levelOf(outcome: Outcome, status = 0): 'debug' | 'info' | 'warn' {
 }
 
 /**
- * The path without its query string. Below `/api/auth`, segments that may be a token (of a password reset, of a
- * verification) are left out. What is below `/api/auth` is decided by the canonical target, whatever the client's
+ * The path without its query string. Below BetterAuth's, segments that may be a token (of a password reset, of a
+ * verification) are left out. What is below that is decided by the canonical target, whatever the client's
  * spelling; a target that was refused has no canonical form and may be such a path too.
  */
-function loggedPath({ originalUrl, url = '' }: LoggedRequest): string {
+function loggedPath({ originalUrl, url = '' }: LoggedRequest, belowAuth: string): string {
   const [path = ''] = (originalUrl ?? url).split('?', 1)
   const isJudged = originalUrl !== undefined && url !== refusedTarget
-  if (isJudged && !url.startsWith('/api/auth/')) return path
+  if (isJudged && !url.startsWith(belowAuth)) return path
   const segments = path.split('/').map((segment) => (/^[a-z0-9-]{0,23}$/.test(segment) ? segment : '…'))
   return segments.join('/')
 }

@@ -33,7 +33,7 @@ function setUp(listening: boolean) {
     sweepMs: 10 * minute,
     now: () => world.now
   })
-  const reference = { token: 't', userId: 'id', session: 's', user: 'u', expiresAt: world.expiresAt }
+  const reference = { token: 't', userId: 'id', session: 's', user: 'u', endsAt: world.expiresAt }
   live.tie(reference, () => world.ended++)
   const pass = async (ms: number) => {
     world.now += ms

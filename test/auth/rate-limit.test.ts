@@ -23,7 +23,7 @@ async function signIn(limits: RateLimits, attempt: SecretAttempt, status: number
   }
 }
 
-const from = (address: string, ...names: string[]): SecretAttempt => ({ address, names })
+const from = (address: string, ...names: string[]): SecretAttempt => ({ address, path: '/sign-in/email', names })
 
 t.test('failures of one account are counted by address and in all', async (t) => {
   const limits = createRateLimits(allowances)

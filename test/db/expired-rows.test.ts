@@ -1,8 +1,9 @@
 import t from 'tap'
 import type { Database } from '../../db/database.ts'
-import { marginMs, removeBatch } from '../../db/expired-rows.ts'
+import { marginMs, removeAged, removeBatch, removeExpired } from '../../db/expired-rows.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { session, user, verification } from '../../db/schema.ts'
+import { ageless } from '../../db/session-ages.ts'
 import { createSessionReader } from '../../db/session-queries.ts'
 import { eachDatabase } from '../support/databases.ts'
 
@@ -106,6 +107,59 @@ eachDatabase(t, async (t, { options, postgres }) => {
       await first.query('commit')
     })
     t.same(await removeBatch(database, 'session', { limit, now }), { mine: true, removed: 1 })
+  })
+
+  await t.test('what ended by its age goes a day later, and only where there is an age', async (t) => {
+    await database.db.delete(session)
+    const row = (id: string, used: number, began: number) => {
+      const living = sessionRow(id, now + marginMs)
+      return { ...living, updatedAt: new Date(now + used * marginMs), createdAt: new Date(now + began * marginMs) }
+    }
+    await database.db
+      .insert(session)
+      .values([
+        row('idle', -2.01, -3),
+        row('nearly idle', -1.99, -3),
+        row('old', 0, -5.01),
+        row('nearly old', 0, -4.99)
+      ])
+    const [idle, absolute] = [
+      { ...ageless, idleMs: marginMs },
+      { ...ageless, absoluteMs: 4 * marginMs }
+    ]
+    const read = { block: 0, limit, now }
+    const last = { mine: true, removed: 0, next: null }
+    t.same(await removeAged(database, { ...read, ages: ageless }), last)
+    for (const off of [-365, 365]) {
+      const either = { ages: { ...idle, absoluteMs: 4 * marginMs }, block: 0, limit, now: now + off * marginMs }
+      if (off < 0) t.same(await removeAged(database, either), last, 'neither clock alone removes one')
+    }
+    t.same(await removeAged(database, { ...read, ages: idle }), { ...last, removed: 1 })
+    t.same(await removeAged(database, { ...read, ages: absolute }), { ...last, removed: 1 })
+    t.same(await idsOf(database), ['nearly idle', 'nearly old'])
+    t.same(await removeExpired(database, new AbortController().signal, idle), { session: 0, verification: 0 })
+  })
+
+  await t.test('a table of many blocks is read to its end, some rows at a time', async (t) => {
+    await database.withDirectClient((client) =>
+      client.query(
+        `insert into session (id, token, user_id, expires_at, created_at, updated_at, user_agent)
+         select 'wide-' || i, 'wide-' || i, 'ann', now() + interval '5 days', now(),
+           now() - case when i % 1000 = 0 then interval '3 days' else interval '0' end, repeat('x', 1500)
+         from generate_series(1, 12000) i`
+      )
+    )
+    const ages = { ...ageless, idleMs: marginMs }
+    const first = await removeAged(database, { ages, block: 0, limit: 2, now })
+    t.same(first, { mine: true, removed: 2, next: 0 }, 'as many as there may be: the same blocks again')
+    const second = await removeAged(database, { ages, block: 0, limit, now })
+    t.equal(second.next, 1_000)
+    t.ok(second.removed >= 1)
+    const rest = await removeExpired(database, new AbortController().signal, ages)
+    t.ok(rest.session >= 1, 'some lay in other blocks')
+    t.equal(first.removed + second.removed + rest.session, 12)
+    t.equal((await idsOf(database)).filter((id) => id.startsWith('wide-')).length, 11_988)
+    await database.db.delete(session)
   })
 
   await t.test('it finds what has expired without reading the table', async (t) => {

@@ -27,6 +27,7 @@ eachDatabase(t, async (t, { options, postgres }) => {
     impersonatedBy: null,
     bannedUntil: null,
     createdAt: createdAt.getTime(),
+    updatedAt: createdAt.getTime(),
     expiresAt: expiresAt.getTime()
   }
 

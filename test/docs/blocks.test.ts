@@ -12,13 +12,19 @@ const kinds: readonly (readonly [of: (block: Block) => boolean, becomes: string]
   [({ page }) => page === 'docs/upstream-notes.md', byHand],
   [({ language, text }) => language === '' && /[─►│→]/.test(text), picture],
   [({ language, text }) => language === 'ts' && text.includes('defineConfig('), inDocs('snippets')],
-  [({ language }) => language === 'python', inDocs('snippets')],
+  [({ language, text }) => language === 'python' && !text.includes('\nproxied = '), inDocs('snippets')],
+  [({ text }) => /\nproxied = |^(uvicorn|hypercorn|granian|daphne|gunicorn) --/.test(text), inDocs('servers')],
   [({ language, text }) => language === 'console' && text.startsWith('$ '), inDocs('console')],
   [
     ({ text }) => /^(npm run gatehouse -- (routes|explain) .*\n|npm run gatehouse -- routes\n)+$/.test(text),
     inDocs('console')
   ],
-  [({ language, text }) => language === 'sh' && text.startsWith('curl '), inDocs('curl')],
+  [({ page, language }) => page === 'docs/auth-api.md' && /^(sh|json)$/.test(language), inDocs('auth-api')],
+  [({ page, language }) => page === 'docs/data-model.md' && language === 'sql', inDocs('data-model')],
+  [
+    ({ page, language, text }) => page !== 'docs/auth-api.md' && language === 'sh' && text.startsWith('curl '),
+    inDocs('curl')
+  ],
   [({ language, text }) => language === 'ini' && Object.keys(variablesIn(text)).length > 0, inDocs('settings')]
 ]
 
@@ -48,6 +54,7 @@ const others: readonly (readonly [page: string, beginning: string, becomes: stri
   ['docs/performance.md', 'npm run bench', inDocs('bench-commands')],
   ['docs/policy.md', 'update "user"', inDocs('databases')],
   ['docs/policy.md', '- run: python -c', inDocs('policy-in-ci')],
+  ['docs/recipes.md', 'insert into profile', inDocs('recipes')],
   ['docs/refusals.md', '{\n  "type"', inDocs('curl')],
   ['examples/docusaurus/README.md', 'npm --prefix', inDocs('docusaurus')],
   ['examples/fastapi/README.md', 'python3 -m venv', 'test/support/python.ts']

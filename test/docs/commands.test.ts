@@ -36,7 +36,9 @@ for (const { path, text } of pages.filter((page) => page.path !== 'docs/upstream
     for (const [, name = ''] of text.matchAll(/(?:\bgatehouse --|`gatehouse|cli\.ts) ([a-z]+)/g))
       t.ok(commands.includes(name), `gatehouse ${name}`)
 
-    const named = text.matchAll(/(?:`|^|\s|')([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?==|`|')/gm)
+    // The codes of this page are those that a gateway has answered with.
+    const named =
+      path === 'docs/auth-api.md' ? [] : text.matchAll(/(?:`|^|\s|')([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?==|`|')/gm)
     for (const [, name = ''] of named)
       t.ok(
         [...variableNames, ...problems, ...databaseProblems, ...foreign].includes(name),

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { methods } from '../../auth/http-methods.ts'
+import { defaultOwnPaths } from '../../auth/own-paths.ts'
 import { type Access, compileRules, type RouteRule } from '../../proxy/route-rules.ts'
 import { reservedPaths } from '../../src/config/load-settings.ts'
 
@@ -57,7 +58,7 @@ const rule = fc
     }
   })
 
-const reserved = reservedPaths({ pages: true, publicHealthPath: undefined })
+const reserved = reservedPaths({ pages: true, publicHealthPath: undefined }, defaultOwnPaths)
 
 /** Rules that may stand together. What the gateway would refuse as a configuration is left out. */
 export const ruleSet = fc.array(rule, { minLength: 1, maxLength: 24, size: 'max' }).map((rules) => {

@@ -1,7 +1,7 @@
 import { betterAuth } from 'better-auth/minimal'
 import * as plugins from 'better-auth/plugins'
 import t, { type Test } from 'tap'
-import { type Account, accountOf, secretEndpoints } from '../../auth/secret-attempts.ts'
+import { type Account, accountOf, secretEndpoints } from '../../auth/secret-endpoints.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 
 // Guesses at a password were limited where one signs in, and answered without a limit where one is asked for it again.

@@ -98,8 +98,6 @@ const bad: readonly (readonly [name: string, value: string, others?: Record<stri
   ['PUBLIC_HEALTH_PATH', '/canary/../x'],
   ['PUBLIC_HEALTH_PATH', '/:canary'],
   ['PUBLIC_HEALTH_PATH', '/canary?x'],
-  ['PUBLIC_HEALTH_PATH', '/api/auth/canary'],
-  ['PUBLIC_HEALTH_PATH', '/auth'],
   ['DATA_DIR', '/canary\0'],
   ['UPSTREAM_URL', 'canary:8000'],
   ['UPSTREAM_URL', 'ftp://canary'],

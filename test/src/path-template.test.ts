@@ -3,6 +3,7 @@ import t from 'tap'
 import { compileRules, type RouteRule } from '../../proxy/route-rules.ts'
 import { pathTemplate } from '../../src/cli/path-template.ts'
 import { createRouteMatcher } from '../../src/cli/route-decision.ts'
+import { defineConfig } from '../../src/policy-file.ts'
 
 const config = { pages: false, publicHealthPath: undefined }
 const literal = fc.constantFrom('a', 'b', 'ab', 'users', 'me')
@@ -21,7 +22,7 @@ t.test('no instance of a template is decided by a rule that its listed instances
   await fc.assert(
     fc.asyncProperty(template, rules, fc.array(values, { minLength: 6, maxLength: 6 }), async (path, paths, chosen) => {
       const policy = paths.map((rule): RouteRule => ({ path: rule, access: 'public' }))
-      const decide = createRouteMatcher({ config, routes: compileRules(policy).routes })
+      const decide = createRouteMatcher({ config, policy: defineConfig({}), routes: compileRules(policy).routes })
       const judge = async (target: string) => {
         const decision = await decide('GET', target)
         return decision.kind === 'rule' ? decision.rule.path : decision.kind

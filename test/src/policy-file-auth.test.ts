@@ -4,6 +4,7 @@ import { type AuthExtension, extensionProblems } from '../../auth/policy-auth-op
 t.test('what extends BetterAuth passes', async (t) => {
   const extension: AuthExtension = {
     appName: 'House',
+    basePath: '/identity',
     emailAndPassword: { minPasswordLength: 12, requireEmailVerification: true },
     emailVerification: { sendOnSignUp: true },
     sendResetPassword: async () => {},
@@ -23,7 +24,6 @@ t.test('what extends BetterAuth passes', async (t) => {
 
 const ownKeys = [
   'baseURL',
-  'basePath',
   'secret',
   'secrets',
   'database',

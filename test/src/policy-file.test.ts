@@ -23,10 +23,13 @@ t.test('a policy file says who may reach what', async (t) => {
     ],
     auth: { appName: 'House' },
     brand: { name: 'House', logo: join(dir, 'logo.svg'), accent: { light: '#204080', dark: '#80a0ff' } },
+    pages: { path: '/auth' },
     upstreams: {},
     principalHeaders: [],
     headers: { drop: [], pass: [] },
-    bodies: {}
+    bodies: {},
+    rateLimits: {},
+    session: {}
   })
 })
 
@@ -57,10 +60,13 @@ t.test('what defineConfig is not given is empty', async (t) => {
     routes: [],
     auth: {},
     brand: {},
+    pages: { path: '/auth' },
     upstreams: {},
     principalHeaders: [],
     headers: { drop: [], pass: [] },
-    bodies: {}
+    bodies: {},
+    rateLimits: {},
+    session: {}
   })
 })
 
@@ -69,10 +75,13 @@ t.test('without a policy file nothing is open', async (t) => {
     routes: [],
     auth: {},
     brand: {},
+    pages: { path: '/auth' },
     upstreams: {},
     principalHeaders: [],
     headers: { drop: [], pass: [] },
-    bodies: {}
+    bodies: {},
+    rateLimits: {},
+    session: {}
   })
 })
 
@@ -318,3 +327,105 @@ t.test('a path of BetterAuth may be given larger bodies, and nothing but such a 
     `${join(dir, 'list.ts')}: bodies: must be an object of paths below /api/auth and bytes`
   ])
 })
+
+t.test('the pages and BetterAuth can be moved, and what is theirs moves with them', async (t) => {
+  const cwd = t.testdir({
+    'gatehouse.config.ts': `export default {
+      pages: { path: '/account' },
+      auth: { basePath: '/identity' },
+      bodies: { '/identity/stripe/webhook': 9 },
+      routes: [{ path: '/auth/*', access: 'public' }, { path: '/api/auth/x', access: 'public' }]
+    }`
+  })
+  const { policy } = await loadSettings({}, cwd)
+  t.same(policy.pages, { path: '/account' })
+  t.equal(policy.auth.basePath, '/identity')
+})
+
+t.test('nothing of the gateway’s own lies in the way of the rest of it', async (t) => {
+  let files = 0
+  const problems = (policy: string, env: Record<string, string> = {}) => {
+    // Node imports a file once.
+    const name = `policy-${files++}.ts`
+    const cwd = t.testdir({ [name]: `export default ${policy}` })
+    return problemsFrom(loadSettings({ ...env, GATEHOUSE_CONFIG: name }, cwd))
+  }
+  const moved = `pages: { path: '/account' }, auth: { basePath: '/identity' }`
+  isEach(
+    t,
+    await problems(
+      `{ ${moved}, routes: [{ path: '/account/x', access: 'public' }, { path: '/identity', access: 'public' }] }`
+    ),
+    [/"\/account\/x" is under "\/account"/, /"\/identity" is under "\/identity"/]
+  )
+  isEach(t, await problems(`{ ${moved}, bodies: { '/api/auth/x': 1 } }`), [/must be a path below \/identity/])
+  for (const path of ['/api/auth', '/api/auth/pages', '/api'])
+    isEach(t, await problems(`{ pages: { path: '${path}' } }`), [/^pages\.path: .*neither may lie under the other/])
+  isEach(t, await problems(`{ auth: { basePath: '/auth/api' } }`), [/^pages\.path: .*neither may lie under the other/])
+  t.same(await problems(`{ auth: { basePath: '/auth' } }`, { PAGES: 'false' }), [])
+  for (const path of ['/account', '/account/up', '/identity/up'])
+    isEach(t, await problems(`{ ${moved} }`, { PUBLIC_HEALTH_PATH: path }), [
+      /^PUBLIC_HEALTH_PATH: must not lie under \/identity or \/account$/
+    ])
+  for (const path of ['/auth', '/api/auth/up'])
+    isEach(t, await problems('{}', { PUBLIC_HEALTH_PATH: path }), [
+      /^PUBLIC_HEALTH_PATH: must not lie under \/api\/auth or \/auth$/
+    ])
+  t.same(await problems(`{ ${moved} }`, { PUBLIC_HEALTH_PATH: '/auth/up' }), [])
+})
+
+t.test('a path of the gateway’s own is a plain one', async (t) => {
+  const paths = [
+    '',
+    '/',
+    'account',
+    '/account/',
+    '//account',
+    '/a/../b',
+    '/a%20b',
+    '/:a',
+    '/a/*',
+    '/ä',
+    '/.well-known/x'
+  ]
+  for (const [index, path] of paths.entries()) {
+    const cwd = t.testdir({
+      [`${index}.ts`]: `export default { pages: { path: ${JSON.stringify(path)} }, auth: { basePath: ${JSON.stringify(path)} } }`
+    })
+    isEach(t, await problemsFrom(loadPolicy(named(join(cwd, `${index}.ts`)))), [
+      /auth\.basePath: must /,
+      /pages\.path: must /
+    ])
+  }
+  const wrong = t.testdir({ 'policy.ts': `export default { pages: { path: 7, paths: '/x' }, auth: { basePath: 7 } }` })
+  isEach(t, await problemsFrom(loadPolicy(named(join(wrong, 'policy.ts')))), [
+    /auth\.basePath: must be text/,
+    /pages\.path: must be text/,
+    /pages\.paths: is not known/
+  ])
+})
+
+t.test(
+  'a path of BetterAuth may have limits of its own, and those where secrets are guessed only so much',
+  async (t) => {
+    const dir = t.testdir({
+      'good.ts': `export default { rateLimits: { '/api/auth/stripe/webhook': { requests: 5000, window: 10 } } }`,
+      'bad.ts': `export default {
+      auth: { plugins: [{ id: 'pin', rateLimit: [{ pathMatcher: (path) => path === '/pin', window: 60, max: 5 }] }] },
+      rateLimits: { '/api/auth/pin': { requests: 5000, window: 10 }, '/api/auth/x': { requests: 1 } }
+    }`,
+      'worse.ts': `export default {
+      auth: { plugins: [{ id: 'pin', rateLimit: [{ pathMatcher: (path) => path === '/pin', window: 60, max: 5 }] }] },
+      rateLimits: { '/api/auth/pin': { requests: 5000, window: 10 } }
+    }`
+    })
+    const { rateLimits } = await loadPolicy(named(join(dir, 'good.ts')))
+    t.same(rateLimits, { '/api/auth/stripe/webhook': { requests: 5_000, window: 10 } })
+    isEach(t, await problemsFrom(loadPolicy(named(join(dir, 'bad.ts')))), [
+      /bad\.ts: rateLimits\["\/api\/auth\/x"\]\.window: must be a whole number of seconds/
+    ])
+    isEach(t, await problemsFrom(loadPolicy(named(join(dir, 'worse.ts')))), [
+      /worse\.ts: rateLimits\["\/api\/auth\/pin"\]: is or covers a path where secrets can be guessed/
+    ])
+  }
+)

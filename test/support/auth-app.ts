@@ -5,11 +5,14 @@ import { authRoutes } from '../../auth/auth-routes.ts'
 import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import { createAuthCaller } from '../../auth/call-better-auth.ts'
+import { defaultOwnPaths } from '../../auth/own-paths.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
+import type { RateLimitsByPath } from '../../auth/path-rate-limits.ts'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
 import { createRateLimits, type RateLimitOptions } from '../../auth/rate-limit.ts'
 import type { SessionChanges } from '../../auth/session-changes.ts'
+import type { SessionLifetimes } from '../../auth/session-lifetimes.ts'
 import type { Database, DatabaseOptions } from '../../db/database.ts'
 import { migrate } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
@@ -24,6 +27,8 @@ export interface AuthAppOptions {
   extension?: AuthExtension
   publicSignUp?: boolean
   limits?: RateLimitOptions
+  rateLimits?: RateLimitsByPath
+  lifetimes?: SessionLifetimes
   maxBodyBytes?: number
   bodies?: BodyLimitsByPath
   passwordHashLimit?: ConcurrencyLimit
@@ -66,7 +71,8 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const sessionsChanged: string[] = []
   const usersChanged: string[] = []
   const background: Promise<void>[] = []
-  const limits = createRateLimits(options.limits)
+  const basePath = options.extension?.basePath ?? defaultOwnPaths.betterAuth
+  const limits = createRateLimits(options.limits, undefined, { byPath: options.rateLimits, basePath })
   const passwordHashLimit = options.passwordHashLimit ?? createPasswordHashLimit()
   const auth = createAuth({
     database,
@@ -75,6 +81,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     trustedOrigins: [],
     publicSignUp: options.publicSignUp ?? true,
     extension: options.extension ?? {},
+    lifetimes: options.lifetimes,
     limits,
     passwordHashLimit,
     logger: createBetterAuthLogger(log),
@@ -85,9 +92,18 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     background: (task) => background.push(task)
   })
   app.setErrorHandler(createErrorHandler(log))
+  const call = {
+    auth,
+    basePath,
+    limits,
+    passwordHashLimit,
+    log,
+    background: (task: Promise<void>) => background.push(task)
+  }
   await app.register(authRoutes, {
-    callAuth: createAuthCaller({ auth, limits, passwordHashLimit, log, background: (task) => background.push(task) }),
+    callAuth: createAuthCaller(call),
     publicUrl,
+    basePath,
     limits,
     maxBodyBytes: options.maxBodyBytes,
     bodies: options.bodies

@@ -6,7 +6,7 @@ import { readConfig } from '../../src/config/environment.ts'
 import { reservedPaths } from '../../src/config/load-settings.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'
 import { createLogger } from '../../src/logging/logger.ts'
-import { defineConfig, type PolicyConfig } from '../../src/policy-file.ts'
+import { defineConfig, ownPathsOf, type PolicyConfig } from '../../src/policy-file.ts'
 import { makeEmbedded } from './embedded-database.ts'
 import type { Teardown } from './postgres.ts'
 
@@ -59,7 +59,7 @@ export async function startTestGateway(t: Teardown, options: TestGatewayOptions 
       ]
     }
   )
-  const { routes, problems } = compileRules(policy.routes, reservedPaths(config))
+  const { routes, problems } = compileRules(policy.routes, reservedPaths(config, ownPathsOf(policy)))
   if (problems.length > 0) throw new Error(problems.join('\n'))
 
   let logged = ''

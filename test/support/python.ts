@@ -7,8 +7,10 @@ const requirements = [fileURLToPath(new URL('../../examples/fastapi/requirements
 const servers = fileURLToPath(new URL('servers.txt', import.meta.url))
 
 const userSystems = fileURLToPath(new URL('user-systems.txt', import.meta.url))
+const pytest = fileURLToPath(new URL('../../examples/fastapi/requirements-test.txt', import.meta.url))
 
 let made: Promise<string> | undefined
+let madeForPytest: Promise<string> | undefined
 let madeForServers: Promise<string> | undefined
 let madeForUsers: Promise<string> | undefined
 
@@ -18,6 +20,19 @@ export function testPython(onInstall?: (installer: 'uv' | 'pip') => void): Promi
     ensureVirtualEnvironment({ python, folder, requirements, ...(onInstall === undefined ? {} : { onInstall }) })
   )
   return made
+}
+
+/** The path of a Python that runs the example app's own tests. Throws PythonProblem. */
+export function pytestPython(onInstall?: (installer: 'uv' | 'pip') => void): Promise<string> {
+  madeForPytest ??= findPython().then((python) =>
+    ensureVirtualEnvironment({
+      python,
+      folder,
+      requirements: [...requirements, pytest],
+      ...(onInstall === undefined ? {} : { onInstall })
+    })
+  )
+  return madeForPytest
 }
 
 /**

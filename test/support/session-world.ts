@@ -42,6 +42,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
     impersonatedBy: null,
     bannedUntil: null,
     createdAt: world.now,
+    updatedAt: world.now,
     expiresAt: world.now + 7 * day,
     ...over
   })

@@ -73,7 +73,7 @@ function followDevices(list) {
     events.addEventListener('devices', (event) => keepDevices(list, new Set(JSON.parse(event.data))))
     // Changing the password ends this session and begins another. The wait gives that form's response the time to set the
     // new session's cookie, and then the account page loads again instead of the sign-in page.
-    events.addEventListener('ended', () => setTimeout(() => location.assign('/auth/account'), 300))
+    events.addEventListener('ended', () => setTimeout(() => location.assign(list.dataset.account), 300))
   }
   // A form that signs a device out leads to a page that says so: this page has nothing more to show.
   document.addEventListener('submit', () => events?.close())

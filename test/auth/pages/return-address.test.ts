@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { returnAddress, signInAddress } from '../../../auth/pages/return-address.ts'
+import { pageAddresses, returnAddress as readAddress } from '../../../auth/pages/return-address.ts'
 
 const home = 'https://house.example'
+const pages = pageAddresses('/auth')
+const returnAddress = (given: unknown, origin: string) => readAddress(given, origin, pages)
 const good = [
   ['/', '/'],
   ['/private', '/private'],
@@ -86,7 +88,7 @@ t.test('whatever is given, a browser stays here', async (t) => {
       return (
         /^\/(?![/\\])[\x21-\x7e]*$/.test(address) &&
         new URL(address, `${home}/auth/sign-in`).origin === home &&
-        new URL(signInAddress(address), home).searchParams.get('next') === address
+        new URL(pages.signInTo(address), home).searchParams.get('next') === address
       )
     }),
     { numRuns: 3_000 }

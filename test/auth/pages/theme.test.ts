@@ -38,7 +38,7 @@ t.test('an accent that can be read already stays as it is', async (t) => {
 t.test('the colours of every accent can be read on page and card, light and dark', async (t) => {
   const grounds = { light: ['#f3f4f7', '#ffffff'], dark: ['#121418', '#1b1e24'] }
   for (const accent of ['#000000', '#ffffff', '#f2c230', '#2b57c8', '#808080']) {
-    const sheet = createTheme({ accent }, 'House').colors.bytes.toString()
+    const sheet = createTheme({ accent }, 'House', '/auth/assets/').colors.bytes.toString()
     const [light = '', dark = ''] = sheet.split('@media')
     for (const [part, on] of [[light, grounds.light] as const, [dark, grounds.dark] as const]) {
       const read = (name: string) => parseColor(new RegExp(`--${name}: (#\\w{6})`).exec(part)?.[1] ?? '') ?? [0, 0, 0]
@@ -51,7 +51,7 @@ t.test('the colours of every accent can be read on page and card, light and dark
 })
 
 t.test('without a logo there is a letter, and never markup', async (t) => {
-  const logo = (name: string) => createTheme({ name }, '').logo.bytes.toString()
+  const logo = (name: string) => createTheme({ name }, '', '/auth/assets/').logo.bytes.toString()
   t.match(logo('house'), />H<\/text>/)
   t.match(logo('<script>'), /><\/text>/)
 })
