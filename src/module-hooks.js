@@ -57,7 +57,8 @@ registerHooks({
   resolve: function resolveShorter(specifier, context, nextResolve) {
     const lean = leanModule(specifier, context.parentURL)
     if (lean !== undefined) return { url: lean, format: 'commonjs', shortCircuit: true }
-    const url = context.conditions.includes('import') ? withinDrizzle(specifier, context.parentURL) : undefined
+    // An array, and in Node 22 a set where CommonJS resolves.
+    const url = new Set(context.conditions).has('import') ? withinDrizzle(specifier, context.parentURL) : undefined
     return url === undefined ? nextResolve(specifier, context) : { url, format: 'module', shortCircuit: true }
   }
 })
