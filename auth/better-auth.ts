@@ -6,11 +6,12 @@ import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createSurplusReader } from '../db/session-queries.ts'
 import { addressOptions } from './client-address.ts'
 import { trustIdentityProviders } from './identity-providers.ts'
+import { acceptImportedHashes } from './imported-passwords.ts'
 import { limitInput } from './input-limits.ts'
 import { lockOptimistically } from './optimistic-lock.ts'
 import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
-import { type AuthExtension, hasAdminPlugin } from './policy-auth-options.ts'
+import { type AuthExtension, hasAdminPlugin, judgesPasswords } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { rememberEachSession } from './remember-each-session.ts'
 import { mostRows, revokeAllOthers } from './revoke-other-sessions-endpoint.ts'
@@ -115,6 +116,7 @@ export function createAuth(options: AuthOptions) {
   })
   auth.$context.then((context) => {
     if (hasAdminPlugin(extension)) refuseBanned(context)
+    if (!judgesPasswords(extension)) acceptImportedHashes(context, options.passwordHashLimit)
     if (lifetimes.idle !== undefined || lifetimes.absolute !== undefined) endByAge(context, ages)
     hideAccountLookUps(context)
     lockOptimistically(context)

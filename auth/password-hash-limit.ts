@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
-import { hashPassword, verifyPassword } from 'better-auth/crypto'
+import { hashPassword } from 'better-auth/crypto'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import { type ConcurrencyLimit, createConcurrencyLimit } from '../db/semaphore.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { rateLimited } from './refusal-table.ts'
+import { verifyStoredHash } from './verify-imported-hash.ts'
 
 type PasswordOptions = NonNullable<NonNullable<BetterAuthOptions['emailAndPassword']>['password']>
 
@@ -23,13 +24,16 @@ export function createPasswordHashLimit(processes = 1): ConcurrencyLimit {
   })
 }
 
-/** BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under both limits. */
+/**
+ * BetterAuth's `emailAndPassword.password`, or the policy file's (`own`), under both limits. BetterAuth's knows
+ * imported hashes too.
+ */
 export function limitHashing(
   limit: ConcurrencyLimit,
   { countPassword }: Pick<RateLimits, 'countPassword'>,
   own: PasswordOptions = {}
 ): PasswordOptions {
-  const { hash = hashPassword, verify = verifyPassword } = own
+  const { hash = hashPassword, verify = verifyStoredHash } = own
   const counted = async <T>(work: () => Promise<T>) => {
     await countPassword()
     return limit(work)

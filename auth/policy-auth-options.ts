@@ -135,6 +135,11 @@ export function hasPluginTables({
   return (plugins?.length ?? 0) > 0 || adds(user?.additionalFields) || adds(session?.additionalFields)
 }
 
+/** Whether the policy file hashes or verifies passwords by functions of its own, which alone know what they store. */
+export function judgesPasswords({ emailAndPassword }: Pick<AuthExtension, 'emailAndPassword'>): boolean {
+  return emailAndPassword?.password !== undefined
+}
+
 /** What is wrong with `auth` of the policy file, one sentence each; nothing when it is an {@link AuthExtension}. */
 export function extensionProblems(auth: unknown): string[] {
   if (!isRecord(auth)) return ['auth: must be an object']

@@ -13,6 +13,15 @@ interface CallState {
   password?: string
   hashed?: true
   lookedUp?: true
+  signIn?: SignIn
+}
+
+/** What is known of a sign-in that is under way. */
+export interface SignIn {
+  /** The account whose imported hash was read for it. */
+  imported?: { readonly accountId: string; readonly hash: string }
+  /** Waits until a refusal may be given to a sign-in that began at `since`, a time of `performance.now()`. Never rejects. */
+  holdRefusal?: (since: number) => Promise<void>
 }
 
 // Endpoints that answer everybody the same once they go on to look for the account, and then do more work for one that
@@ -45,15 +54,18 @@ export async function answerUniformly<T>(
   refused: (result: T) => boolean,
   { $context }: { readonly $context: Promise<AuthContext> }
 ) {
+  const since = performance.now()
   const { promise, resolve } = Promise.withResolvers<Response | undefined>()
   const call: CallState = { respond: resolve }
   const rest = scope.run(call, async () => {
     const result = await work()
-    if (call.password !== undefined && refused(result)) {
+    if (!refused(result)) return result
+    if (call.password !== undefined) {
       const { internalAdapter, password } = await $context
       if (!call.lookedUp) await internalAdapter.findCredentialAccount('nobody')
       if (!call.hashed) await password.hash(call.password)
     }
+    await call.signIn?.holdRefusal?.(since)
     return result
   })
   const done = () => resolve(undefined)
@@ -65,9 +77,15 @@ export async function answerUniformly<T>(
 export function noteEndpoint(path: string, body: unknown): void {
   const call = scope.getStore()
   if (call === undefined) return
+  if (path.startsWith('/sign-in/')) call.signIn = {}
   if (Object.hasOwn(uniformBodies, path)) call.uniformBody = JSON.stringify(uniformBodies[path])
   if (looksUpPassword.has(path) && isRecord(body) && typeof body['password'] === 'string')
     call.password = body['password']
+}
+
+/** The sign-in that the current call is; undefined where it is another. What is learnt of it is written into it. */
+export function currentSignIn(): SignIn | undefined {
+  return scope.getStore()?.signIn
 }
 
 /**

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import './module-hooks.js'
+import { once } from 'node:events'
 import { Command, CommanderError } from 'commander'
 import { loadSettings } from './config/load-settings.ts'
 import { describeDatabaseFailure, describeFailure, type Failure } from './failure-wording.ts'
@@ -83,6 +84,30 @@ program
     const { explain } = await import('./cli/explain.ts')
     const lines = await explain(method.toUpperCase(), path, settings, options.cookieJar)
     finish(lines, 0)
+  })
+
+program
+  .command('users')
+  .description("manage the gateway's users")
+  .command('import')
+  .description('add users of another system, with their passwords; safe to run again')
+  .argument('<FILE>', 'JSON lines or CSV: email, id, name, password_hash, email_verified, created_at')
+  .option('--format <FORMAT>', 'jsonl or csv; by default what the name of the file ends in')
+  .option('--dry-run', 'write nothing, and say what would become of each line', false)
+  .option('--trust-verified', 'believe the file where it says that an address was verified', false)
+  .action(async (file: string, options: { format?: string; dryRun: boolean; trustVerified: boolean }) => {
+    const settings = await loadSettings(process.env, process.cwd())
+    const { importUsers } = await import('./cli/import-users.ts')
+    try {
+      const lines = importUsers(file, settings, options)
+      for (;;) {
+        const { value, done } = await lines.next()
+        if (done === true) finish([], value)
+        if (!process.stdout.write(`${value}\n`)) await once(process.stdout, 'drain')
+      }
+    } catch (error) {
+      fail(describeDatabaseFailure(error))
+    }
   })
 
 try {

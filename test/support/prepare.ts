@@ -1,13 +1,14 @@
 // Runs before the tests, so that no test file waits for a download within its own time limit.
 import { withoutChromium } from './chromium.ts'
 import { makeSite } from './docusaurus.ts'
-import { pytestPython, serversPython, testPython } from './python.ts'
+import { pytestPython, serversPython, testPython, userSystemsPython } from './python.ts'
 
 try {
   await Promise.all([
     testPython((installer) => process.stdout.write(`Installing the example app's requirements with ${installer} …\n`)),
     pytestPython((installer) => process.stdout.write(`Installing pytest with ${installer} …\n`)),
-    serversPython((installer) => process.stdout.write(`Installing other servers with ${installer} …\n`))
+    serversPython((installer) => process.stdout.write(`Installing other servers with ${installer} …\n`)),
+    userSystemsPython((installer) => process.stdout.write(`Installing other systems with users with ${installer} …\n`))
   ])
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error)
@@ -15,7 +16,7 @@ try {
     process.stderr.write(`${reason}\n`)
     process.exitCode = 1
   } else {
-    process.stdout.write(`skipped: the tests that need the example app or other servers. ${reason}\n`)
+    process.stdout.write(`skipped: the tests that need the example app, other servers or other systems. ${reason}\n`)
   }
 }
 

@@ -6,11 +6,13 @@ const requirements = [fileURLToPath(new URL('../../examples/fastapi/requirements
 
 const servers = fileURLToPath(new URL('servers.txt', import.meta.url))
 
+const userSystems = fileURLToPath(new URL('user-systems.txt', import.meta.url))
 const pytest = fileURLToPath(new URL('../../examples/fastapi/requirements-test.txt', import.meta.url))
 
 let made: Promise<string> | undefined
 let madeForPytest: Promise<string> | undefined
 let madeForServers: Promise<string> | undefined
+let madeForUsers: Promise<string> | undefined
 
 /** The path of a Python that runs the example app; made once for all test files. Throws PythonProblem. */
 export function testPython(onInstall?: (installer: 'uv' | 'pip') => void): Promise<string> {
@@ -48,6 +50,25 @@ export function serversPython(onInstall?: (installer: 'uv' | 'pip') => void): Pr
     })
   })
   return madeForServers
+}
+
+/** The path of a Python that has the systems that users are imported from. An environment of its own. Throws PythonProblem. */
+export function userSystemsPython(onInstall?: (installer: 'uv' | 'pip') => void): Promise<string> {
+  madeForUsers ??= findPython().then((python) => {
+    if (Number(python.version.split('.')[1]) < 11) throw new PythonProblem('these systems need Python 3.11 or newer')
+    return ensureVirtualEnvironment({
+      python,
+      folder,
+      requirements: [userSystems],
+      ...(onInstall === undefined ? {} : { onInstall })
+    })
+  })
+  return madeForUsers
+}
+
+/** As `withoutPython`, for what needs the systems that users are imported from. */
+export function withoutUserSystems(): Promise<false | string> {
+  return missing(userSystemsPython)
 }
 
 /** As `withoutPython`, for what needs the other servers. */
