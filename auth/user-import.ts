@@ -1,4 +1,5 @@
 import type { AuthContext } from 'better-auth'
+import type { IdKind } from '../db/schema.ts'
 import { sqlState } from '../db/store-failure-context.ts'
 
 /** A user of another system, with what has been checked. */
@@ -14,17 +15,27 @@ export interface UserToImport {
   readonly passwordHash?: string | undefined
 }
 
-/** `present`: somebody has the address already, and nothing of theirs was changed. `id taken`: somebody else has the id. */
-export type ImportOutcome = 'added' | 'present' | 'id taken'
+/**
+ * `present`: somebody has the address already, and nothing of theirs was changed. `id taken`: somebody else has the id. `id
+ * unfit`: the database has ids of another kind.
+ */
+export type ImportOutcome = 'added' | 'present' | 'id taken' | 'id unfit'
 
 const uniqueViolation = '23505'
+const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
+
+export interface UserImportOptions {
+  readonly dryRun: boolean
+  /** What the ids in the database are: one of another kind would fail, or be replaced by BetterAuth without a word. */
+  readonly ids: IdKind
+}
 
 /**
  * How to import one user after another: user and password are written together or not at all, and what is there already
  * is never changed. The policy file's hooks do not run. With `dryRun` it writes nothing and answers what would come of
  * it. Rejects when the database cannot answer.
  */
-export function createUserImport({ adapter, internalAdapter }: AuthContext, { dryRun }: { readonly dryRun: boolean }) {
+export function createUserImport({ adapter, internalAdapter }: AuthContext, { dryRun, ids }: UserImportOptions) {
   const isPresent = async (email: string) => (await internalAdapter.findUserByEmail(email)) !== null
 
   async function add({ id, passwordHash, createdAt = new Date(), ...rest }: UserToImport): Promise<void> {
@@ -45,6 +56,9 @@ export function createUserImport({ adapter, internalAdapter }: AuthContext, { dr
 
   return async function importUser(user: UserToImport): Promise<ImportOutcome> {
     if (await isPresent(user.email)) return 'present'
+    // Postgres counts serial ids by itself: one from elsewhere would be given to somebody else once more.
+    const isFit = user.id === undefined || ids === 'text' || (ids === 'uuid' && uuid.test(user.id))
+    if (!isFit) return 'id unfit'
     if (dryRun) {
       const taken = user.id !== undefined && (await internalAdapter.findUserById(user.id)) !== null
       return taken ? 'id taken' : 'added'

@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { z } from 'zod'
 import { createAuth } from '../../auth/better-auth.ts'
+import { cookiePrefix } from '../../auth/cookie-header.ts'
 import { type HashProblem, isOwnHash, readImportedHash } from '../../auth/imported-hash.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { judgesPasswords } from '../../auth/policy-auth-options.ts'
@@ -53,7 +54,7 @@ export async function* importUsers(
   const database = await openDatabase(await databaseOptions(settings))
   try {
     await requireMigrated(database)
-    const importUser = createUserImport(await authContext(settings, database), { dryRun })
+    const importUser = createUserImport(await authContext(settings, database), { dryRun, ids: database.ids })
     const sums = { added: 0, present: 0, refused: 0, verified: 0 }
     const report = async ({ line, user }: ReadUser) => {
       if ('problem' in user) {
@@ -61,7 +62,7 @@ export async function* importUsers(
         return `line ${line}: refused: ${user.problem}`
       }
       const outcome = await importUser({ ...user, emailVerified: trustVerified && user.emailVerified })
-      sums[outcome === 'id taken' ? 'refused' : outcome]++
+      sums[outcome === 'added' || outcome === 'present' ? outcome : 'refused']++
       if (outcome === 'added' && user.emailVerified) sums.verified++
       return `line ${line}: ${inWords(outcome, user, dryRun)}`
     }
@@ -95,15 +96,19 @@ function sameAddress(one: ReadUser['user'], other: ReadUser['user']): boolean {
 function inWords(outcome: ImportOutcome, { passwordHash }: UserToImport, dryRun: boolean): string {
   if (outcome === 'present') return 'there already, and not changed'
   if (outcome === 'id taken') return 'refused: somebody else has its id'
+  if (outcome === 'id unfit')
+    return 'refused: its id is not of the kind that advanced.database.generateId makes: leave it out'
   return `${dryRun ? 'would be added' : 'added'}${passwordHash === undefined ? ', without a password' : ''}`
 }
 
 /** BetterAuth as the gateway has it, with whatever the policy file adds to its tables. */
 async function authContext({ config, policy }: Settings, database: Awaited<ReturnType<typeof openDatabase>>) {
   const nobody = () => {}
+  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`
   const auth = createAuth({
     database,
-    publicUrl: config.publicUrl ?? `http://localhost:${config.port}`,
+    publicUrl,
+    cookiePrefix: cookiePrefix(publicUrl, config.production),
     secret: config.secret ?? (await loadOrCreateSecret(config.dataDir)),
     trustedOrigins: config.trustedOrigins,
     publicSignUp: config.publicSignUp,

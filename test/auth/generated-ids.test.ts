@@ -2,6 +2,7 @@ import { admin, organization, twoFactor } from 'better-auth/plugins'
 import t from 'tap'
 import { pluginTables } from '../../auth/plugin-tables.ts'
 import { subjectOf } from '../../auth/session-verdict.ts'
+import { createUserImport } from '../../auth/user-import.ts'
 import { inspectMigrations, migrate, requireMigrated } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { createSessionList, createSessionReader } from '../../db/session-queries.ts'
@@ -51,6 +52,11 @@ await eachEmptyDatabase(t, async (t, database) => {
 
       // What is no id is nobody's, and no outage.
       const organizationId = 'no id at all'
+      const importUser = createUserImport(await target.auth.$context, { dryRun: false, ids })
+      const from = (id: string) => importUser({ id, email: `${id}@example.com`, emailVerified: false, name: '' })
+      t.equal(await from('17'), 'id unfit')
+      const uuid = '6f1c0a52-4f0e-4b6e-9b1c-0d6b2f7f3a11'
+      t.equal(await from(uuid), ids === 'uuid' ? 'added' : 'id unfit')
       const status = (await ann.post('/organization/set-active', { organizationId })).status
       t.ok(status >= 400 && status < 500, String(status))
 

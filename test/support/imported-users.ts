@@ -3,7 +3,7 @@ import type { AuthApp } from './auth-app.ts'
 
 /** A user as another system had it, with the hash of {@link importedPassword}. */
 export async function importUser({ auth }: Pick<AuthApp, 'auth'>, email: string, passwordHash: string): Promise<void> {
-  const importUser = createUserImport(await auth.$context, { dryRun: false })
+  const importUser = createUserImport(await auth.$context, { dryRun: false, ids: 'text' })
   const outcome = await importUser({ email, name: '', emailVerified: false, passwordHash })
   if (outcome !== 'added') throw new Error(outcome)
 }
