@@ -8,7 +8,7 @@ import { cookieReading, sendFetchResponse, toFetchRequest } from './fetch-bridge
 import { methods } from './http-methods.ts'
 import { createQuestionAddress, type QuestionOptions } from './one-time-links.ts'
 import type { RateLimits } from './rate-limit.ts'
-import { Refusal } from './refusal-table.ts'
+import { Refusal } from './refusals.ts'
 
 export interface AuthRoutesOptions {
   readonly callAuth: CallAuth

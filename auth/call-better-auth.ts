@@ -5,7 +5,7 @@ import type { BetterAuthCookies } from './better-auth-cookies.ts'
 import { withIdentityProviders } from './identity-providers.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import { withOptimisticLock } from './optimistic-lock.ts'
-import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusal-table.ts'
+import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusals.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {

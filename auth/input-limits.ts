@@ -1,6 +1,6 @@
 import type { BetterAuthPlugin } from 'better-auth'
 import { APIError, createAuthMiddleware } from 'better-auth/api'
-import { inputRefused } from './refusal-table.ts'
+import { inputRefused } from './refusals.ts'
 
 /** How long a text may be, in UTF-16 code units, by the name of its field, at whatever depth. */
 const maxLengths = {

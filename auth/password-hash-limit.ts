@@ -3,7 +3,7 @@ import { hashPassword } from 'better-auth/crypto'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import { type ConcurrencyLimit, createConcurrencyLimit } from '../db/semaphore.ts'
 import type { RateLimits } from './rate-limit.ts'
-import { rateLimited } from './refusal-table.ts'
+import { rateLimited } from './refusals.ts'
 import { verifyStoredHash } from './verify-imported-hash.ts'
 
 type PasswordOptions = NonNullable<NonNullable<BetterAuthOptions['emailAndPassword']>['password']>

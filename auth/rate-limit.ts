@@ -4,7 +4,7 @@ import { isRecord } from '../db/type-guards.ts'
 import { networkOf, siteOf } from './client-address.ts'
 import { createPathLimits, type PathRateLimits } from './path-rate-limits.ts'
 import { type Allowance, type Counters, createCounters } from './rate-limit-counters.ts'
-import { rateLimited } from './refusal-table.ts'
+import { rateLimited } from './refusals.ts'
 
 const quarterOfAnHour = 15 * 60
 

@@ -1,5 +1,4 @@
 import { getTableName, sql } from 'drizzle-orm'
-import type { Database } from './database.ts'
 import {
   AdoptionMismatchError,
   AdoptionRequiredError,
@@ -7,7 +6,8 @@ import {
   MigrationsPendingError,
   PluginTablesError,
   SchemaChangedError
-} from './database-errors.ts'
+} from './coded-errors.ts'
+import type { Database } from './database.ts'
 import {
   type MigrationRecord,
   makeSchema,

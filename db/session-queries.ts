@@ -3,7 +3,7 @@ import { and, count, desc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzl
 import type { Database } from './database.ts'
 import { columnOf } from './extended-schema.ts'
 import { readTimestamp, type Tables } from './schema.ts'
-import { ageless, endOfRow, type SessionAges } from './session-ages.ts'
+import { ageless, endOfRow, type SessionAges } from './session-end.ts'
 import { sqlState } from './store-failure-context.ts'
 import { withTimeout } from './timeout.ts'
 

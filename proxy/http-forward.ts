@@ -10,8 +10,8 @@ import {
   type LiveConnection,
   type LiveConnections,
   type Outcome
-} from '../auth/live-connection-limits.ts'
-import { isRefusal, Refusal, rateLimited } from '../auth/refusal-table.ts'
+} from '../auth/live-connections.ts'
+import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import { codeOf } from '../db/type-guards.ts'
 import { breakOff, breakOffOnceWritten, endWithin } from './close-connection.ts'

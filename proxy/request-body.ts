@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Refusal } from '../auth/refusal-table.ts'
+import { Refusal } from '../auth/refusals.ts'
 import { countPassed } from './garbage-collection.ts'
 
 export interface BodyLimits {

@@ -1,5 +1,5 @@
 import { type Method, methods } from '../auth/http-methods.ts'
-import { Refusal } from '../auth/refusal-table.ts'
+import { Refusal } from '../auth/refusals.ts'
 import type { Identity } from '../auth/session-verdict.ts'
 
 /** What a request needs: nothing, a session if there is one, a session, or it does not exist. */

@@ -5,6 +5,7 @@ import type { Identity } from '../session-verdict.ts'
 import { deviceAddress, deviceEventsAddress, deviceLabel, devicesPerPage } from './device-event-stream.ts'
 import { type FormResult, type Values, valuesOf } from './form-submission.ts'
 import { type FormError, formError, noticeText } from './messages.ts'
+import type { PageAddresses } from './page-addresses.ts'
 import { type Features, fromStore, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import {
   alertBox,
@@ -17,7 +18,6 @@ import {
   statusBox,
   usernameForManagers
 } from './page-markup.ts'
-import type { PageAddresses } from './return-address.ts'
 
 /** The forms of the account page. */
 type AccountForm = 'profile' | 'password' | 'delete' | 'devices' | 'verify'

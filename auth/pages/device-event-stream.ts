@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream'
 import { parse } from 'bowser'
 import type { FastifyInstance } from 'fastify'
-import type { LiveConnection, LiveConnections } from '../live-connection-limits.ts'
-import { Refusal, rateLimited } from '../refusal-table.ts'
+import type { LiveConnection, LiveConnections } from '../live-connections.ts'
+import { Refusal, rateLimited } from '../refusals.ts'
 import { subjectOf } from '../session-verdict.ts'
+import type { PageAddresses } from './page-addresses.ts'
 import { fromStore, identify, type PageContext } from './page-helpers.ts'
-import type { PageAddresses } from './return-address.ts'
 
 /** How many devices one page of the account shows. */
 export const devicesPerPage = 20

@@ -1,6 +1,6 @@
-import { type RefusalCode, refusals } from '../refusal-table.ts'
+import { type RefusalCode, refusals } from '../refusals.ts'
+import type { PageAddresses } from './page-addresses.ts'
 import { documentOf, html } from './page-markup.ts'
-import type { PageAddresses } from './return-address.ts'
 import type { Theme } from './theme.ts'
 
 // Where an error page can lead. `again` leads to the page that was asked for, `switchUser` asks a signed-in person to sign

@@ -3,7 +3,7 @@ import { isRecord } from '../../db/type-guards.ts'
 import type { CallAuth } from '../call-better-auth.ts'
 import { clientAddress, clientAddressHeader } from '../client-address.ts'
 import { cookiesFor } from '../fetch-bridge.ts'
-import { isRefusal } from '../refusal-table.ts'
+import { isRefusal } from '../refusals.ts'
 import { type FormError, formError, tooManyAttempts } from './messages.ts'
 
 /** The values of a form or of a query by their names. */

@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { OneTimeLink } from '../one-time-links.ts'
 import type { FormError } from './messages.ts'
 import { cardPage, leave } from './onward.ts'
+import type { PageAddresses } from './page-addresses.ts'
 import { identify, type PageContext, pageRoute, sendPage } from './page-helpers.ts'
 import { alertBox, html, type Page } from './page-markup.ts'
-import type { PageAddresses } from './return-address.ts'
 
 /** What a page asks before a mailed link is spent, and where it leads on to where the link says nothing. */
 interface Question {

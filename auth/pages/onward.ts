@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { liesUnder } from '../own-paths.ts'
 import { type Values, valuesOf } from './form-submission.ts'
+import type { PageAddresses } from './page-addresses.ts'
 import { type PageContext, redirect, sendPage } from './page-helpers.ts'
 import { type Html, hidden, html, type Page } from './page-markup.ts'
-import { type PageAddresses, returnAddress } from './return-address.ts'
+import { returnAddress } from './return-address.ts'
 
 /** Where a person goes on to once they are signed in. Every form and link of the sign-in pages hands it on. */
 export interface Onward {

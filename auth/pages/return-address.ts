@@ -1,4 +1,5 @@
 import { liesUnder } from '../own-paths.ts'
+import type { PageAddresses } from './page-addresses.ts'
 
 const longestAddress = 2_048
 const localPath = /^\/(?![/\\])/
@@ -6,34 +7,6 @@ const localPath = /^\/(?![/\\])/
 const ambiguous = /[\\\u0000-\u0020\u007f-\u009f]|%(?:[01][0-9a-f]|5c|7f)|(?:\/|%2f){2}/i
 // The URL parser drops tabs and line breaks wherever they stand.
 const controlCharacters = /[\u0000-\u001f\u007f]/
-
-/** The addresses of the built-in pages, all of them below one path. */
-export type PageAddresses = Readonly<ReturnType<typeof pageAddresses>>
-
-/** The addresses below `path`, which has no slash at its end. */
-export function pageAddresses(path: string) {
-  const signIn = `${path}/sign-in`
-  return {
-    path,
-    account: `${path}/account`,
-    /** With a slash at its end. */
-    assets: `${path}/assets/`,
-    forgotPassword: `${path}/forgot-password`,
-    /** Of the pages that ask before a mailed link is spent. */
-    links: `${path}/link`,
-    resetPassword: `${path}/reset-password`,
-    secondFactor: `${path}/second-factor`,
-    signIn,
-    signOut: `${path}/sign-out`,
-    signUp: `${path}/sign-up`,
-    /** The sign-in page that leads on to `next`; the plain page where `next` is undefined. */
-    signInTo: (next: string | undefined) => withNext(signIn, next),
-    /** The same with a notice. */
-    signInWith: (notice: string, next?: string | undefined) => withNext(`${signIn}?notice=${notice}&`, next),
-    /** The sign-in page for people who are signed in already. */
-    signInAgain: (next: string | undefined) => withNext(`${signIn}?again&`, next)
-  }
-}
 
 /**
  * The address that a person goes on to after signing in: path, query and fragment on this origin, or undefined where
@@ -53,10 +26,4 @@ export function returnAddress(value: unknown, publicUrl: string, pages: PageAddr
   const isPage = liesUnder(url.pathname, pages.path)
   const needsSession = [pages.account, pages.links].some((page) => liesUnder(url.pathname, page))
   return isPage && !needsSession ? undefined : address
-}
-
-/** A page's path with the address that it leads on to. `path` has no query, or ends in `&`. */
-export function withNext(path: string, next: string | undefined): string {
-  if (next === undefined) return path.replace(/[?&]$/, '')
-  return `${path}${path.includes('?') ? '' : '?'}next=${encodeURIComponent(next)}`
 }

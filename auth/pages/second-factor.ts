@@ -11,9 +11,9 @@ import {
   onwardOf,
   withOnward
 } from './onward.ts'
+import type { PageAddresses } from './page-addresses.ts'
 import { type Features, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import { alertBox, field, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
-import type { PageAddresses } from './return-address.ts'
 
 /** The page for the second factor of those who have entered their password. Only with BetterAuth's two-factor plugin. */
 export function secondFactorRoutes(app: FastifyInstance, context: PageContext): void {

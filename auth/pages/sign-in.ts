@@ -14,9 +14,10 @@ import {
   onwardOf,
   withOnward
 } from './onward.ts'
+import type { PageAddresses } from './page-addresses.ts'
 import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
-import { type PageAddresses, returnAddress } from './return-address.ts'
+import { returnAddress } from './return-address.ts'
 
 const signedIn = 'You are signed in'
 

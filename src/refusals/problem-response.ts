@@ -1,5 +1,5 @@
 import { methods } from '../../auth/http-methods.ts'
-import { type RefusalCode, refusals } from '../../auth/refusal-table.ts'
+import { type RefusalCode, refusals } from '../../auth/refusals.ts'
 
 const beginnings = new Map<RefusalCode, string>()
 

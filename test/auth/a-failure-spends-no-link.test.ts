@@ -1,6 +1,6 @@
 import { customSession } from 'better-auth/plugins'
 import t, { type Test } from 'tap'
-import { rateLimited } from '../../auth/refusal-table.ts'
+import { rateLimited } from '../../auth/refusals.ts'
 import { createConcurrencyLimit } from '../../db/semaphore.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { eachDatabase } from '../support/databases.ts'

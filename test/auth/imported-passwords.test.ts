@@ -1,7 +1,7 @@
 import t from 'tap'
 import { isOwnHash } from '../../auth/imported-hash.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
-import { rateLimited } from '../../auth/refusal-table.ts'
+import { rateLimited } from '../../auth/refusals.ts'
 import { type ConcurrencyLimit, createConcurrencyLimit } from '../../db/semaphore.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 import { eachDatabase } from '../support/databases.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
-import { rateLimited } from '../../auth/refusal-table.ts'
+import { rateLimited } from '../../auth/refusals.ts'
 import { createConcurrencyLimit } from '../../db/semaphore.ts'
 import { Device, startAuthApp } from '../support/auth-app.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { createRateLimits, type RateLimits, type SecretAttempt } from '../../auth/rate-limit.ts'
-import { isRefusal } from '../../auth/refusal-table.ts'
+import { isRefusal } from '../../auth/refusals.ts'
 
 const allowances = {
   failedSignInsPerAddress: { points: 2, seconds: 900 },

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { refusals } from '../../auth/refusal-table.ts'
+import { refusals } from '../../auth/refusals.ts'
 import { pageOf, pages, proseOf, rowsOf } from './documents.ts'
 
 const worded = Object.entries(refusals).map(([code, [status]]) => ({ code, status: String(status) }))

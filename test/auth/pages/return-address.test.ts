@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { pageAddresses, returnAddress as readAddress } from '../../../auth/pages/return-address.ts'
+import { pageAddresses } from '../../../auth/pages/page-addresses.ts'
+import { returnAddress as readAddress } from '../../../auth/pages/return-address.ts'
 
 const home = 'https://house.example'
 const pages = pageAddresses('/auth')
