@@ -27,6 +27,7 @@ const foreign = [
   'GOOGLE_CLIENT_ID',
   'GOOGLE_CLIENT_SECRET',
   'SMTP_URL',
+  'ACCOUNT_CHANGED', // what /api/auth answers in BetterAuth's form
   'INVALID_EMAIL_OR_PASSWORD', // BetterAuth's codes
   'MISSING_OR_NULL_ORIGIN',
   'PASSWORD_TOO_LONG',
