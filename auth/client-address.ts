@@ -31,7 +31,10 @@ function normalized(address = ''): string | null {
   const bare = zone === -1 ? address : address.slice(0, zone)
   const family = isIP(bare)
   if (family === 0) return null
-  return family === 6 ? (mappedIPv4.exec(bare)?.[1] ?? bare) : bare
+  if (family === 4) return bare
+  const mapped = mappedIPv4.exec(bare)?.[1]
+  // BetterAuth knows IPv6 networks by groups of digits alone, and would count `2001:db8::1.2.3.4` by itself.
+  return mapped ?? (bare.includes('.') ? new URL(`http://[${bare}]`).hostname.slice(1, -1) : bare)
 }
 
 /** What an address is counted as, by BetterAuth and here: an IPv6 address by its /64, the least that one customer is given (RFC 6177). */

@@ -129,7 +129,8 @@ function readScrypt(hash: string): ImportedHash | HashProblem | undefined {
     key: fromBase64(key)
   } as const
   const { scryptBytes, lanes } = hashBounds
-  if (128 * read.cost * read.blockSize > scryptBytes)
+  // It needs one block for each step of the cost, and one for each lane (RFC 7914, section 6).
+  if (128 * read.blockSize * Math.max(read.cost, read.lanes) > scryptBytes)
     return outOfBounds(`scrypt's memory is over ${scryptBytes / 1024 / 1024} MiB`)
   if (read.lanes > lanes) return outOfBounds(`scrypt's p is over ${lanes}`)
   const isPowerOfTwo = read.cost > 1 && Number.isInteger(Math.log2(read.cost))

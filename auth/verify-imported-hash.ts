@@ -48,7 +48,7 @@ function scryptOf(hash: Extract<ImportedHash, { kind: 'scrypt' }>, password: Buf
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const { salt, key, cost, blockSize, lanes: parallelization } = hash
   // Twice what the bound counts: OpenSSL counts its own buffers too.
-  const options = { cost, blockSize, parallelization, maxmem: 2 * hashBounds.scryptBytes }
+  const options = { cost, blockSize, parallelization, maxmem: 3 * hashBounds.scryptBytes }
   scrypt(password, salt, key.length, options, (error, made) => (error === null ? resolve(made) : reject(error)))
   return promise
 }

@@ -97,7 +97,9 @@ export function leave(
   const path = url.pathname + url.search + url.hash
   if (isHere && liesUnder(url.pathname, context.addresses.path)) return redirect(reply, path)
   const text = 'You go on to where you wanted to be.'
-  return sendPage(reply, context, departurePage(title, text, 'Go on', isHere ? path : to))
+  // `/.//evil.example` is an address of this origin, and by its path alone one of another.
+  const address = path.startsWith('//') ? url.href : path
+  return sendPage(reply, context, departurePage(title, text, 'Go on', isHere ? address : to))
 }
 
 /**

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
+import { Browser } from '../support/browser.ts'
 import { degraded, eachFaultyDatabase } from '../support/faults.ts'
 import { until } from '../support/until.ts'
 
@@ -46,12 +47,11 @@ await eachFaultyDatabase(
           ))
       )
       t.equal(await usage(), 1)
-      const [elsewhere, late] = [there, patient].map((gateway) => ({
-        ask: () =>
-          fetch(`${gateway.url}/me`, {
-            headers: { host: new URL(gateway.publicUrl).host, cookie: cookieHeader, accept: 'application/json' }
-          })
-      }))
+      const [elsewhere, late] = [there, patient].map(({ url, publicUrl }) => {
+        const browser = new Browser(url, publicUrl)
+        for (const [name, value] of grace.cookies) browser.cookies.set(name, value)
+        return { ask: () => browser.ask('/me') }
+      })
       const { cookieHeader } = grace
       if (elsewhere === undefined || late === undefined) throw new Error('two')
       t.equal((await grace.ask('/me')).status, 200)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
 import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
@@ -65,8 +66,10 @@ await eachDatabase(
       const ended: { code?: number; reason?: string; stream?: 'ended' | 'broken' } = {}
       socket.on('close', (code, reason) => Object.assign(ended, { code, reason: reason.toString() }))
       await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
-      const stream = await fetch(`${gateway.url}/events`, { headers })
-      stream.text().then(
+      // `fetch` would write a Host of its own.
+      const stream = await request(`${gateway.url}/events`, { headers })
+      t.equal(stream.statusCode, 200)
+      stream.body.text().then(
         () => (ended.stream = 'ended'),
         () => (ended.stream = 'broken')
       )

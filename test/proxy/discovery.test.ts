@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Browser } from '../support/browser.ts'
+import { sessionCookieOn } from '../support/cookie-names.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { pageLoad } from '../support/pages.ts'
@@ -72,7 +73,8 @@ t.test('everything else is judged as everywhere', async (t) => {
   t.equal(refused.status, 401)
   for (const path of ['/.well-known', '/.well-knownx', '/x/.well-known/y', '/.Well-Known/x'])
     t.equal((await nobody.ask(path)).status, 401, path)
-  const two = 'better-auth.session_token=a; better-auth.session_token=b'
+  const name = sessionCookieOn(gateway.publicUrl)
+  const two = `${name}=a; ${name}=b`
   t.equal((await nobody.ask('/.well-known/x', { headers: { cookie: two } })).status, 400)
   t.equal((await nobody.ask('/.well-known//x')).status, 400)
   t.equal(upstream.requests.length, seen)

@@ -125,7 +125,7 @@ for (const env of [{}, { BETTER_AUTH_URL: 'https://localhost:8443' }]) {
     await open(t, world, others, mailed)
     const names = [...others.cookies.keys()]
     t.ok(names.length > 0)
-    const prefix = 'BETTER_AUTH_URL' in env ? '__Host-' : 'better-auth.'
+    const prefix = 'BETTER_AUTH_URL' in env ? '__Host-' : 'better-auth-'
     t.ok(
       names.every((name) => name.startsWith(prefix)),
       names.join()

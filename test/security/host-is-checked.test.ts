@@ -96,7 +96,8 @@ t.test('PUBLIC_HEALTH_PATH is answered for any Host, without a body, and nothing
 })
 
 t.test('nothing of the private listener is on the public one', async (t) => {
-  for (const path of ['/healthz', '/readyz', '/metrics', '/verify', '/.well-known/jwks.json']) {
+  for (const path of ['/healthz', '/readyz', '/metrics', '/verify']) {
     t.same(await refusal(ask([host], { path })), [401, 'SESSION_REQUIRED'], path)
   }
+  t.same(await refusal(ask([host], { path: '/.well-known/jwks.json' })), [404, 'NOT_FOUND'])
 })
