@@ -33,7 +33,7 @@ export function requireSaneQuery(url: string): void {
 
 /**
  * Throws REQUEST_INVALID when a text in a parsed body or query is too long for its field, or holds a NUL or an unpaired
- * surrogate, field names included; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, at any
+ * surrogate, field names included, or is a return address that leads to another origin once its dot segments are gone; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, at any
  * depth.
  */
 export function requireSaneInput(input: unknown, maxPasswordLength = defaultPasswordLength): void {
@@ -56,6 +56,15 @@ function requireSaneText(text: string, field: string, maxPasswordLength: number)
     throw new APIError('BAD_REQUEST', { code: 'PASSWORD_TOO_LONG', message: 'Password too long' })
   const maxLength = maxLengthByField.get(field) ?? maxLengthOfOthers
   if (text.length > maxLength || isMalformed(text)) throw inputRefused(field)
+  if (addressFields.test(field) && becomesForeign(text)) throw inputRefused(field)
+}
+
+const addressFields = /callback|redirect/i
+
+// BetterAuth takes `/.//evil.example` for a path of this origin, which it is, and redirects to what is left of it once its
+// dot segments are gone: `//evil.example`, an address of another origin (RFC 3986, sections 4.2 and 5.2.4).
+function becomesForeign(text: string): boolean {
+  return text.startsWith('/') && (URL.parse(text, 'http://localhost')?.pathname.startsWith('//') ?? true)
 }
 
 function isMalformed(text: string): boolean {

@@ -14,6 +14,7 @@ const costly: Record<string, string> = {
   'more lanes than memory': `$argon2id$v=19$m=8,t=1,p=16777215$${salt}$${key}`,
   'scrypt over 2^63': `$scrypt$ln=63,r=8,p=1$${salt}$${key}`,
   'scrypt over r': `$scrypt$ln=4,r=1073741823,p=1$${salt}$${key}`,
+  'scrypt over r and p': `$scrypt$ln=1,r=262144,p=16$${salt}$${key}`,
   'scrypt over p': `scrypt$16384$salt$8$1073741823$${key}=`,
   'PBKDF2 for hours': `pbkdf2_sha256$4294967295$salt$${key}=`,
   'PBKDF2 for a long key': `$pbkdf2-sha256$2000000$${salt}$${'A'.repeat(400)}`
