@@ -27,7 +27,7 @@ export function pageAddresses(path: string) {
 }
 
 /** A page's path with the address that it leads on to. `path` has no query, or ends in `&`. */
-export function withNext(path: string, next: string | undefined): string {
+function withNext(path: string, next: string | undefined): string {
   if (next === undefined) return path.replace(/[?&]$/, '')
   return `${path}${path.includes('?') ? '' : '?'}next=${encodeURIComponent(next)}`
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { publicUrlOf } from '../config/environment.ts'
 import type { Settings } from '../config/load-settings.ts'
 import { reservedPaths } from '../config/load-settings.ts'
 import { isFolder } from '../config/policy-upstreams.ts'
@@ -23,7 +24,7 @@ const documentPath = '/openapi.json'
  */
 export async function checkApp(settings: Settings, server: Asked, expected: boolean): Promise<AppFinding[]> {
   const { config } = settings
-  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`
+  const publicUrl = publicUrlOf(config)
   const paths = await pathsOf(server, publicUrl)
   if (paths === undefined) {
     const sentence = `has no document at ${documentPath}, so whether the gateway answers paths of the app itself cannot be told`

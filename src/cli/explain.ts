@@ -12,7 +12,7 @@ import {
   requirementCheck,
   requirementsInWords
 } from '../../proxy/route-rules.ts'
-import { ConfigError } from '../config/environment.ts'
+import { ConfigError, publicUrlOf } from '../config/environment.ts'
 import type { Settings } from '../config/load-settings.ts'
 import type { PolicyConfig } from '../policy-file.ts'
 import type { JarVerdict } from './judge-cookie-jar.ts'
@@ -148,7 +148,7 @@ function receivedLines({ config, policy }: Settings, rule: RouteRule, sender: Se
   if (typeof spec === 'object' && 'directory' in spec) return ['sends   nothing: the gateway reads the file itself']
   const token = typeof spec === 'object' && spec.token !== undefined ? '(not shown)' : undefined
   const upstreamHeaders = createUpstreamHeaders({
-    publicUrl: config.publicUrl ?? `http://localhost:${config.port}`,
+    publicUrl: publicUrlOf(config),
     token,
     principalHeaders: policy.principalHeaders
   })

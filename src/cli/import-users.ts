@@ -10,7 +10,7 @@ import { createUserImport, type ImportOutcome, type UserToImport } from '../../a
 import { requireMigrated } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { readTimestamp } from '../../db/schema.ts'
-import { ConfigError } from '../config/environment.ts'
+import { ConfigError, publicUrlOf } from '../config/environment.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/load-settings.ts'
 import { databaseOptions } from '../database-start.ts'
@@ -104,7 +104,7 @@ function inWords(outcome: ImportOutcome, { passwordHash }: UserToImport, dryRun:
 /** BetterAuth as the gateway has it, with whatever the policy file adds to its tables. */
 async function authContext({ config, policy }: Settings, database: Awaited<ReturnType<typeof openDatabase>>) {
   const nobody = () => {}
-  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`
+  const publicUrl = publicUrlOf(config)
   const auth = createAuth({
     database,
     publicUrl,

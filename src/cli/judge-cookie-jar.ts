@@ -9,7 +9,7 @@ import { openDatabase } from '../../db/open-database.ts'
 import { endOfSession } from '../../db/session-end.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/session-queries.ts'
 import { codeOf } from '../../db/type-guards.ts'
-import { ConfigError } from '../config/environment.ts'
+import { ConfigError, publicUrlOf } from '../config/environment.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/load-settings.ts'
 import { databaseOptions } from '../database-start.ts'
@@ -38,7 +38,7 @@ export async function judgeJar(path: string, settings: Settings): Promise<JarVer
   const jar = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new ConfigError([`--cookie-jar: the file cannot be read (${codeOf(error) ?? 'unknown error'})`])
   })
-  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`
+  const publicUrl = publicUrlOf(config)
   const name = `${cookiePrefix(publicUrl, config.production)}.session_token`
   const reading = readCookie(cookieHeaderOf(jar), name)
   if (reading.kind === 'absent') return { outcome: 'anonymous', why: `the jar holds no ${name}` }

@@ -186,3 +186,8 @@ export function policyFileOf(env: Record<string, string | undefined>, cwd: strin
 export function workerCount(workers: Config['workers']): number {
   return workers === 'auto' ? availableParallelism() : workers
 }
+
+/** The public origin for commands that do not listen: where none is configured, that of the configured port on this machine. */
+export function publicUrlOf({ publicUrl, port }: Pick<Config, 'publicUrl' | 'port'>): string {
+  return publicUrl ?? `http://localhost:${port}`
+}
