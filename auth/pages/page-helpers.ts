@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { SessionList } from '../../db/session-queries.ts'
-import { failureKind, watchStoreFailures } from '../../db/store-failure-context.ts'
+import { failureKind } from '../../db/failure-kind.ts'
+import { watchStoreFailures } from '../../db/store-failure-context.ts'
 import { isRecord } from '../../db/type-guards.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
