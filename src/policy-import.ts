@@ -1,19 +1,27 @@
 import { realpathSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TimeoutError, withTimeout } from '../db/timeout.ts'
 import { codeOf } from '../db/type-guards.ts'
 import { ConfigError } from './config/environment.ts'
 
+const patience = 60_000
+
 /**
  * The default export of a policy file that is code. Throws a ConfigError that names the file, the line where it is
- * known, and what is wrong there.
+ * known, and what is wrong there; after `patienceMs` that the file has not come to its end.
  */
-export async function importPolicy(path: string): Promise<unknown> {
+export async function importPolicy(path: string, patienceMs = patience): Promise<unknown> {
   // Not loaded where there is no policy file, or one that is no code.
   const { importPolicyModule, PolicyModuleError } = await import('./policy-modules.ts')
   try {
-    return (await importPolicyModule(path)).default
+    // Also keeps Node from ending by itself, with a warning about this line, when nothing is left to be waited for.
+    return (await withTimeout(patienceMs, importPolicyModule(path), 'the policy file')).default
   } catch (error) {
+    if (error instanceof TimeoutError) {
+      const waited = `after ${patienceMs / 1_000} seconds it still waits for what it awaits, outside of every function`
+      throw refusal(path, undefined, waited)
+    }
     if (error instanceof PolicyModuleError) throw refusal(path, error, error.message)
     throw refusal(path, placeOf(error), whatHappened(error))
   }

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { gatehouse, startGatehouse } from '../src/gatehouse.ts'
 import { Browser } from '../support/browser.ts'
@@ -8,6 +10,7 @@ import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
 import { importedHashes, importedPassword } from '../support/imported-users.ts'
 import { migratedDatabase } from '../support/workers.ts'
 
+const run = promisify(execFile)
 const entry = entryIn(await installedPackage())
 
 const policy = `import { apiKey } from '@better-auth/api-key'
@@ -36,18 +39,18 @@ t.test(
     const upstream = await startEchoUpstream(t)
     const cwd = await projectFolder(t, { 'package.json': '{}', 'gatehouse.config.ts': policy }, { installed: true })
     const env = { UPSTREAM_URL: upstream.url }
-    const run = (...args: string[]) => gatehouse(args, cwd, env, entry)
+    const ask = (...args: string[]) => gatehouse(args, cwd, env, entry)
 
-    const migrated = await run('migrate')
+    const migrated = await ask('migrate')
     t.equal(migrated.stderr, '')
     t.match(migrated.stdout, /^applied 0001_session_events$/m)
     t.match(migrated.stdout, /^applied table apikey$/m, 'with the tables of the plugins')
-    t.match((await run('routes')).stdout, /^public +any +\/docs /m)
-    t.match((await run('explain', 'GET', '/me')).stdout, /401/)
-    const check = await run('check')
+    t.match((await ask('routes')).stdout, /^public +any +\/docs /m)
+    t.match((await ask('explain', 'GET', '/me')).stdout, /401/)
+    const check = await ask('check')
     t.equal(check.status, 0, check.stdout + check.stderr)
     await writeFile(join(cwd, 'users.csv'), `email,password_hash\nada@example.org,${importedHashes.bcrypt}\n`)
-    t.equal((await run('users', 'import', 'users.csv')).status, 0)
+    t.equal((await ask('users', 'import', 'users.csv')).status, 0)
 
     const gateway = await startGatehouse(cwd, env, entry)
     const stranger = await fetch(`${gateway.publicUrl}/me`)
@@ -69,6 +72,13 @@ t.test(
     t.equal(await gateway.stop(), 0)
   }
 )
+
+t.test('a Node that cannot run it is told so, without the advice for a clone of the repository', async (t) => {
+  const command = ['--no-experimental-strip-types', entry, '--help']
+  const { code, stderr } = await run(process.execPath, command, { env: {} }).catch((error) => error)
+  t.equal(code, 1)
+  t.match(stderr, /^Gatehouse needs Node\.js [\d.]+ or newer, and this is [\d.]+: install a newer one\n$/)
+})
 
 t.test('two workers of the installed package share a port', async (t) => {
   const upstream = await startEchoUpstream(t)

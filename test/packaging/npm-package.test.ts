@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { builtPackage, projectFolder } from '../support/built-package.ts'
@@ -57,6 +57,13 @@ t.test('it has a package.json of its own', async (t) => {
   for (const [name, version] of Object.entries({ ...own.overrides, 'better-auth': own.dependencies['better-auth'] })) {
     t.equal(manifest.dependencies[name], version)
     t.match(version, /^\d+\.\d+\.\d+$/, `${name} is exact`)
+  }
+})
+
+t.test('the pages say what npm is told before a plugin is installed beside it', async (t) => {
+  for (const page of ['docs/policy.md', join(folder, 'README.md')]) {
+    const text = readFileSync(resolve(root, page), 'utf8')
+    for (const [name, version] of Object.entries(own.overrides)) t.match(text, `'overrides[${name}]=${version}'`, page)
   }
 })
 

@@ -119,6 +119,11 @@ const broken: [what: string, text: string, sentence: string | RegExp][] = [
     /^POLICY:2: cannot be imported: "\.\/vendor\/auth\/index\.mjs" leads to a second copy of BetterAuth, better-auth 1\.0\.0 in FOLDER\/vendor\/auth, .*: import it by its name, which gives the gateway's own$/
   ],
   [
+    'a second copy of BetterAuth by another name',
+    "import 'another-name'",
+    /^POLICY:1: cannot be imported: "another-name" leads to a second copy of BetterAuth, better-auth 1\.0\.0 in FOLDER\/node_modules\/another-name, /
+  ],
+  [
     'an error of its own',
     `${head}\nthrow new RangeError('no mailer')`,
     'POLICY:3: cannot be imported: RangeError: no mailer'
@@ -137,6 +142,8 @@ for (const [what, text, sentence] of broken) {
       'gatehouse.config.ts': text,
       'rules.ts': 'export const rules: string[] = []',
       'broken.ts': "export {}\nimport './none.ts'",
+      'node_modules/another-name/package.json': '{ "name": "better-auth", "version": "1.0.0", "main": "index.js" }',
+      'node_modules/another-name/index.js': 'exports.auth = undefined',
       'vendor/auth/package.json': '{ "name": "better-auth", "version": "1.0.0" }',
       'vendor/auth/index.mjs': 'export {}'
     })

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { loadSettings } from '../../src/config/load-settings.ts'
 import { defineConfig, loadPolicy } from '../../src/policy-file.ts'
+import { importPolicy } from '../../src/policy-import.ts'
 import { isEach, problemsFrom } from './problems.ts'
 
 const named = (path: string) => ({ path, named: true })
@@ -137,6 +138,13 @@ for (const [index, [name, source, ...expected]] of bad.entries()) {
     }
   })
 }
+
+t.test('a policy file that waits for ever keeps nobody waiting for ever', async (t) => {
+  const path = join(t.testdir({ 'policy.ts': 'await new Promise(() => {})\nexport default {}' }), 'policy.ts')
+  isEach(t, await problemsFrom(importPolicy(path, 50)), [
+    /policy\.ts: cannot be imported: after 0\.05 seconds it still waits/
+  ])
+})
 
 t.test('a problem in one section hides none that lies in or between the others', async (t) => {
   const dir = t.testdir({
