@@ -45,6 +45,20 @@ export function sendPage(reply: FastifyReply, { theme }: PageContext, page: Page
     .send(documentOf(theme, page))
 }
 
+/** What every page of a form is made from, beside what was entered in it. */
+export type FormParts = Pick<PageContext, 'features' | 'addresses'>
+
+/** Makes the function that answers with a page of a form: as it is at first, or as it was entered and with its error. */
+export function createFormSender(context: PageContext) {
+  return function show<V extends { readonly error?: FormError | undefined }>(
+    reply: FastifyReply,
+    page: (parts: FormParts, view: V) => Page,
+    view: V
+  ): FastifyReply {
+    return sendPage(reply, context, page(context, view), view.error)
+  }
+}
+
 /** Redirects to another page, which the browser asks for with GET. */
 export function redirect(reply: FastifyReply, address: string): FastifyReply {
   return reply.code(303).header('location', address).send()

@@ -15,7 +15,16 @@ import {
   withOnward
 } from './onward.ts'
 import type { PageAddresses } from './page-addresses.ts'
-import { type Features, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
+import {
+  createFormSender,
+  type Features,
+  type FormParts,
+  identify,
+  type PageContext,
+  pageRoute,
+  redirect,
+  sendPage
+} from './page-helpers.ts'
 import { alertBox, field, type Html, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
 import { returnAddress } from './return-address.ts'
 
@@ -24,10 +33,7 @@ const signedIn = 'You are signed in'
 /** The pages and forms for people who are not signed in, and sign-out. Each of them works without script. */
 export function signInRoutes(app: FastifyInstance, context: PageContext): void {
   const { features, addresses, basePath, publicUrl, submitForm } = context
-
-  function show(reply: FastifyReply, page: (view: SignInView) => Page, view: Entered = {}) {
-    return sendPage(reply, context, page({ features, addresses, ...view }), view.error)
-  }
+  const show = createFormSender(context)
 
   /** Whether to redirect away from sign-in and sign-up. `?again` shows them to people who are signed in, too. */
   async function isSignedIn(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
@@ -172,18 +178,12 @@ function confirmedAddress(addresses: PageAddresses, onward: Onward): string {
 }
 
 /** What the pages for people who are not signed in show. */
-interface SignInView extends Entered {
-  readonly features: Features
-  readonly addresses: PageAddresses
-}
-
-/** What they show of what was asked for and entered. */
-interface Entered {
+interface SignInView {
+  readonly error?: FormError | undefined
   /** Nowhere where a page leads on to no other. */
   readonly onward?: Onward
   /** Where somebody who is signed in already may go on to. */
   readonly goOn?: string | undefined
-  readonly error?: FormError | undefined
   readonly notice?: string | undefined
   /** What was entered before, to be corrected. A password is never shown again. */
   readonly email?: string | undefined
@@ -193,7 +193,7 @@ interface Entered {
 }
 
 /** With the social providers. */
-function signInPage({ features, addresses, onward = {}, goOn, error, notice, email }: SignInView): Page {
+function signInPage({ features, addresses }: FormParts, { onward = {}, goOn, error, notice, email }: SignInView): Page {
   const { passwords, signUp, resetPassword } = features
   const card = html`${statusBox(notice)}${alertBox(error, ...(passwords ? ['email'] : []))}
 ${goOn !== undefined && html`<p>You are signed in already. <a href="${goOn}">Go on as you are</a>, or sign in as somebody else.</p>`}
@@ -213,7 +213,7 @@ ${providerButtons(features, addresses, onward)}`
   return cardPage('Sign in', card, aside)
 }
 
-function signUpPage({ features, addresses, onward = {}, error, name, email }: SignInView): Page {
+function signUpPage({ features, addresses }: FormParts, { onward = {}, error, name, email }: SignInView): Page {
   const card = html`${alertBox(error, 'name', 'email', 'newPassword')}
 <form method="post" action="${addresses.signUp}">
 ${hiddenOnward(onward)}
@@ -227,7 +227,7 @@ ${providerButtons(features, addresses, onward)}`
   return cardPage('Create an account', card, aside)
 }
 
-function forgotPasswordPage({ addresses, error, notice, email }: SignInView): Page {
+function forgotPasswordPage({ addresses }: FormParts, { error, notice, email }: SignInView): Page {
   const card = html`${statusBox(notice)}${alertBox(error, 'email')}
 <p>Enter your email address, and you get a mail with a link to choose a new one.</p>
 <form method="post" action="${addresses.forgotPassword}">
@@ -237,7 +237,7 @@ ${field({ ...inputs.email, value: email, error })}
   return cardPage('Forgot your password?', card, html`<a href="${addresses.signIn}">Back to sign-in</a>`)
 }
 
-function resetPasswordPage({ features, addresses, error, token }: SignInView): Page {
+function resetPasswordPage({ features, addresses }: FormParts, { error, token }: SignInView): Page {
   const card = html`${alertBox(error, 'newPassword')}
 <p>All devices that are signed in to your account will be signed out.</p>
 <form method="post" action="${addresses.resetPassword}">
