@@ -34,6 +34,8 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
     // An empty header would still be one to BetterAuth, which then asks for an `Origin`.
     if (shown === '') request.headers.delete('cookie')
     else request.headers.set('cookie', shown)
+    const watched = () =>
+      watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, () => auth.handler(request))))
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
@@ -41,12 +43,11 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(
-        () =>
-          watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, () => auth.handler(request)))),
+        watched,
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )
-      if (early === undefined) return forBrowser(responseOf(await rest))
+      if (early === undefined) return await forBrowser(responseOf(await rest))
       const finished = rest.then(responseOf).then(
         () => {},
         () => log.error({ requestId }, 'auth: what should follow an answer failed')
@@ -55,10 +56,10 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
       return early
     }
 
-    function forBrowser(response: Response): Response {
+    async function forBrowser(response: Response): Promise<Response> {
       const headers = new Headers(response.headers)
       headers.delete('set-cookie')
-      for (const cookie of cookies.forBrowser(response.headers.getSetCookie(), given))
+      for (const cookie of await cookies.forBrowser(response.headers.getSetCookie(), given))
         headers.append('set-cookie', cookie)
       return new Response(response.body, { status: response.status, headers })
     }

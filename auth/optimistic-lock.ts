@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { AuthContext } from 'better-auth'
 import { APIError } from 'better-auth/api'
 import { isRecord } from '../db/type-guards.ts'
+import { guardAdapter, type StorageAdapter, type Where } from './guarded-adapter.ts'
 
 /** What one call of BetterAuth has read of users, and whether it may change one by now. */
 interface Call {
@@ -37,10 +38,6 @@ const endpoints: ReadonlySet<string> = new Set([
 // What the two-factor plugin counts failures in. It changes nothing that anybody could be signed in by.
 const counters = new Set(['failedVerificationCount', 'lockedUntil'])
 
-type Adapter = AuthContext['adapter']
-type TransactionAdapter = Omit<Adapter, 'transaction'>
-type Where = Parameters<Adapter['delete']>[0]['where']
-
 const scope = new AsyncLocalStorage<Call>()
 
 /** Runs one call of BetterAuth under the optimistic lock. Resolves and rejects as the work does. */
@@ -64,9 +61,7 @@ export function noteLockedEndpoint(path: string, query: unknown): void {
  * A sign-in excludes nobody, but its session is taken back where the password was replaced before the session was there.
  */
 export function lockOptimistically({ adapter, password, options }: AuthContext): void {
-  guard(adapter)
-  const transaction = adapter.transaction.bind(adapter)
-  adapter.transaction = (work) => transaction((inner) => work(guard(inner)))
+  guardAdapter({ adapter }, guard)
 
   const verify = password.verify.bind(password)
   password.verify = async (given) => {
@@ -87,7 +82,7 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
     }
   }
 
-  function guard<A extends TransactionAdapter>(guarded: A): A {
+  function guard(guarded: StorageAdapter): void {
     const { create, findOne, findMany, update, updateMany, delete: deleteOne, deleteMany } = guarded
     const lock = async (change: Change) => {
       const call = scope.getStore()
@@ -129,7 +124,6 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
       await lock({ kind: 'delete all', ...given })
       return deleteMany(given)
     }
-    return guarded
 
     /** Takes a session back that was made with a password which is not the account's any more. */
     async function requireSamePassword(session: unknown): Promise<void> {
@@ -210,7 +204,7 @@ function userOf({ users }: Call, { model, where = [], data = {} }: Change): stri
 }
 
 /** Sets when the user was changed, if that is still what was read. Throws `ACCOUNT_CHANGED`. */
-async function claim(update: Adapter['update'], call: Call, userId: string | undefined): Promise<void> {
+async function claim(update: StorageAdapter['update'], call: Call, userId: string | undefined): Promise<void> {
   if (call.claimed || userId === undefined) return
   const read = call.users.get(userId)
   if (read === undefined) return
@@ -246,7 +240,7 @@ function note(model: string, row: unknown): void {
 }
 
 /** The hash that was verified, where this write replaces a password that was asked for; undefined elsewhere. */
-function replacedHash({ model, update }: Parameters<Adapter['update']>[0]): string | undefined {
+function replacedHash({ model, update }: Parameters<StorageAdapter['update']>[0]): string | undefined {
   const call = scope.getStore()
   if (call?.path === undefined || model !== 'account' || typeof update['password'] !== 'string') return undefined
   return call.password?.hash

@@ -93,12 +93,22 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const context = await auth.$context
   await requireSchema(context)
   const { authCookies, sessionConfig } = context
-  const cookies = createBetterAuthCookies({ prefix, signer, sessionSeconds: sessionConfig.expiresIn })
   const sessionCookie = authCookies.sessionToken.name
   const admin = adminColumns(policy.auth)
   const ages = agesOf(policy.session)
+  const readExpiries = createExpiryReader(database, admin, ages)
+  const cookies = createBetterAuthCookies({
+    prefix,
+    signer,
+    sessionSeconds: sessionConfig.expiresIn,
+    async readLiving(tokens) {
+      const reading = withTimeout(database.patienceMs, readExpiries(tokens), 'the sessions were not read in time')
+      const ends = [...(await reading)]
+      return new Set(ends.filter(([, end]) => end > Date.now()).map(([token]) => token))
+    }
+  })
   const live = new LiveSessions({
-    readExpiries: createExpiryReader(database, admin, ages),
+    readExpiries,
     readUsers: createUserReader(database, admin),
     listening: () => options.sessionEvents?.listening === true,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),

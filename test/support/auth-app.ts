@@ -105,7 +105,8 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     cookies: createBetterAuthCookies({
       prefix,
       signer: createCookieSigner(secret),
-      sessionSeconds: (await auth.$context).sessionConfig.expiresIn
+      sessionSeconds: (await auth.$context).sessionConfig.expiresIn,
+      readLiving: async () => new Set()
     }),
     limits,
     passwordHashLimit,
