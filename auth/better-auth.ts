@@ -5,6 +5,7 @@ import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createSurplusReader } from '../db/session-queries.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { addressOptions } from './client-address.ts'
+import type { ConsumedTokens } from './consumed-tokens.ts'
 import { secretsOf } from './encrypted-values.ts'
 import { trustIdentityProviders } from './identity-providers.ts'
 import { acceptImportedHashes } from './imported-passwords.ts'
@@ -12,6 +13,7 @@ import { limitInput } from './input-limits.ts'
 import { lockOptimistically } from './optimistic-lock.ts'
 import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
+import { endPendingLinks, refuseEndedEmailChanges } from './pending-links.ts'
 import { type AuthExtension, hasAdminPlugin, judgesPasswords } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { rememberEachSession } from './remember-each-session.ts'
@@ -48,6 +50,8 @@ export interface AuthOptions {
   /** Receives what BetterAuth logs, clients' text and queries' parameters included, and has to redact it. */
   readonly logger: NonNullable<BetterAuthOptions['logger']>
   readonly changes: SessionChanges
+  /** Notes what is consumed, so that it can be put back. Default: it stays consumed. */
+  readonly consumedTokens?: ConsumedTokens | undefined
   /** Is handed work that goes on after the response, mails above all; it never rejects. Without it nobody waits for that work. */
   readonly background?: ((task: Promise<void>) => void) | undefined
 }
@@ -92,6 +96,7 @@ export function createAuth(options: AuthOptions) {
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
       rememberEachSession(),
+      refuseEndedEmailChanges(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
       ...(extension.plugins ?? []),
       ...(perUser === undefined
@@ -121,7 +126,9 @@ export function createAuth(options: AuthOptions) {
     if (lifetimes.idle !== undefined || lifetimes.absolute !== undefined) endByAge(context, ages)
     hideAccountLookUps(context)
     lockOptimistically(context)
+    endPendingLinks(context)
     passOverUnopenedKeys(context)
+    options.consumedTokens?.attach(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
 import type { BetterAuthCookies } from './better-auth-cookies.ts'
+import type { ConsumedTokens } from './consumed-tokens.ts'
 import { withIdentityProviders } from './identity-providers.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import { withOptimisticLock } from './optimistic-lock.ts'
@@ -11,6 +12,7 @@ import { answerUniformly } from './user-enumeration.ts'
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly cookies: BetterAuthCookies
+  readonly consumedTokens: ConsumedTokens
   /** The path that BetterAuth is below. */
   readonly basePath: string
   readonly log: Pick<Logger, 'error'>
@@ -25,7 +27,7 @@ export type CallAuth = (request: Request, requestId: string) => Promise<Response
 
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
 export function createAuthCaller(options: AuthCallerOptions): CallAuth {
-  const { auth, basePath, cookies, limits, passwordHashLimit, log, background } = options
+  const { auth, basePath, cookies, consumedTokens, limits, passwordHashLimit, log, background } = options
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
     const path = new URL(request.url).pathname.slice(basePath.length)
@@ -43,7 +45,7 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(
-        watched,
+        () => consumedTokens.keepOnFailure(path, watched),
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )

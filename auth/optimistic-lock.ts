@@ -35,6 +35,12 @@ const endpoints: ReadonlySet<string> = new Set([
   '/unlink-account',
   '/verify-email'
 ])
+// Of these, those that use up a mailed token for the user that they read last, in the transaction that sets the password.
+const resets: ReadonlySet<string> = new Set([
+  '/email-otp/reset-password',
+  '/phone-number/reset-password',
+  '/reset-password'
+])
 // What the two-factor plugin counts failures in. It changes nothing that anybody could be signed in by.
 const counters = new Set(['failedVerificationCount', 'lockedUntil'])
 
@@ -43,6 +49,12 @@ const scope = new AsyncLocalStorage<Call>()
 /** Runs one call of BetterAuth under the optimistic lock. Resolves and rejects as the work does. */
 export function withOptimisticLock<T>(work: () => Promise<T>): Promise<T> {
   return scope.run({ users: new Map(), claimed: false }, work)
+}
+
+/** What the current call has read of users, and the endpoint that it has reached where that one takes turns. */
+export function currentCall(): { readonly path: string | undefined; readonly users: readonly string[] } | undefined {
+  const call = scope.getStore()
+  return call && { path: call.path, users: [...call.users.keys()] }
 }
 
 /** Notes which endpoint the current call has reached, and with what query. */
@@ -83,7 +95,7 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
   }
 
   function guard(guarded: StorageAdapter): void {
-    const { create, findOne, findMany, update, updateMany, delete: deleteOne, deleteMany } = guarded
+    const { create, findOne, findMany, update, updateMany, delete: deleteOne, deleteMany, consumeOne } = guarded
     const lock = async (change: Change) => {
       const call = scope.getStore()
       if (call?.path !== undefined && isExclusive(call.path, change)) await claim(update, call, userOf(call, change))
@@ -103,6 +115,13 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
       const created = await create<T, R>(given)
       if (given.model === 'session') await requireSamePassword(created)
       return created
+    }
+    guarded.consumeOne = async <T>(given: Parameters<typeof consumeOne>[0]) => {
+      const call = scope.getStore()
+      // Before a mailed token is locked: who has the user then deletes all the others, and two would wait for each other.
+      if (call?.path !== undefined && resets.has(call.path) && given.model === 'verification')
+        await claim(update, call, [...call.users.keys()].at(-1))
+      return consumeOne<T>(given)
     }
     guarded.update = async <T>(given: Parameters<typeof update>[0]) => {
       await lock({ kind: 'update', data: given.update, ...given })
