@@ -1,6 +1,7 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { valuesOf } from './form-submission.ts'
 import { type FormError, noticeText } from './messages.ts'
+import type { Features } from './offered-features.ts'
 import {
   addressAfter,
   cardPage,
@@ -11,18 +12,22 @@ import {
   onwardOf,
   withOnward
 } from './onward.ts'
-import { createFormSender, type FormParts, type PageContext, pageRoute, redirect } from './page-helpers.ts'
+import type { PageAddresses } from './page-addresses.ts'
+import { type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import { alertBox, field, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
 
 /** The page for the second factor of those who have entered their password. Only with BetterAuth's two-factor plugin. */
 export function secondFactorRoutes(app: FastifyInstance, context: PageContext): void {
   const { features, addresses, publicUrl, submitForm } = context
   if (features.secondFactor === undefined) return
-  const show = createFormSender(context)
+
+  function show(reply: FastifyReply, view: Omit<SecondFactorView, 'features' | 'addresses'>): FastifyReply {
+    return sendPage(reply, context, secondFactorPage({ features, addresses, ...view }), view.error)
+  }
 
   app.get(addresses.secondFactor, pageRoute, async function showSecondFactor(request, reply) {
     const { notice } = valuesOf(request.query)
-    return show(reply, secondFactorPage, { onward: onwardOf(request, publicUrl, addresses), notice })
+    return show(reply, { onward: onwardOf(request, publicUrl, addresses), notice })
   })
 
   app.post(addresses.secondFactor, async function verifySecondFactor(request, reply) {
@@ -35,8 +40,7 @@ export function secondFactorRoutes(app: FastifyInstance, context: PageContext): 
     const path = `/two-factor/${isBackupCode ? 'verify-backup-code' : mailed ? 'verify-otp' : 'verify-totp'}`
     const trustDevice = form['trustDevice'] !== undefined
     const { error, body } = await submitForm(request, reply, path, { code, trustDevice, ...oauthFields(onward) })
-    if (error !== undefined)
-      return show(reply, secondFactorPage, { onward, error, notice: mailed ? 'code-sent' : undefined })
+    if (error !== undefined) return show(reply, { onward, error, notice: mailed ? 'code-sent' : undefined })
     return leave(reply, context, { to: addressAfter(body, onward), title: 'You are signed in' })
   })
 
@@ -44,21 +48,23 @@ export function secondFactorRoutes(app: FastifyInstance, context: PageContext): 
     app.post(`${addresses.secondFactor}/mail`, async function mailCode(request, reply) {
       const onward = onwardOf(request, publicUrl, addresses)
       const { error } = await submitForm(request, reply, '/two-factor/send-otp', {})
-      if (error !== undefined) return show(reply, secondFactorPage, { onward, error })
+      if (error !== undefined) return show(reply, { onward, error })
       return redirect(reply, withOnward(`${addresses.secondFactor}?notice=code-sent`, onward))
     })
   }
 }
 
 interface SecondFactorView {
-  readonly error?: FormError | undefined
+  readonly features: Features
+  readonly addresses: PageAddresses
   readonly onward: Onward
   /** The name of a notice; `code-sent`: the code that is asked for was mailed. */
   readonly notice?: string | undefined
+  readonly error?: FormError | undefined
 }
 
 /** After the password. */
-function secondFactorPage({ features, addresses }: FormParts, { onward, notice, error }: SecondFactorView): Page {
+function secondFactorPage({ features, addresses, onward, notice, error }: SecondFactorView): Page {
   const mailed = notice === 'code-sent'
   const hint = mailed ? 'From the mail, or one of your backup codes.' : 'From your app, or one of your backup codes.'
   const card = html`${statusBox(noticeText(notice))}${alertBox(error, 'code')}
