@@ -7,12 +7,23 @@ export interface BetterAuthCookiesOptions {
   readonly signer: CookieSigner
   /** BetterAuth's `session.expiresIn`, in seconds. */
   readonly sessionSeconds: number
+  /** Which of these sessions, by their tokens, have not ended; asked where the previous secret signed a cookie. May reject. */
+  readonly readLiving: (tokens: readonly string[]) => Promise<ReadonlySet<string>>
+}
+
+/** A cookie that the previous secret signed, and the session that it hangs on. */
+interface OutdatedCookie {
+  readonly name: string
+  /** As the current secret signs it. */
+  readonly setCookie: string
+  /** The session's. */
+  readonly token: string
 }
 
 export type BetterAuthCookies = ReturnType<typeof createBetterAuthCookies>
 
 /** The one place that BetterAuth's cookies and its plugins' pass, on their way to it and to the browser. */
-export function createBetterAuthCookies({ prefix, signer, sessionSeconds }: BetterAuthCookiesOptions) {
+export function createBetterAuthCookies({ prefix, signer, sessionSeconds, readLiving }: BetterAuthCookiesOptions) {
   const own = `${prefix}.`
   const https = prefix.startsWith('__Host-')
   const session = `${own}session_token`
@@ -54,21 +65,43 @@ export function createBetterAuthCookies({ prefix, signer, sessionSeconds }: Bett
   }
 
   /**
-   * What in a `Cookie` header the previous secret signed and what lasts as long as a session, as `Set-Cookie` values that the
-   * current one signs, by their names. Everything else that is signed is over within minutes.
+   * The token of the session that a cookie of this name with this signed text hangs on. Undefined for everything else,
+   * which expires with the previous secret: the texts are exactly those that BetterAuth writes, because whoever knows that
+   * secret could have any other text signed by the current one, and BetterAuth signs all its cookies alike.
    */
-  function signedAnew(header: string): Map<string, string> {
-    const anew = new Map<string, string>()
-    if (!signer.isRotating) return anew
+  function sessionOf(name: string, text: string, header: string): string | undefined {
+    if (name === session) return text
+    if (name === adminSession) return /^([^:]+):(?:true)?$/.exec(text)?.[1]
+    if (name !== mark) return name === `${session}_multi-${text.toLowerCase()}` ? text : undefined
+    const beside = readCookie(header, session)
+    return text === 'true' && beside.kind === 'present' ? tokenOf(beside.value) : undefined
+  }
+
+  function outdatedIn(header: string): OutdatedCookie[] {
+    if (!signer.isRotating) return []
     const isMarked = readCookie(header, mark).kind !== 'absent'
-    for (const [name, value] of cookiesOf(header)) {
-      if (name !== session && name !== mark && name !== adminSession && !name.startsWith(`${session}_multi-`)) continue
-      const verified = signer.verify(value)
-      if (verified?.isOutdated !== true) continue
+    return cookiesOf(header).flatMap(([name, value]): OutdatedCookie[] => {
+      const verified = name.startsWith(own) ? signer.verify(value) : null
+      if (verified?.isOutdated !== true) return []
+      const token = sessionOf(name, verified.token, header)
+      if (token === undefined) return []
       const lasts = name !== mark && !(name === session && isMarked)
-      anew.set(name, `${name}=${verified.key}; ${lasts ? `Max-Age=${sessionSeconds}; ` : ''}${attributes}`)
-    }
-    return anew
+      const setCookie = `${name}=${verified.key}; ${lasts ? `Max-Age=${sessionSeconds}; ` : ''}${attributes}`
+      return [{ name, setCookie, token }]
+    })
+  }
+
+  /**
+   * What in a `Cookie` header the previous secret signed and what hangs on a session that has not ended, as `Set-Cookie`
+   * values that the current one signs, by their names. `living` is the token of a session that was found alive already.
+   */
+  async function signedAnew(header: string, living?: string): Promise<Map<string, string>> {
+    const outdated = outdatedIn(header)
+    const asked = new Set(outdated.map(({ token }) => token).filter((token) => token !== living))
+    // Not found out is not alive: these cookies are signed anew by a later answer.
+    const found = asked.size === 0 ? nobody : await readLiving([...asked]).catch(() => nobody)
+    const kept = outdated.filter(({ token }) => token === living || found.has(token))
+    return new Map(kept.map(({ name, setCookie }) => [name, setCookie]))
   }
 
   function withCurrentSignature(pair: string): string {
@@ -79,8 +112,13 @@ export function createBetterAuthCookies({ prefix, signer, sessionSeconds }: Bett
   }
 
   return {
-    /** The session's cookies, where the previous secret signed them, as `Set-Cookie` values that the current one signs. */
-    signedAnew: (header: string): string[] => [...signedAnew(header).values()],
+    /**
+     * The cookies of this living session and of others, where the previous secret signed them and as far as those others
+     * have not ended either, as `Set-Cookie` values that the current one signs. Never rejects.
+     */
+    signedAnew: async (header: string, living: string): Promise<string[]> => [
+      ...(await signedAnew(header, living)).values()
+    ],
 
     /**
      * A `Cookie` header as BetterAuth sees it on this path below its base: only names that are tokens, and of those that
@@ -106,9 +144,9 @@ export function createBetterAuthCookies({ prefix, signer, sessionSeconds }: Bett
     /**
      * `Set-Cookie` values as the browser that sent this `Cookie` header is sent them. Whatever names one of BetterAuth's
      * cookies has this gateway's prefix: multi-session expires its cookies under names in lower case and knows `__Secure-`
-     * alone, and browsers tell `__host-` from `__Host-`. Of several values for one name the last is left.
+     * alone, and browsers tell `__host-` from `__Host-`. Of several values for one name the last is left. Never rejects.
      */
-    forBrowser(setCookies: readonly string[], header: string): string[] {
+    async forBrowser(setCookies: readonly string[], header: string): Promise<string[]> {
       const sent = new Map<string, string>()
       for (const setCookie of setCookies.map(named)) {
         const name = setCookie.slice(0, setCookie.indexOf('='))
@@ -116,7 +154,7 @@ export function createBetterAuthCookies({ prefix, signer, sessionSeconds }: Bett
         sent.set(name, setCookie)
       }
       settleMark(sent, header)
-      for (const [name, setCookie] of signedAnew(header)) if (!sent.has(name)) sent.set(name, setCookie)
+      for (const [name, setCookie] of await signedAnew(header)) if (!sent.has(name)) sent.set(name, setCookie)
       return [...sent.values()]
     }
   }
@@ -131,6 +169,7 @@ function cookiesOf(header: string): [name: string, value: string][] {
     })
 }
 
+const nobody: ReadonlySet<string> = new Set()
 const isHttpOnly = /;\s*httponly\s*(?:;|$)/i
 const maxAge = /;\s*max-age=\d+/i
 

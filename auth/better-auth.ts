@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
@@ -6,12 +5,15 @@ import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createSurplusReader } from '../db/session-queries.ts'
 import { adminColumns, refuseBanned } from './admin-plugin.ts'
 import { addressOptions } from './client-address.ts'
+import type { ConsumedTokens } from './consumed-tokens.ts'
+import { secretsOf } from './encrypted-values.ts'
 import { trustIdentityProviders } from './identity-providers.ts'
 import { acceptImportedHashes } from './imported-passwords.ts'
 import { limitInput } from './input-limits.ts'
 import { lockOptimistically } from './optimistic-lock.ts'
 import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
+import { endPendingLinks, refuseEndedEmailChanges } from './pending-links.ts'
 import { type AuthExtension, hasAdminPlugin, judgesPasswords } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { rememberEachSession } from './remember-each-session.ts'
@@ -20,6 +22,7 @@ import { countSecretAttempts } from './secret-attempts.ts'
 import { reportChanges, type SessionChanges } from './session-changes.ts'
 import { agesOf, endByAge, type SessionLifetimes, sessionOptions } from './session-lifetimes.ts'
 import { limitSessions } from './sessions-per-user.ts'
+import { passOverUnopenedKeys } from './signing-keys.ts'
 import { hideAccountLookUps } from './user-enumeration.ts'
 
 export interface AuthOptions {
@@ -47,6 +50,8 @@ export interface AuthOptions {
   /** Receives what BetterAuth logs, clients' text and queries' parameters included, and has to redact it. */
   readonly logger: NonNullable<BetterAuthOptions['logger']>
   readonly changes: SessionChanges
+  /** Notes what is consumed, so that it can be put back. Default: it stays consumed. */
+  readonly consumedTokens?: ConsumedTokens | undefined
   /** Is handed work that goes on after the response, mails above all; it never rejects. Without it nobody waits for that work. */
   readonly background?: ((task: Promise<void>) => void) | undefined
 }
@@ -91,6 +96,7 @@ export function createAuth(options: AuthOptions) {
       reportChanges(options.changes, options.publicSignUp),
       revokeAllOthers(),
       rememberEachSession(),
+      refuseEndedEmailChanges(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),
       ...(extension.plugins ?? []),
       ...(perUser === undefined
@@ -120,22 +126,11 @@ export function createAuth(options: AuthOptions) {
     if (lifetimes.idle !== undefined || lifetimes.absolute !== undefined) endByAge(context, ages)
     hideAccountLookUps(context)
     lockOptimistically(context)
+    endPendingLinks(context)
+    passOverUnopenedKeys(context)
+    options.consumedTokens?.attach(context)
   }, ignore) // Whoever awaits the context is told of its failure.
   return auth
-}
-
-/**
- * BetterAuth encrypts with the first of `secrets`, notes its version beside what it encrypts, and opens with the one of that
- * version; `secret` opens what was encrypted without a version. A secret's version is a part of its hash, so that it is
- * the same whether the secret is the current one or the previous one.
- */
-function secretsOf({ secret, previousSecret }: AuthOptions): Pick<BetterAuthOptions, 'secret' | 'secrets'> {
-  const all = previousSecret === undefined ? [secret] : [secret, previousSecret]
-  const versionOf = (value: string) => createHash('sha256').update(value).digest().readUInt32BE()
-  return {
-    secret: previousSecret ?? secret,
-    secrets: all.map((value) => ({ version: versionOf(value), value }))
-  }
 }
 
 function accountOptions(options: AuthOptions): Partial<BetterAuthOptions> {

@@ -3,6 +3,7 @@ import { type FailureKind, failureKind } from '../db/failure-kind.ts'
 import { type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
 import type { BetterAuthCookies } from './better-auth-cookies.ts'
+import type { ConsumedTokens } from './consumed-tokens.ts'
 import { withIdentityProviders } from './identity-providers.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import { withOptimisticLock } from './optimistic-lock.ts'
@@ -12,6 +13,7 @@ import { answerUniformly } from './user-enumeration.ts'
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {
   readonly auth: Pick<Auth, 'handler' | '$context'>
   readonly cookies: BetterAuthCookies
+  readonly consumedTokens: ConsumedTokens
   /** The path that BetterAuth is below. */
   readonly basePath: string
   readonly log: Pick<Logger, 'error'>
@@ -26,7 +28,7 @@ export type CallAuth = (request: Request, requestId: string) => Promise<Response
 
 /** The one way to BetterAuth, shared by all callers, so that limits hold for all of them together. */
 export function createAuthCaller(options: AuthCallerOptions): CallAuth {
-  const { auth, basePath, cookies, limits, passwordHashLimit, log, background } = options
+  const { auth, basePath, cookies, consumedTokens, limits, passwordHashLimit, log, background } = options
   return async function callAuth(request, requestId) {
     requireSaneQuery(request.url)
     const path = new URL(request.url).pathname.slice(basePath.length)
@@ -35,6 +37,8 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
     // An empty header would still be one to BetterAuth, which then asks for an `Origin`.
     if (shown === '') request.headers.delete('cookie')
     else request.headers.set('cookie', shown)
+    const watched = () =>
+      watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, () => auth.handler(request))))
     const limited = () => limits.run(call)
     // BetterAuth hashes a new user's password inside a transaction: waiting there, sixty simultaneous sign-ups held every
     // database connection for seconds, and sessions could not be looked up. So they wait before the transaction begins.
@@ -42,12 +46,11 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
 
     async function call(): Promise<Response> {
       const { early, rest } = await answerUniformly(
-        () =>
-          watchStoreFailures(() => withOptimisticLock(() => withIdentityProviders(path, () => auth.handler(request)))),
+        () => consumedTokens.keepOnFailure(path, watched),
         (outcome) => outcome.ok && !outcome.storeFailed && outcome.result.status === 401,
         auth
       )
-      if (early === undefined) return forBrowser(responseOf(await rest))
+      if (early === undefined) return await forBrowser(responseOf(await rest))
       const finished = rest.then(responseOf).then(
         () => {},
         () => log.error({ requestId }, 'auth: what should follow an answer failed')
@@ -56,10 +59,10 @@ export function createAuthCaller(options: AuthCallerOptions): CallAuth {
       return early
     }
 
-    function forBrowser(response: Response): Response {
+    async function forBrowser(response: Response): Promise<Response> {
       const headers = new Headers(response.headers)
       headers.delete('set-cookie')
-      for (const cookie of cookies.forBrowser(response.headers.getSetCookie(), given))
+      for (const cookie of await cookies.forBrowser(response.headers.getSetCookie(), given))
         headers.append('set-cookie', cookie)
       return new Response(response.body, { status: response.status, headers })
     }

@@ -18,6 +18,8 @@ const maxLengths = {
 const maxLengthByField: ReadonlyMap<string, number> = new Map(Object.entries(maxLengths))
 /** The fields in which a password is sent. */
 export const passwordFields: ReadonlySet<string> = new Set(['password', 'newPassword', 'currentPassword'])
+// What BetterAuth's OAuth provider takes for a text without looking.
+const texts: ReadonlySet<string> = new Set(['oauth_query'])
 const defaultPasswordLength = 128
 // An id token with all its claims is the longest of the other texts.
 const maxLengthOfOthers = 16_384
@@ -33,7 +35,7 @@ export function requireSaneQuery(url: string): void {
 
 /**
  * Throws REQUEST_INVALID when a text in a parsed body or query is too long for its field, or holds a NUL or an unpaired
- * surrogate, field names included, or is a return address that leads to another origin once its dot segments are gone; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, at any
+ * surrogate, field names included, or is no text where one has to be, or is a return address that leads to another origin once its dot segments are gone; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, at any
  * depth.
  */
 export function requireSaneInput(input: unknown, maxPasswordLength = defaultPasswordLength): void {
@@ -41,6 +43,7 @@ export function requireSaneInput(input: unknown, maxPasswordLength = defaultPass
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { field, value } = next
     if (typeof value === 'string') requireSaneText(value, field, maxPasswordLength)
+    else if (texts.has(field) && value !== null) throw inputRefused(field)
     else if (Array.isArray(value)) for (const item of value) waiting.push({ field, value: item })
     else if (isPlainObject(value)) {
       for (const [name, inner] of Object.entries(value)) {

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { AuthContext } from 'better-auth'
 import { APIError } from 'better-auth/api'
 import { isRecord } from '../db/type-guards.ts'
+import { guardAdapter, type StorageAdapter, type Where } from './guarded-adapter.ts'
 
 /** What one call of BetterAuth has read of users, and whether it may change one by now. */
 interface Call {
@@ -34,18 +35,26 @@ const endpoints: ReadonlySet<string> = new Set([
   '/unlink-account',
   '/verify-email'
 ])
+// Of these, those that use up a mailed token for the user that they read last, in the transaction that sets the password.
+const resets: ReadonlySet<string> = new Set([
+  '/email-otp/reset-password',
+  '/phone-number/reset-password',
+  '/reset-password'
+])
 // What the two-factor plugin counts failures in. It changes nothing that anybody could be signed in by.
 const counters = new Set(['failedVerificationCount', 'lockedUntil'])
-
-type Adapter = AuthContext['adapter']
-type TransactionAdapter = Omit<Adapter, 'transaction'>
-type Where = Parameters<Adapter['delete']>[0]['where']
 
 const scope = new AsyncLocalStorage<Call>()
 
 /** Runs one call of BetterAuth under the optimistic lock. Resolves and rejects as the work does. */
 export function withOptimisticLock<T>(work: () => Promise<T>): Promise<T> {
   return scope.run({ users: new Map(), claimed: false }, work)
+}
+
+/** What the current call has read of users, and the endpoint that it has reached where that one takes turns. */
+export function currentCall(): { readonly path: string | undefined; readonly users: readonly string[] } | undefined {
+  const call = scope.getStore()
+  return call && { path: call.path, users: [...call.users.keys()] }
 }
 
 /** Notes which endpoint the current call has reached, and with what query. */
@@ -64,9 +73,7 @@ export function noteLockedEndpoint(path: string, query: unknown): void {
  * A sign-in excludes nobody, but its session is taken back where the password was replaced before the session was there.
  */
 export function lockOptimistically({ adapter, password, options }: AuthContext): void {
-  guard(adapter)
-  const transaction = adapter.transaction.bind(adapter)
-  adapter.transaction = (work) => transaction((inner) => work(guard(inner)))
+  guardAdapter({ adapter }, guard)
 
   const verify = password.verify.bind(password)
   password.verify = async (given) => {
@@ -87,8 +94,8 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
     }
   }
 
-  function guard<A extends TransactionAdapter>(guarded: A): A {
-    const { create, findOne, findMany, update, updateMany, delete: deleteOne, deleteMany } = guarded
+  function guard(guarded: StorageAdapter): void {
+    const { create, findOne, findMany, update, updateMany, delete: deleteOne, deleteMany, consumeOne } = guarded
     const lock = async (change: Change) => {
       const call = scope.getStore()
       if (call?.path !== undefined && isExclusive(call.path, change)) await claim(update, call, userOf(call, change))
@@ -108,6 +115,13 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
       const created = await create<T, R>(given)
       if (given.model === 'session') await requireSamePassword(created)
       return created
+    }
+    guarded.consumeOne = async <T>(given: Parameters<typeof consumeOne>[0]) => {
+      const call = scope.getStore()
+      // Before a mailed token is locked: who has the user then deletes all the others, and two would wait for each other.
+      if (call?.path !== undefined && resets.has(call.path) && given.model === 'verification')
+        await claim(update, call, [...call.users.keys()].at(-1))
+      return consumeOne<T>(given)
     }
     guarded.update = async <T>(given: Parameters<typeof update>[0]) => {
       await lock({ kind: 'update', data: given.update, ...given })
@@ -129,7 +143,6 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
       await lock({ kind: 'delete all', ...given })
       return deleteMany(given)
     }
-    return guarded
 
     /** Takes a session back that was made with a password which is not the account's any more. */
     async function requireSamePassword(session: unknown): Promise<void> {
@@ -210,7 +223,7 @@ function userOf({ users }: Call, { model, where = [], data = {} }: Change): stri
 }
 
 /** Sets when the user was changed, if that is still what was read. Throws `ACCOUNT_CHANGED`. */
-async function claim(update: Adapter['update'], call: Call, userId: string | undefined): Promise<void> {
+async function claim(update: StorageAdapter['update'], call: Call, userId: string | undefined): Promise<void> {
   if (call.claimed || userId === undefined) return
   const read = call.users.get(userId)
   if (read === undefined) return
@@ -246,7 +259,7 @@ function note(model: string, row: unknown): void {
 }
 
 /** The hash that was verified, where this write replaces a password that was asked for; undefined elsewhere. */
-function replacedHash({ model, update }: Parameters<Adapter['update']>[0]): string | undefined {
+function replacedHash({ model, update }: Parameters<StorageAdapter['update']>[0]): string | undefined {
   const call = scope.getStore()
   if (call?.path === undefined || model !== 'account' || typeof update['password'] !== 'string') return undefined
   return call.password?.hash

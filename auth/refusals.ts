@@ -6,7 +6,7 @@ export const refusals = {
   PATH_AMBIGUOUS: [
     400,
     'Ambiguous path',
-    'The path could be read in two ways. Send it without dot segments, empty segments, backslashes, control characters and encoded slashes, or, for an encoded slash (%2F), have its operator say encodedSlashes: true in the rule that ends in "/*".'
+    'The path could be read in two ways. Send it without dot segments, empty segments, backslashes, control characters and what is percent-encoded twice (%252F). For an encoded slash (%2F), have its operator say encodedSlashes: true in the rule that ends in "/*".'
   ],
   HOST_INVALID: [
     400,

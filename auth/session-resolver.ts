@@ -22,8 +22,8 @@ export interface SessionResolverOptions {
   readonly readSession: (token: string) => Promise<SessionRecord | null>
   /** Has BetterAuth's own `get-session` refresh a session that is due; resolves to its `Set-Cookie` values. */
   readonly refresh: (cookieHeader: string) => Promise<readonly string[]>
-  /** The `Set-Cookie` values for whoever has cookies that the previous secret signed. */
-  readonly signedAnew: (cookieHeader: string) => readonly string[]
+  /** The `Set-Cookie` values for whoever has cookies that the previous secret signed; `living` is a token that was found alive. */
+  readonly signedAnew: (cookieHeader: string, living: string) => Promise<readonly string[]>
   /**
    * Has the next request refresh the session of this token again, on whichever replica, if it was refreshed `since` then, in
    * ms since the epoch. May reject.
@@ -123,9 +123,9 @@ export function createSessionResolver(options: SessionResolverOptions) {
   }
 
   // The cookies of a refresh are signed anew already.
-  function signedAnew(verdict: SessionVerdict, cookieHeader: string): SessionVerdict {
+  async function signedAnew(verdict: SessionVerdict, cookieHeader: string, token: string): Promise<SessionVerdict> {
     if (verdict.outcome !== 'identified' || verdict.setCookies.length > 0) return verdict
-    return verdictOf(verdict.identity, options.signedAnew(cookieHeader))
+    return verdictOf(verdict.identity, await options.signedAnew(cookieHeader, token))
   }
 
   // Eviction first: whoever reads the session again must not find the old decision.
@@ -152,12 +152,11 @@ export function createSessionResolver(options: SessionResolverOptions) {
       if (hit !== undefined) return reuse(hit, cookieValue, cookieHeader)
       const verified = signer.verify(cookieValue)
       if (verified === null) return verdictOf(null)
-      const { key, isOutdated } = verified
+      const { key, token, isOutdated } = verified
       const cached = key === cookieValue ? undefined : cache.get(key)
       const found = cached === undefined ? lookUp(verified, cookieHeader) : reuse(cached, key, cookieHeader)
       if (!isOutdated) return found
-      const anew = (verdict: SessionVerdict) => signedAnew(verdict, cookieHeader)
-      return found instanceof Promise ? found.then(anew) : anew(found)
+      return Promise.resolve(found).then((verdict) => signedAnew(verdict, cookieHeader, token))
     },
     /**
      * Ties a connection that stays open to the session of this identity: `end` is called once when the session is over,

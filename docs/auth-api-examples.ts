@@ -25,6 +25,7 @@ export interface Example {
 }
 
 const ada = { email: 'ada@example.com', password: 'a fine passphrase' }
+const signUp = { name: 'Ada', ...ada }
 const mailsReset = 'Needs `sendResetPassword` in the policy file.'
 const mailsVerification = 'Needs `sendVerificationEmail` in the policy file.'
 const provider = 'Needs `socialProviders` in the policy file.'
@@ -39,10 +40,10 @@ export const examples: readonly Example[] = [
   {
     endpoint: 'POST /sign-up/email',
     text: 'Makes an account and signs it in. `PUBLIC_SIGN_UP=false` turns it off. With `emailAndPassword.requireEmailVerification` nobody is signed in, and who has an account already is answered like everybody else.',
-    body: { name: 'Ada', ...ada },
+    body: signUp,
     signsIn: true,
-    wrong: { 'the password is too short': { name: 'Ada', email: ada.email, password: 'short' } },
-    again: { 'the address has an account': { name: 'Ada', ...ada } }
+    wrong: { 'the password is too short': { ...signUp, password: 'short' } },
+    again: { 'the address has an account': signUp }
   },
   {
     endpoint: 'GET /get-session',

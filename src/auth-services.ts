@@ -4,6 +4,7 @@ import { adminColumns } from '../auth/admin-plugin.ts'
 import { type Auth, createAuth } from '../auth/better-auth.ts'
 import { createBetterAuthCookies } from '../auth/better-auth-cookies.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
+import { createConsumedTokens } from '../auth/consumed-tokens.ts'
 import { cookiePrefix, readCookie } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
 import { pageAddresses } from '../auth/pages/page-addresses.ts'
@@ -52,6 +53,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const ownPaths = ownPathsOf(policy)
   const limits = createRateLimits({}, worker?.counters, { byPath: policy.rateLimits, basePath: ownPaths.betterAuth })
   const passwordHashLimit = createPasswordHashLimit(worker?.workers)
+  const consumedTokens = createConsumedTokens()
   // Work that goes on after its response, mails above all. A gateway waits for it when it closes.
   const unfinished = new Set<Promise<void>>()
   const background = (task: Promise<void>) => {
@@ -86,6 +88,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     errorUrl: config.pages ? publicUrl + pageAddresses(ownPaths.pages).signIn : undefined,
     limits,
     passwordHashLimit,
+    consumedTokens,
     background,
     logger: createBetterAuthLogger(log),
     changes
@@ -93,12 +96,22 @@ export async function createAuthServices(options: AuthServicesOptions) {
   const context = await auth.$context
   await requireSchema(context)
   const { authCookies, sessionConfig } = context
-  const cookies = createBetterAuthCookies({ prefix, signer, sessionSeconds: sessionConfig.expiresIn })
   const sessionCookie = authCookies.sessionToken.name
   const admin = adminColumns(policy.auth)
   const ages = agesOf(policy.session)
+  const readExpiries = createExpiryReader(database, admin, ages)
+  const cookies = createBetterAuthCookies({
+    prefix,
+    signer,
+    sessionSeconds: sessionConfig.expiresIn,
+    async readLiving(tokens) {
+      const reading = withTimeout(database.patienceMs, readExpiries(tokens), 'the sessions were not read in time')
+      const ends = [...(await reading)]
+      return new Set(ends.filter(([, end]) => end > Date.now()).map(([token]) => token))
+    }
+  })
   const live = new LiveSessions({
-    readExpiries: createExpiryReader(database, admin, ages),
+    readExpiries,
     readUsers: createUserReader(database, admin),
     listening: () => options.sessionEvents?.listening === true,
     sweepMs: Math.max(config.session.cacheTtlMs, fastestSweepMs),
@@ -175,6 +188,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     auth,
     basePath: ownPaths.betterAuth,
     cookies,
+    consumedTokens,
     limits,
     passwordHashLimit,
     log,

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { liesUnder } from '../own-paths.ts'
 import { type Values, valuesOf } from './form-submission.ts'
-import type { PageAddresses } from './page-addresses.ts'
+import { type PageAddresses, withNext } from './page-addresses.ts'
 import { type PageContext, redirect, sendPage } from './page-helpers.ts'
 import { type Html, hidden, html, type Page } from './page-markup.ts'
 import { returnAddress } from './return-address.ts'
@@ -38,10 +38,7 @@ export function onwardOf(request: FastifyRequest, publicUrl: string, addresses: 
 
 /** A page's address with where it leads on to. */
 export function withOnward(path: string, { next, oauthQuery }: Onward): string {
-  const query = [next === undefined ? undefined : `next=${encodeURIComponent(next)}`, oauthQuery]
-  const added = query.filter((part) => part !== undefined).join('&')
-  if (added === '') return path
-  return `${path}${path.includes('?') ? '&' : '?'}${added}`
+  return withNext(path, next, oauthQuery)
 }
 
 /** The same in a form. */

@@ -20,14 +20,16 @@ export function pageAddresses(path: string) {
     /** The sign-in page that leads on to `next`; the plain page where `next` is undefined. */
     signInTo: (next: string | undefined) => withNext(signIn, next),
     /** The same with a notice. */
-    signInWith: (notice: string, next?: string | undefined) => withNext(`${signIn}?notice=${notice}&`, next),
+    signInWith: (notice: string, next?: string | undefined) => withNext(`${signIn}?notice=${notice}`, next),
     /** The sign-in page for people who are signed in already. */
-    signInAgain: (next: string | undefined) => withNext(`${signIn}?again&`, next)
+    signInAgain: (next: string | undefined) => withNext(`${signIn}?again`, next)
   }
 }
 
-/** A page's path with the address that it leads on to. `path` has no query, or ends in `&`. */
-function withNext(path: string, next: string | undefined): string {
-  if (next === undefined) return path.replace(/[?&]$/, '')
-  return `${path}${path.includes('?') ? '' : '?'}next=${encodeURIComponent(next)}`
+/** A page's address with the address that it leads on to, and with `more` of a query. */
+export function withNext(path: string, next: string | undefined, more?: string | undefined): string {
+  const query = [next === undefined ? undefined : `next=${encodeURIComponent(next)}`, more]
+  const added = query.filter((part) => part !== undefined).join('&')
+  if (added === '') return path
+  return `${path}${path.includes('?') ? '&' : '?'}${added}`
 }

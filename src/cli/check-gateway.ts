@@ -6,6 +6,7 @@ import { inspectMigrations } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { codeOf } from '../../db/type-guards.ts'
 import type { Config } from '../config/environment.ts'
+import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import { type Settings, warningsOf } from '../config/load-settings.ts'
 import { isFolder } from '../config/policy-upstreams.ts'
 import { databaseOptions } from '../database-start.ts'
@@ -44,7 +45,7 @@ async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
     try {
       await database.ping()
       const answers = [result('ok', 'database', `answers (${database.driver})`), await checkClock(database)]
-      return [...answers, ...(await checkMigrations(database, settings.config))]
+      return [...answers, ...(await checkMigrations(database, settings))]
     } finally {
       await database.close()
     }
@@ -55,10 +56,13 @@ async function checkDatabase(settings: Settings): Promise<CheckResult[]> {
   }
 }
 
-async function checkMigrations(database: Database, config: Config): Promise<CheckResult[]> {
+async function checkMigrations(database: Database, settings: Settings): Promise<CheckResult[]> {
   const { pending, adoptable, differences, obstacles, elsewhere } = await inspectMigrations(database)
   const failures = (...sentences: string[]) => sentences.map((sentence) => result('FAIL', 'migrations', sentence))
-  if (pending.length === 0) return [result('ok', 'migrations', 'up to date'), ...(await checkEvents(database, config))]
+  if (pending.length === 0) {
+    const upToDate = result('ok', 'migrations', 'up to date')
+    return [upToDate, ...(await checkEncryption(database, settings)), ...(await checkEvents(database, settings.config))]
+  }
   if (elsewhere.length > 0) return failures(new SchemaChangedError(elsewhere.join(', '), database.schemaName).message)
   if (obstacles.length > 0)
     return failures(...obstacles.map((obstacle) => `what a plugin or a field needs cannot be added: ${obstacle}`))
@@ -75,6 +79,20 @@ async function checkMigrations(database: Database, config: Config): Promise<Chec
       "if the tables are another application's, give Gatehouse a schema of its own: DATABASE_SCHEMA=auth"
     )
   return failures(`${pending.length} pending (${pending.join(', ')}): run migrate`)
+}
+
+// What another secret has encrypted is lost without it, and shows only when somebody needs it.
+async function checkEncryption(database: Database, { config, policy }: Settings): Promise<CheckResult[]> {
+  const { countUnopened, encryptedColumns } = await import('../../auth/encrypted-values.ts')
+  if (encryptedColumns(policy.auth).length === 0) return []
+  const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
+  const columns = await countUnopened(database, policy.auth, { secret, previousSecret: config.previousSecret })
+  const lost = columns.filter(({ unopened }) => unopened > 0)
+  if (lost.length === 0) return [result('ok', 'encryption', 'what BetterAuth has encrypted can be opened')]
+  return lost.map(({ what, place, unopened, effect }) => {
+    const sentence = `${unopened} ${what} (${place}) were encrypted with another BETTER_AUTH_SECRET: ${effect}. BETTER_AUTH_SECRET_PREVIOUS opens them, if it is that one`
+    return result('warn', 'encryption', sentence)
+  })
 }
 
 async function checkEvents(database: Database, { session }: Config): Promise<CheckResult[]> {

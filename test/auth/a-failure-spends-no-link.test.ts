@@ -1,4 +1,4 @@
-import { customSession } from 'better-auth/plugins'
+import { customSession, emailOTP, magicLink, oneTimeToken } from 'better-auth/plugins'
 import t, { type Test } from 'tap'
 import { rateLimited } from '../../auth/refusals.ts'
 import { createConcurrencyLimit } from '../../db/semaphore.ts'
@@ -22,7 +22,13 @@ await eachDatabase(t, async (t, database) => {
     },
     extension: {
       sendResetPassword: send,
-      plugins: [customSession(async (session) => ({ ...session, custom: true }))]
+      user: { deleteUser: { enabled: true, sendDeleteAccountVerification: send } },
+      plugins: [
+        customSession(async (session) => ({ ...session, custom: true })),
+        magicLink({ sendMagicLink: send }),
+        oneTimeToken(),
+        emailOTP({ sendVerificationOTP: async ({ otp }) => void mails.push({ url: '', token: otp }) })
+      ]
     }
   })
   const { db } = target.database
@@ -94,6 +100,82 @@ await eachDatabase(t, async (t, database) => {
       t.equal((await new Device(target).post('/sign-in/email', { email, password: renewed })).status, 200)
     })
   }
+
+  t.test('a link that signs in outlives a session, and a user, that is not made', async (t) => {
+    const { email } = await somebody()
+    for (const [name, table] of [
+      [email, 'session'],
+      [`new-${email}`, 'user'],
+      [`newer-${email}`, 'session']
+    ] as const) {
+      const { url } = await mailed(() => new Device(target).post('/sign-in/magic-link', { email: name }))
+      const open = () => new Device(target).fetch(new URL(url))
+      await isUnavailable(t, await whileFailing(table, 'insert', open))
+      await isUnavailable(t, await whileFailing(table, 'insert', open))
+      const answer = await open()
+      t.ok(answer.status < 400, `${answer.status}`)
+      t.ok(answer.headers.getSetCookie().length > 0, 'the same link signs in')
+      t.same((await open()).headers.getSetCookie(), [], 'once')
+    }
+  })
+
+  t.test('where it cannot be put back at once, that is done when the database is back', async (t) => {
+    const { email } = await somebody()
+    const { url } = await mailed(() => new Device(target).post('/sign-in/magic-link', { email }))
+    const open = () => new Device(target).fetch(new URL(url))
+    await whileFailing('session', 'insert', () =>
+      whileFailing('verification', 'insert', async () => {
+        await isUnavailable(t, await open())
+        t.match((await open()).headers.get('location'), /error=INVALID_TOKEN/, 'it is used up')
+      })
+    )
+    t.ok((await open()).headers.getSetCookie().length > 0, 'the same link signs in')
+    t.same((await open()).headers.getSetCookie(), [], 'once')
+  })
+
+  t.test(
+    'a code that signs in outlives a session that is not made, and a wrong one costs an attempt as before',
+    async (t) => {
+      const { email } = await somebody()
+      const { token: otp } = await mailed(() =>
+        new Device(target).post('/email-otp/send-verification-otp', { email, type: 'sign-in' })
+      )
+      const enter = (code = otp) => new Device(target).post('/sign-in/email-otp', { email, otp: code })
+      await isUnavailable(t, await whileFailing('session', 'insert', () => enter()))
+      const wrong = otp === '000000' ? '000001' : '000000'
+      for (let n = 0; n < 2; n++) t.equal((await enter(wrong)).status, 400)
+      await isUnavailable(t, await whileFailing('session', 'insert', () => enter()))
+      t.equal((await enter()).status, 200)
+      t.equal((await enter()).status, 400, 'once')
+    }
+  )
+
+  t.test('a token for one other browser outlives a failure', async (t) => {
+    const { device } = await somebody()
+    const generated = await device.fetch('/one-time-token/generate')
+    const { token } = (await generated.json()) as { token: string }
+    const use = () => new Device(target).post('/one-time-token/verify', { token })
+    await db.execute('alter table session rename to session_gone')
+    const broken = await use()
+    await db.execute('alter table session_gone rename to session')
+    t.equal(broken.status, 500)
+    t.equal((await use()).status, 200)
+    t.equal((await use()).status, 400, 'once')
+  })
+
+  t.test('a link that deletes an account outlives a failure, and whoever else sends it', async (t) => {
+    const { email, device } = await somebody()
+    const { token, url } = await mailed(() => device.post('/delete-user', { password, callbackURL: '/bye' }))
+    const { device: other } = await somebody()
+    t.equal((await other.fetch(new URL(url))).status, 404)
+    t.equal((await other.post('/delete-user', { token })).status, 404)
+    t.equal((await new Device(target).fetch(new URL(url))).status, 404, 'nobody')
+    await isUnavailable(t, await whileFailing('user', 'delete', () => device.fetch(new URL(url))))
+    await isUnavailable(t, await whileFailing('user', 'delete', () => device.post('/delete-user', { token })))
+    t.equal((await new Device(target).post('/sign-in/email', { email, password })).status, 200, 'nothing was deleted')
+    t.equal((await device.fetch(new URL(url))).headers.get('location'), '/bye')
+    t.equal((await new Device(target).post('/sign-in/email', { email, password })).status, 401)
+  })
 
   t.test('customSession does not take an outage for nobody', async (t) => {
     const { device } = await somebody()

@@ -31,7 +31,7 @@ await eachEmptyDatabase(t, async (t, database) => {
       }
 
       const extension = { plugins, advanced: { database: { generateId: ids } } }
-      const target = await startAuthApp(t, { extension, database: options })
+      const target = await startAuthApp(t, { publicUrl: database.publicUrl, extension, database: options })
       const store = target.database
       const ann = new Device(target)
       const id = await ann.signUp('ann@example.com')

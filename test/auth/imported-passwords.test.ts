@@ -10,7 +10,7 @@ import { importedHashes, importedPassword, importUser, storedHash, storeHash } f
 const password = importedPassword
 const next = 'another password'
 
-await eachDatabase(t, async (t, { options: database }) => {
+await eachDatabase(t, async (t, { options: database, publicUrl }) => {
   // What happens between the verification of a password and what follows it.
   let afterHashing = async () => {}
   const limit = createPasswordHashLimit()
@@ -21,7 +21,7 @@ await eachDatabase(t, async (t, { options: database }) => {
     await once()
     return result
   }
-  const target = await startAuthApp(t, { database, passwordHashLimit })
+  const target = await startAuthApp(t, { publicUrl, database, passwordHashLimit })
   const signIn = (email: string, password: string) => new Device(target).post('/sign-in/email', { email, password })
   const isOwn = async (email: string) => isOwnHash(String(await storedHash(target, email)))
 

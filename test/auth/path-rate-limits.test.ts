@@ -45,47 +45,48 @@ async function deliverMany(device: Device, many: number, path?: string): Promise
   return statuses
 }
 
-t.test('a webhook below /api/auth', async (t) => {
-  const extension = { plugins: [paid] }
-  const rateLimits = { [webhook]: { requests: 5_000, window: 10 } }
-  const target = await startAuthApp(t, { extension, rateLimits, bodies: { [webhook]: 1_048_576 } })
+for (const publicUrl of ['http://localhost:8080', 'https://app.example.org'])
+  t.test(`a webhook below /api/auth on ${publicUrl}`, async (t) => {
+    const extension = { plugins: [paid] }
+    const rateLimits = { [webhook]: { requests: 5_000, window: 10 } }
+    const target = await startAuthApp(t, { publicUrl, extension, rateLimits, bodies: { [webhook]: 1_048_576 } })
 
-  t.test('is handed the bytes that were signed', async (t) => {
-    const bodies = [
-      Buffer.from('{"id":"evt_1",\r\n  "amount" : 1.10, "name":"J\\u00fcrgen", "name":"twice"}\n\n'),
-      Buffer.from('\ufeff{"id":"evt_2"}'),
-      Buffer.from([0x7b, 0xff, 0xfe, 0x00, 0x0d, 0x0a, 0x7d]),
-      Buffer.from(`{"data":"${'x'.repeat(300_000)}"}`),
-      Buffer.from('')
-    ]
-    for (const type of [
-      'application/json',
-      'application/json; charset=utf-8',
-      'application/x-www-form-urlencoded',
-      'text/plain'
-    ])
-      for (const body of bodies) {
-        const response = await deliver(new Device(target), body, undefined, type)
-        t.same(await response.json(), { received: true, bytes: body.length }, `${type}, ${body.length} bytes`)
-      }
-  })
+    t.test('is handed the bytes that were signed', async (t) => {
+      const bodies = [
+        Buffer.from('{"id":"evt_1",\r\n  "amount" : 1.10, "name":"J\\u00fcrgen", "name":"twice"}\n\n'),
+        Buffer.from('\ufeff{"id":"evt_2"}'),
+        Buffer.from([0x7b, 0xff, 0xfe, 0x00, 0x0d, 0x0a, 0x7d]),
+        Buffer.from(`{"data":"${'x'.repeat(300_000)}"}`),
+        Buffer.from('')
+      ]
+      for (const type of [
+        'application/json',
+        'application/json; charset=utf-8',
+        'application/x-www-form-urlencoded',
+        'text/plain'
+      ])
+        for (const body of bodies) {
+          const response = await deliver(new Device(target), body, undefined, type)
+          t.same(await response.json(), { received: true, bytes: body.length }, `${type}, ${body.length} bytes`)
+        }
+    })
 
-  t.test('can be called more often than everything else together', async (t) => {
-    t.same(await deliverMany(new Device(target), 1_300), { 200: 1_300 })
-  })
+    t.test('can be called more often than everything else together', async (t) => {
+      t.same(await deliverMany(new Device(target), 1_300), { 200: 1_300 })
+    })
 
-  t.test('takes nothing from what its address has for the rest', async (t) => {
-    const device = new Device(target)
-    await deliverMany(device, 1_000)
-    t.equal((await device.fetch('/get-session')).status, 200)
-  })
+    t.test('takes nothing from what its address has for the rest', async (t) => {
+      const device = new Device(target)
+      await deliverMany(device, 1_000)
+      t.equal((await device.fetch('/get-session')).status, 200)
+    })
 
-  t.test('has its limit whatever the query says, and no other path has it', async (t) => {
-    t.same(await deliverMany(new Device(target), 150, '/paid/webhook?x=1'), { 200: 150 })
-    const other = await deliverMany(new Device(target), 150, '/paid/webhooks')
-    t.ok((other[429] ?? 0) >= 40, 'the others have 100')
+    t.test('has its limit whatever the query says, and no other path has it', async (t) => {
+      t.same(await deliverMany(new Device(target), 150, '/paid/webhook?x=1'), { 200: 150 })
+      const other = await deliverMany(new Device(target), 150, '/paid/webhooks')
+      t.ok((other[429] ?? 0) >= 40, 'the others have 100')
+    })
   })
-})
 
 t.test('without a limit of its own a webhook has that of every path', async (t) => {
   const target = await startAuthApp(t, { extension: { plugins: [paid] } })

@@ -53,7 +53,7 @@ t.test('our verdict is that of auth.api.getSession', async (t) => {
         const { headers } = await auth.api.getSession({ headers: new Headers({ cookie }), returnHeaders: true })
         return headers.getSetCookie()
       },
-      signedAnew: () => [],
+      signedAnew: async () => [],
       refreshAgain: async () => {},
       sliding: { expiresInMs: sessionConfig.expiresIn * 1000, updateAgeMs: sessionConfig.updateAge * 1000 },
       live: new LiveSessions({

@@ -1,15 +1,12 @@
 import t from 'tap'
 import { request } from 'undici'
 import { WebSocket, WebSocketServer } from 'ws'
-import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
-import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
-import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import type { TestGateway } from '../support/gateway.ts'
+import { startReplicas } from '../support/replicas.ts'
 import { until } from '../support/until.ts'
-
-const secret = { BETTER_AUTH_SECRET: 'one secret for all replicas of this test' }
 
 await eachDatabase(
   t,
@@ -31,26 +28,7 @@ await eachDatabase(
       socket.on('message', (data, binary) => socket.send(data, { binary }))
       socket.on('close', (code) => upstreamCodes.push(code))
     })
-    const start = (more: Record<string, string> = {}) =>
-      startTestGateway(t, {
-        upstreamUrl: upstream.url,
-        env: {
-          ...env,
-          DATA_DIR: `${t.testdirName}-${Math.random()}`,
-          SESSION_CACHE_TTL: '600',
-          ...secret,
-          ...oneOrigin,
-          ...more
-        }
-      })
-    const [here, there] = [await start(), await start()]
-    for (const gateway of [here, there]) {
-      await until(async () => (await (await fetch(`${gateway.adminUrl}/readyz`)).text()).includes('"degraded":[]'))
-    }
-    const database = await openDatabase(options)
-    t.teardown(() => database.close())
-    const sql = (statement: string, params: unknown[] = []) =>
-      database.withDirectClient((client) => client.query(statement, params))
+    const { here, there, start, sql } = await startReplicas(t, { env, options }, upstream.url)
 
     async function signedUp(name: string) {
       const browser = new Browser(here.url, here.publicUrl)

@@ -1,3 +1,5 @@
+import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
+import { jwt } from 'better-auth/plugins/jwt'
 import { multiSession } from 'better-auth/plugins/multi-session'
 import { twoFactor } from 'better-auth/plugins/two-factor'
 import t, { type Test } from 'tap'
@@ -17,7 +19,7 @@ const first = { BETTER_AUTH_SECRET: 'the first secret of this test, which is lon
 const second = { BETTER_AUTH_SECRET: 'the second secret of this test, which is long enough' }
 const both = { ...second, BETTER_AUTH_SECRET_PREVIOUS: first.BETTER_AUTH_SECRET }
 const password = 'correct horse battery'
-const auth = { plugins: [multiSession(), twoFactor({ skipVerificationOnEnable: true })] }
+const auth = { plugins: [multiSession(), twoFactor({ skipVerificationOnEnable: true }), jwt()] }
 
 await eachDatabase(t, async (t, database) => {
   await migrateOnce({ ...database.options, pluginTables: pluginTables(auth) })
@@ -42,8 +44,9 @@ async function staysSignedIn(t: Test, { env }: TestDatabase, publicUrl: string):
 
   const before = await start(first)
   const jars = new Map<string, Browser>()
+  const signedIn = new Browser(before.url, publicUrl)
   for (const name of names) {
-    const browser = new Browser(before.url, publicUrl)
+    const browser = name === ada ? signedIn : new Browser(before.url, publicUrl)
     t.equal((await browser.signUp(name)).status, 200)
     jars.set(name, browser)
   }
@@ -53,6 +56,7 @@ async function staysSignedIn(t: Test, { env }: TestDatabase, publicUrl: string):
   const enabled = (await jars.get(mary)?.post('/api/auth/two-factor/enable', { password }))?.json() as {
     backupCodes: string[]
   }
+  const signedBefore = await tokenOf(signedIn)
   await before.close({ delayMs: 0, timeoutMs: 100 })
 
   const after = await start(both)
@@ -122,6 +126,12 @@ async function staysSignedIn(t: Test, { env }: TestDatabase, publicUrl: string):
     t.equal((await browser.ask('/me')).status, 200)
   })
 
+  await t.test('the key that the previous secret encrypted signs on', async (t) => {
+    const keys = await keysOf(again(ada))
+    t.ok(isSignedBy(await tokenOf(again(ada)), keys))
+    t.same(await keysOf(again(ada)), keys, 'no new one is made')
+  })
+
   const anew = again(ada)
   await anew.ask('/me')
   jars.set('anew', anew)
@@ -132,5 +142,50 @@ async function staysSignedIn(t: Test, { env }: TestDatabase, publicUrl: string):
     t.equal((await again(ada, later).ask('/api/auth/get-session')).text, 'null')
     t.equal((await again('anew', later).ask('/me')).status, 200)
   })
+  await t.test('a key that cannot be opened signs no more, and what it has signed is verified as before', async (t) => {
+    const session = await again('anew', later).ask('/api/auth/get-session')
+    t.equal(session.status, 200)
+    t.match(session.json(), { user: { name: ada } })
+    const signedLater = await tokenOf(again('anew', later))
+    t.not(keyOf(signedLater), keyOf(signedBefore))
+    t.equal(keyOf(await tokenOf(again('anew', later))), keyOf(signedLater), 'one new key is made, and stays')
+    const keys = await keysOf(again(ada, later))
+    for (const token of [signedBefore, signedLater]) t.ok(isSignedBy(token, keys))
+  })
+  await t.test('a second factor that cannot be opened lets nobody in', async (t) => {
+    const browser = new Browser(later.url, publicUrl)
+    t.match((await browser.signIn(mary)).json(), { twoFactorRedirect: true })
+    const answer = await browser.post('/api/auth/two-factor/verify-totp', { code: '123456' })
+    t.equal(answer.status, 500)
+    t.equal((await browser.ask('/me')).status, 401)
+    const code = { code: enabled.backupCodes[1] }
+    const backup = await browser.post('/api/auth/two-factor/verify-backup-code', code)
+    t.equal(backup.status, 200, 'the codes that are left were encrypted anew when one was used')
+  })
   await later.close({ delayMs: 0, timeoutMs: 100 })
+}
+
+type PublishedKey = JsonWebKey & { readonly kid: string }
+
+async function tokenOf(browser: Browser): Promise<string> {
+  const answer = await browser.ask('/api/auth/token')
+  return (answer.json() as { token: string }).token
+}
+
+async function keysOf(browser: Browser): Promise<PublishedKey[]> {
+  const answer = await browser.ask('/api/auth/jwks')
+  return (answer.json() as { keys: PublishedKey[] }).keys
+}
+
+function keyOf(token: string): string {
+  const header: { kid: string } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
+  return header.kid
+}
+
+function isSignedBy(token: string, keys: readonly PublishedKey[]): boolean {
+  const [header, payload, signature = ''] = token.split('.')
+  const key = keys.find(({ kid }) => kid === keyOf(token))
+  if (key === undefined) return false
+  const signed = Buffer.from(`${header}.${payload}`)
+  return verify(null, signed, createPublicKey({ key, format: 'jwk' }), Buffer.from(signature, 'base64url'))
 }

@@ -1,44 +1,17 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { request } from 'undici'
-import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
-import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'
-import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import type { TestGateway } from '../support/gateway.ts'
+import { startReplicas } from '../support/replicas.ts'
 import { until } from '../support/until.ts'
 
-const secret = { BETTER_AUTH_SECRET: 'one secret for all replicas of this test' }
-
-// Two replicas on one database. Their decisions last ten minutes, so that only an event explains an earlier end.
 await eachDatabase(
   t,
   async (t, { env, options, postgres }) => {
     const upstream = await startEchoUpstream(t)
-    const start = (more: Record<string, string> = {}) =>
-      startTestGateway(t, {
-        upstreamUrl: upstream.url,
-        env: {
-          ...env,
-          DATA_DIR: `${t.testdirName}-${Math.random()}`,
-          SESSION_CACHE_TTL: '600',
-          ...secret,
-          ...oneOrigin,
-          ...more
-        }
-      })
-    const [here, there] = [await start(), await start()]
-    const database = await openDatabase(options)
-    t.teardown(() => database.close())
-    const sql = (statement: string, params: unknown[] = []) =>
-      database.withDirectClient((client) => client.query(statement, params))
-    const degraded = async (gateway: TestGateway) => {
-      const { body } = await request(`${gateway.adminUrl}/readyz`)
-      const report = (await body.json()) as { degraded: string[] }
-      return report.degraded
-    }
-    for (const gateway of [here, there]) await until(async () => (await degraded(gateway)).length === 0)
+    const { here, there, database, start, degraded, sql } = await startReplicas(t, { env, options }, upstream.url)
 
     /** Somebody who is signed in and known to both replicas. */
     async function known(name: string) {

@@ -2,7 +2,6 @@ import t from 'tap'
 import { WebSocketServer } from 'ws'
 import { openDatabase } from '../../db/open-database.ts'
 import { Browser } from '../support/browser.ts'
-import { oneOrigin } from '../support/cookie-names.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startTestGateway } from '../support/gateway.ts'
@@ -13,14 +12,14 @@ const secret = { BETTER_AUTH_SECRET: 'one secret for all replicas of this test' 
 const lifetimes = { idle: 60, absolute: 3_600, perUser: 2 }
 
 // Decisions last ten minutes, so that only the ends themselves and events explain an earlier end.
-await eachDatabase(t, async (t, { env, options, postgres }) => {
+await eachDatabase(t, async (t, { env, options, postgres, publicUrl }) => {
   const upstream = await startEchoUpstream(t)
   const sockets = new WebSocketServer({ server: upstream.server })
   t.teardown(() => sockets.close())
   const start = (more: Record<string, string> = {}) =>
     startTestGateway(t, {
       upstreamUrl: upstream.url,
-      env: { ...env, ...oneOrigin, SESSION_CACHE_TTL: '600', ...secret, ...more },
+      env: { ...env, BETTER_AUTH_URL: publicUrl, SESSION_CACHE_TTL: '600', ...secret, ...more },
       policy: { session: lifetimes }
     })
   // The embedded database belongs to one gateway.

@@ -45,12 +45,12 @@ const policy = defineConfig({
 })
 const password = 'correct horse battery'
 
-await eachDatabase(t, async (t, { options, env, postgres }) => {
+await eachDatabase(t, async (t, { options, env, postgres, publicUrl }) => {
   await migrateOnce({ ...options, pluginTables: pluginTables(auth) })
   const upstream = await startEchoUpstream(t)
   const gateway = await startTestGateway(t, {
     upstreamUrl: upstream.url,
-    env: { ...env, SESSION_CACHE_TTL: '600' },
+    env: { ...env, BETTER_AUTH_URL: publicUrl, SESSION_CACHE_TTL: '600' },
     policy
   })
   const told = async (browser: Browser) => {

@@ -18,7 +18,7 @@ const many = 1_205
 
 await eachDatabase(
   t,
-  async (t, { env, options, postgres }) => {
+  async (t, { env, options, postgres, publicUrl }) => {
     if (postgres === undefined || options.url === undefined) throw new Error('needs a server')
     const { url } = options
     await adminDatabase(t, { options })
@@ -29,7 +29,13 @@ await eachDatabase(
         routes: [],
         auth: { ...withAdmin, plugins: [admin()], sendResetPassword: async (mail) => void mails.push(mail.token) }
       },
-      env: { ...env, BETTER_AUTH_SECRET: secret, SESSION_EVENTS: 'off', SESSION_CACHE_TTL: '600' }
+      env: {
+        ...env,
+        BETTER_AUTH_URL: publicUrl,
+        BETTER_AUTH_SECRET: secret,
+        SESSION_EVENTS: 'off',
+        SESSION_CACHE_TTL: '600'
+      }
     })
     const mails: string[] = []
 
@@ -133,7 +139,7 @@ await eachDatabase(
           routes: [],
           auth: { databaseHooks: { session: { delete: { before: async ({ token }) => !/-(7|600)$/.test(token) } } } }
         },
-        env: { ...env, BETTER_AUTH_SECRET: secret }
+        env: { ...env, BETTER_AUTH_URL: publicUrl, BETTER_AUTH_SECRET: secret }
       })
       const browser = new Browser(keeping.url, keeping.publicUrl)
       await browser.signUp('keeper')

@@ -21,6 +21,7 @@ await eachDatabase(t, async (t, database) => {
   let hold: { readonly verified: () => void; readonly until: Promise<void> } | undefined
   const start = () =>
     startAuthApp(t, {
+      publicUrl: database.publicUrl,
       database: database.options,
       // As many as ask: were passwords hashed one after another, nothing would happen at once.
       passwordHashLimit: createConcurrencyLimit({ permits: 8 }),

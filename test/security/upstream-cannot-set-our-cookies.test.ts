@@ -1,4 +1,5 @@
 import t from 'tap'
+import { origins } from '../support/cookie-names.ts'
 import { startTestGateway } from '../support/gateway.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { startRawUpstream } from '../support/raw-upstream.ts'
@@ -42,26 +43,32 @@ const upstream = await startRawUpstream(t, ({ socket }, head) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\nClear-Site-Data: ${wanted}\r\n\r\n`)
   } else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${cookies}\r\n`, 'latin1')
 })
-const gateway = await startTestGateway(t, { upstreamUrl: upstream.url })
-const host = [`Host: ${new URL(gateway.publicUrl).host}`]
+for (const env of origins)
+  await t.test(`the public origin ${env['BETTER_AUTH_URL'] ?? 'is http on this machine'}`, async (t) => {
+    const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, env: { ...env } })
+    const host = [`Host: ${new URL(gateway.publicUrl).host}`]
 
-t.test('a Set-Cookie of the upstream that names a cookie of BetterAuth is dropped, every other passes', async (t) => {
-  const answer = await askRaw(gateway.port, 'GET /public/x HTTP/1.1', host)
-  t.equal(answer.status, 200)
-  t.same(answer.all('set-cookie'), its)
-})
+    t.test(
+      'a Set-Cookie of the upstream that names a cookie of BetterAuth is dropped, every other passes',
+      async (t) => {
+        const answer = await askRaw(gateway.port, 'GET /public/x HTTP/1.1', host)
+        t.equal(answer.status, 200)
+        t.same(answer.all('set-cookie'), its)
+      }
+    )
 
-t.test('nor can it set one in trailers', async (t) => {
-  const head = ['GET /public/trailers HTTP/1.1', ...host, 'Connection: close', '', ''].join('\r\n')
-  const received = await sendRaw(gateway.port, head)
-  t.match(received, /^HTTP\/1\.1 200 [\s\S]*\r\n0\r\n[\s\S]*X-Sum: 1\r\n/)
-  t.notMatch(received, /better-auth(-\d+)?\./i)
-})
+    t.test('nor can it set one in trailers', async (t) => {
+      const head = ['GET /public/trailers HTTP/1.1', ...host, 'Connection: close', '', ''].join('\r\n')
+      const received = await sendRaw(gateway.port, head)
+      t.match(received, /^HTTP\/1\.1 200 [\s\S]*\r\n0\r\n[\s\S]*X-Sum: 1\r\n/)
+      t.notMatch(received, /better-auth(-\d+)?\./i)
+    })
 
-t.test('nor can it have the browser forget them; everything else is cleared as it wants', async (t) => {
-  for (const [index, [wanted, told]] of Object.entries(clearings).entries()) {
-    const answer = await askRaw(gateway.port, `GET /public/clear/${index} HTTP/1.1`, host)
-    t.equal(answer.status, 200)
-    t.same(answer.all('clear-site-data'), told, wanted)
-  }
-})
+    t.test('nor can it have the browser forget them; everything else is cleared as it wants', async (t) => {
+      for (const [index, [wanted, told]] of Object.entries(clearings).entries()) {
+        const answer = await askRaw(gateway.port, `GET /public/clear/${index} HTTP/1.1`, host)
+        t.equal(answer.status, 200)
+        t.same(answer.all('clear-site-data'), told, wanted)
+      }
+    })
+  })

@@ -6,6 +6,7 @@ import { type Auth, createAuth } from '../../auth/better-auth.ts'
 import { createBetterAuthCookies } from '../../auth/better-auth-cookies.ts'
 import type { BodyLimitsByPath } from '../../auth/body-limits.ts'
 import { createAuthCaller } from '../../auth/call-better-auth.ts'
+import { createConsumedTokens } from '../../auth/consumed-tokens.ts'
 import { cookiePrefix } from '../../auth/cookie-header.ts'
 import { defaultOwnPaths } from '../../auth/own-paths.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
@@ -80,6 +81,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const limits = createRateLimits(options.limits, undefined, { byPath: options.rateLimits, basePath })
   const passwordHashLimit = options.passwordHashLimit ?? createPasswordHashLimit()
   const prefix = cookiePrefix(publicUrl, true)
+  const consumedTokens = createConsumedTokens()
   const auth = createAuth({
     database,
     publicUrl,
@@ -91,6 +93,7 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
     lifetimes: options.lifetimes,
     limits,
     passwordHashLimit,
+    consumedTokens,
     logger: createBetterAuthLogger(log),
     changes: options.changes ?? {
       sessionChanged: (token) => sessionsChanged.push(token),
@@ -102,10 +105,12 @@ export async function startAuthApp(t: Test, options: AuthAppOptions = {}): Promi
   const call = {
     auth,
     basePath,
+    consumedTokens,
     cookies: createBetterAuthCookies({
       prefix,
       signer: createCookieSigner(secret),
-      sessionSeconds: (await auth.$context).sessionConfig.expiresIn
+      sessionSeconds: (await auth.$context).sessionConfig.expiresIn,
+      readLiving: async () => new Set()
     }),
     limits,
     passwordHashLimit,

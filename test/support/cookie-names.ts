@@ -13,3 +13,6 @@ export function sessionCookieOn(publicUrl: string): string {
 
 /** Gateways that are replicas of each other have one origin, and so one name for a cookie. */
 export const oneOrigin = { BETTER_AUTH_URL: 'http://localhost:8080' }
+
+/** What an environment says of the public origin: nothing, so that it is http on this machine, and https. */
+export const origins: readonly Readonly<Record<string, string>>[] = [{}, { BETTER_AUTH_URL: 'https://localhost:8443' }]

@@ -9,12 +9,15 @@ export interface TestDatabase {
   readonly name: DatabaseDriver
   /** For `openDatabase`. */
   readonly options: DatabaseOptions
+  /** What a test says of the public origin that runs once for each database: on https before node-postgres. */
+  readonly publicUrl: string
   /** For a gateway that runs as a process of its own. */
   readonly env: Readonly<Record<string, string>>
   /** The server behind it; undefined for the embedded one. */
   readonly postgres: TestPostgres | undefined
 }
 
+const http = 'http://localhost:8080'
 const drivers: readonly DatabaseDriver[] = ['pglite', 'pg', 'neon']
 
 /** Runs the same promises on each kind of database: embedded, node-postgres, Neon's driver over a bridge. */
@@ -52,13 +55,14 @@ async function makeDatabase(
   if (name === 'pglite' || postgres === undefined) {
     const dataDir = await makeEmbedded(t, migrated)
     const env = { DATABASE_DRIVER: 'pglite', DATA_DIR: dataDir }
-    return { name: 'pglite', options: { driver: 'pglite', dataDir }, env, postgres: undefined }
+    return { name: 'pglite', options: { driver: 'pglite', dataDir }, publicUrl: http, env, postgres: undefined }
   }
   const url = await postgres.createDatabase()
   if (migrated) await migrateOnce({ driver: 'pg', url })
   if (name === 'pg') {
-    return { name, options: { driver: name, url }, env: { DATABASE_DRIVER: name, DATABASE_URL: url }, postgres }
+    const env = { DATABASE_DRIVER: name, DATABASE_URL: url }
+    return { name, options: { driver: name, url }, publicUrl: 'https://localhost:8443', env, postgres }
   }
   const env = { DATABASE_DRIVER: name, DATABASE_URL: url, NEON_WS_PROXY: bridge ?? '' }
-  return { name, options: { driver: name, url, neonWsProxy: bridge }, env, postgres }
+  return { name, options: { driver: name, url, neonWsProxy: bridge }, publicUrl: http, env, postgres }
 }

@@ -74,7 +74,7 @@ export function sessionWorld(options: Partial<SessionResolverOptions> = {}): {
       world.row = record()
       return ['s=refreshed']
     },
-    signedAnew: () => [],
+    signedAnew: async () => [],
     async refreshAgain(token, since) {
       world.dueAgain.push(`${token} ${since}`)
     },
