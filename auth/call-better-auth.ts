@@ -2,11 +2,11 @@ import type { Logger } from 'pino'
 import { type FailureKind, failureKind } from '../db/failure-kind.ts'
 import { type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
-import type { BetterAuthCookies } from './better-auth-cookies.ts'
-import { withIdentityProviders } from './identity-providers.ts'
+import type { BetterAuthCookies } from './better-auth-cookie-rewriting.ts'
 import { requireSaneQuery } from './input-limits.ts'
 import { withOptimisticLock } from './optimistic-lock.ts'
 import { inputRefused, isRefusal, Refusal, rateLimited, storeUnavailable } from './refusals.ts'
+import { withIdentityProviders } from './sso-trusted-origins.ts'
 import { answerUniformly } from './user-enumeration.ts'
 
 export interface AuthCallerOptions extends Pick<AuthOptions, 'limits' | 'passwordHashLimit' | 'background'> {

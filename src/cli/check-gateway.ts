@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { PooledConnectionError, SchemaChangedError } from '../../db/coded-errors.ts'
 import type { Database } from '../../db/database.ts'
+import { PooledConnectionError, SchemaChangedError } from '../../db/database-errors.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { codeOf } from '../../db/type-guards.ts'
