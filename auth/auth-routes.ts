@@ -1,6 +1,6 @@
 import fastifyCookie from '@fastify/cookie'
 import type { FastifyPluginCallback } from 'fastify'
-import { codeOf } from '../db/type-guards.ts'
+import { codeOf } from '../db/error-code.ts'
 import { type BodyLimitsByPath, bodyLimitsByPath, defaultAuthBodyBytes, nestsDeeper } from './body-limits.ts'
 import type { CallAuth } from './call-better-auth.ts'
 import { clientAddress } from './client-address.ts'

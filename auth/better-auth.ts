@@ -4,8 +4,10 @@ import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createSurplusReader } from '../db/session-queries.ts'
-import { adminColumns, refuseBanned } from './admin-plugin-columns.ts'
+import { adminColumns } from './admin-plugin-columns.ts'
+import { refuseBanned } from './banned-users.ts'
 import { addressOptions } from './client-address.ts'
+import { closeSignUp } from './closed-sign-up.ts'
 import { acceptImportedHashes } from './imported-passwords.ts'
 import { limitInput } from './input-limits.ts'
 import { rememberEachSession } from './multi-session-remember-me.ts'
@@ -88,7 +90,8 @@ export function createAuth(options: AuthOptions) {
     plugins: [
       limitInput(extension.emailAndPassword?.maxPasswordLength),
       trustIdentityProviders(extension.identityProviders),
-      reportChanges(options.changes, options.publicSignUp),
+      reportChanges(options.changes),
+      ...(options.publicSignUp ? [] : [closeSignUp()]),
       revokeAllOthers(),
       rememberEachSession(),
       ...(policyHook === undefined ? [] : [{ id: 'gatehouse-policy', hooks: { before: [policyHook] } }]),

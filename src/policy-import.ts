@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { codeOf } from '../db/type-guards.ts'
+import { codeOf } from '../db/error-code.ts'
 import { ConfigError } from './config/environment.ts'
 
 /**

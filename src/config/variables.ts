@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { codeOf } from '../../db/type-guards.ts'
+import { codeOf } from '../../db/error-code.ts'
 import { readAppOrigin } from './app-scheme-origins.ts'
 
 /** Adds a problem, which must not repeat the value, and stops reading the value. */
