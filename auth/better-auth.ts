@@ -3,26 +3,28 @@ import { type BetterAuthOptions, betterAuth } from 'better-auth/minimal'
 import type { Database } from '../db/database.ts'
 import type { ConcurrencyLimit } from '../db/semaphore.ts'
 import { createSurplusReader } from '../db/session-queries.ts'
-import { adminColumns, refuseBanned } from './admin-plugin.ts'
+import { adminColumns } from './admin-plugin-columns.ts'
+import { refuseBanned } from './banned-users.ts'
 import { addressOptions } from './client-address.ts'
+import { closeSignUp } from './closed-sign-up.ts'
 import type { ConsumedTokens } from './consumed-tokens.ts'
 import { secretsOf } from './encrypted-values.ts'
-import { trustIdentityProviders } from './identity-providers.ts'
 import { acceptImportedHashes } from './imported-passwords.ts'
 import { limitInput } from './input-limits.ts'
+import { rememberEachSession } from './multi-session-remember-me.ts'
 import { lockOptimistically } from './optimistic-lock.ts'
 import { defaultOwnPaths } from './own-paths.ts'
 import { limitHashing } from './password-hash-limit.ts'
 import { endPendingLinks, refuseEndedEmailChanges } from './pending-links.ts'
 import { type AuthExtension, hasAdminPlugin, judgesPasswords } from './policy-auth-options.ts'
 import type { RateLimits } from './rate-limit.ts'
-import { rememberEachSession } from './remember-each-session.ts'
 import { mostRows, revokeAllOthers } from './revoke-other-sessions-endpoint.ts'
 import { countSecretAttempts } from './secret-attempts.ts'
 import { reportChanges, type SessionChanges } from './session-changes.ts'
 import { agesOf, endByAge, type SessionLifetimes, sessionOptions } from './session-lifetimes.ts'
 import { limitSessions } from './sessions-per-user.ts'
 import { passOverUnopenedKeys } from './signing-keys.ts'
+import { trustIdentityProviders } from './sso-trusted-origins.ts'
 import { hideAccountLookUps } from './user-enumeration.ts'
 
 export interface AuthOptions {
@@ -93,7 +95,8 @@ export function createAuth(options: AuthOptions) {
     plugins: [
       limitInput(extension.emailAndPassword?.maxPasswordLength),
       trustIdentityProviders(extension.identityProviders),
-      reportChanges(options.changes, options.publicSignUp),
+      reportChanges(options.changes),
+      ...(options.publicSignUp ? [] : [closeSignUp()]),
       revokeAllOthers(),
       rememberEachSession(),
       refuseEndedEmailChanges(),

@@ -2,8 +2,8 @@ import type { BetterAuthOptions } from 'better-auth'
 import type { IdKind } from '../db/schema.ts'
 import { isRecord } from '../db/type-guards.ts'
 import { fieldProblems } from './additional-fields.ts'
-import { identityProviderProblems } from './identity-providers.ts'
 import { ownPathProblem } from './own-paths.ts'
+import { identityProviderProblems } from './sso-trusted-origins.ts'
 
 /** The options of BetterAuth that the gateway sets itself, with the reason. The types and the checks below are derived from it. */
 const owned = {

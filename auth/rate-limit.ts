@@ -9,7 +9,7 @@ import {
   type SecretAttempt,
   type TriedSecrets,
   wrongSecretAllowances
-} from './wrong-secret-counts.ts'
+} from './wrong-secret-limits.ts'
 
 const defaultAllowances = {
   ...wrongSecretAllowances,

@@ -1,5 +1,4 @@
 import type { BetterAuthPlugin } from 'better-auth'
-import { APIError } from 'better-auth/api'
 import type { BetterAuthOptions } from 'better-auth/minimal'
 import { isRecord } from '../db/type-guards.ts'
 
@@ -13,11 +12,8 @@ export interface SessionChanges {
 // be several, all sessions of the user are read again.
 const endsOneSession = new Set(['/sign-out', '/revoke-session', '/get-session', '/admin/revoke-user-session'])
 
-/**
- * Tells of every session and user that BetterAuth changes or deletes, ahead of other hooks on the same rows. Where
- * sign-up is closed it also refuses new users, unless an administrator or the operator's own code makes them.
- */
-export function reportChanges(changes: SessionChanges, publicSignUp: boolean): BetterAuthPlugin {
+/** Tells of every session and user that BetterAuth changes or deletes, ahead of other hooks on the same rows. */
+export function reportChanges(changes: SessionChanges): BetterAuthPlugin {
   const sessionChanged = (row: unknown) => report('token', row, changes.sessionChanged)
   const userChanged = (row: unknown) => report('id', row, changes.userChanged)
   const databaseHooks: BetterAuthOptions['databaseHooks'] = {
@@ -31,13 +27,6 @@ export function reportChanges(changes: SessionChanges, publicSignUp: boolean): B
       }
     },
     user: {
-      create: {
-        before: async (_user, context) => {
-          // No request: the operator's own code. `/admin/create-user` checks for an administrator itself.
-          if (publicSignUp || context?.request === undefined || context.path === '/admin/create-user') return
-          throw new APIError('FORBIDDEN', { code: 'SIGN_UP_DISABLED', message: 'Sign-up is closed' })
-        }
-      },
       update: { after: async (row) => userChanged(row) },
       delete: { after: async (row) => userChanged(row) }
     }

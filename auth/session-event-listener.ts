@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { PooledConnectionError } from '../db/coded-errors.ts'
 import type { Database } from '../db/database.ts'
+import { PooledConnectionError } from '../db/database-errors.ts'
 import type { SessionResolver } from './session-resolver.ts'
 
 export interface SessionEventsOptions {

@@ -1,5 +1,5 @@
 import type { AuthContext, BetterAuthOptions } from 'better-auth'
-import { ageless, endOfRow, type SessionAges } from '../db/session-end.ts'
+import { ageless, endOfRow, type SessionAges } from '../db/session-end-time.ts'
 import { isRecord } from '../db/type-guards.ts'
 import type { AuthExtension } from './policy-auth-options.ts'
 

@@ -1,4 +1,4 @@
-import type { SessionAges } from '../db/session-end.ts'
+import type { SessionAges } from '../db/session-end-time.ts'
 import type { SessionRecord } from '../db/session-queries.ts'
 import { readCookie } from './cookie-header.ts'
 import type { LiveSessions, TieOptions } from './live-sessions.ts'

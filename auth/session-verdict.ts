@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ageless, endOfSession, type SessionAges } from '../db/session-end.ts'
+import { ageless, endOfSession, type SessionAges } from '../db/session-end-time.ts'
 import { isBanned, type SessionRecord } from '../db/session-queries.ts'
 import type { SessionReference } from './live-sessions.ts'
 

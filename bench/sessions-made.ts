@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cookiePrefix } from '../auth/cookie-header.ts'
+import { cookiePrefix } from '../auth/better-auth-cookie-names.ts'
 import { createCookieSigner } from '../auth/signed-cookie.ts'
 import { migrateOnce } from '../test/support/embedded-database.ts'
 import type { TestPostgres } from '../test/support/postgres.ts'

@@ -3,7 +3,7 @@ import { or, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database } from './database.ts'
 import { defaultSchemaName } from './schema.ts'
-import { ageless, type SessionAges } from './session-end.ts'
+import { ageless, type SessionAges } from './session-end-time.ts'
 
 const tables = ['session', 'verification'] as const
 type Table = (typeof tables)[number]

@@ -1,4 +1,5 @@
 import { getTableName, sql } from 'drizzle-orm'
+import type { Database } from './database.ts'
 import {
   AdoptionMismatchError,
   AdoptionRequiredError,
@@ -6,8 +7,7 @@ import {
   MigrationsPendingError,
   PluginTablesError,
   SchemaChangedError
-} from './coded-errors.ts'
-import type { Database } from './database.ts'
+} from './database-errors.ts'
 import {
   type MigrationRecord,
   makeSchema,

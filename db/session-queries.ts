@@ -4,7 +4,7 @@ import type { Database } from './database.ts'
 import { columnOf } from './extended-schema.ts'
 import { sqlState } from './failure-kind.ts'
 import { readTimestamp, type Tables } from './schema.ts'
-import { ageless, endOfRow, type SessionAges } from './session-end.ts'
+import { ageless, endOfRow, type SessionAges } from './session-end-time.ts'
 import { withTimeout } from './timeout.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch. It may have ended. */

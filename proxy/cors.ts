@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { methods } from '../auth/http-methods.ts'
-import { addToList } from './list-headers.ts'
+import { addToList } from './add-to-list-header.ts'
 
 const exposedHeaders = ['X-Request-Id', 'Retry-After']
 const exposedByUs = exposedHeaders.join(', ')

@@ -1,7 +1,8 @@
 import type { Method } from '../auth/http-methods.ts'
 import { readEncodedSlashes } from './canonical-path.ts'
+import type { PolicyRoute } from './compile-route-rules.ts'
 import { createPolicyRouter } from './policy-router.ts'
-import type { PolicyRoute, RouteRule } from './route-rules.ts'
+import type { RouteRule } from './route-rules.ts'
 
 /**
  * Whether the encoded slashes of a path leave one reading of it. `rule` is what the router found where they part segments,

@@ -7,7 +7,8 @@ import type { SessionResolver } from '../auth/session-resolver.ts'
 import type { SessionVerdict } from '../auth/session-verdict.ts'
 import { isEncodedTwice } from './canonical-path.ts'
 import type { RequestContext } from './request-context.ts'
-import { type RequirementCheck, type RouteRule, requirementCheck } from './route-rules.ts'
+import type { RouteRule } from './route-rules.ts'
+import { type RequirementCheck, requirementCheck } from './rule-requirements.ts'
 import { isDiscovery } from './well-known-documents.ts'
 
 export interface GuardOptions {

@@ -13,7 +13,7 @@ import {
 } from '../auth/live-connections.ts'
 import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
-import { codeOf } from '../db/type-guards.ts'
+import { codeOf } from '../db/error-code.ts'
 import { breakOff, breakOffOnceWritten, endWithin } from './close-connection.ts'
 import type { Cors } from './cors.ts'
 import { countPassed } from './garbage-collection.ts'

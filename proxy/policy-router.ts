@@ -1,6 +1,7 @@
 import findMyWay from 'find-my-way'
 import type { Method } from '../auth/http-methods.ts'
-import { type PolicyRoute, type RouteRule, routerOptions } from './route-rules.ts'
+import { type PolicyRoute, routerOptions } from './compile-route-rules.ts'
+import type { RouteRule } from './route-rules.ts'
 
 /**
  * Fastify's router by itself: answers which rule stands for a canonical target, without a request. Undefined for a method

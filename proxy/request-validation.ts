@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import type { onRequestHookHandler } from 'fastify'
 import { methods } from '../auth/http-methods.ts'
 import { Refusal } from '../auth/refusals.ts'
 import { canonicalTarget, hasEncodedSlash, readEncodedSlashes } from './canonical-path.ts'
+import type { PolicyRoute } from './compile-route-rules.ts'
 import { createEncodedSlashCheck } from './encoded-slashes.ts'
 import { RequestContext } from './request-context.ts'
-import type { PolicyRoute, RouteRule } from './route-rules.ts'
+import type { RouteRule } from './route-rules.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -113,30 +113,4 @@ function createHostCheck({ publicUrl, allowedHosts }: RequestValidationOptions) 
 // RFC 9110, section 7.2: a name or an address, and perhaps a port; no path, no user, no list (CVE-2026-48710).
 function isHost(host: string): boolean {
   return /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9.])?)(?::\d{1,5})?$/i.test(host)
-}
-
-/** Requests of one connection that may wait for the one before them. Browsers and proxies send none. */
-export const waitingAtMost = 100
-
-/**
- * The hook that has pipelined requests worked on one after the other, in the order in which they are answered: all at
- * once, a single connection could have the upstream work on thousands. Each that waits is held in memory, and behind an
- * answer that never ends there would be no end to them: the connection is cut at the first that is one too many.
- */
-export function createAwaitTurn(): onRequestHookHandler {
-  const waiting = new WeakMap<Socket, number>()
-
-  return function awaitTurn({ raw: { socket } }, reply, done) {
-    if (reply.raw.socket !== null) return done()
-    const before = waiting.get(socket) ?? 0
-    waiting.set(socket, before + 1)
-    if (before >= waitingAtMost) {
-      socket.destroy()
-      return
-    }
-    reply.raw.once('socket', () => {
-      waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
-      done()
-    })
-  }
 }

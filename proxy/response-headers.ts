@@ -1,7 +1,7 @@
-import { isBetterAuthCookie } from '../auth/cookie-header.ts'
+import { isBetterAuthCookie } from '../auth/better-auth-cookie-names.ts'
 import { isEventStreamType, isHopByHop, listedInConnection } from '../auth/header-kinds.ts'
+import { addToVary } from './add-to-list-header.ts'
 import { type Cors, exposedBesides } from './cors.ts'
-import { addToVary } from './list-headers.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** What is known about a header name. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { hasPluginTables, idKind } from '../auth/policy-auth-options.ts'
-import { IdKindError, MigrationsPendingError, SchemaChangedError } from '../db/coded-errors.ts'
 import type { Database, DatabaseOptions } from '../db/database.ts'
+import { IdKindError, MigrationsPendingError, SchemaChangedError } from '../db/database-errors.ts'
 import { migrate, requireMigrated } from '../db/migrate.ts'
 import { runLater } from '../db/timeout.ts'
 import type { Settings } from './config/load-settings.ts'

@@ -1,5 +1,5 @@
+import { codeOf } from '../db/error-code.ts'
 import { sqlState } from '../db/failure-kind.ts'
-import { codeOf } from '../db/type-guards.ts'
 import { ConfigError } from './config/environment.ts'
 
 /** What a command that could not do its work says on stderr, and its exit status: 1 failed, 2 wrong usage or configuration. */

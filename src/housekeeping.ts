@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { removeExpired, type WithExpiredRows } from '../db/expired-rows.ts'
-import type { SessionAges } from '../db/session-end.ts'
+import type { SessionAges } from '../db/session-end-time.ts'
 import { runLater } from '../db/timeout.ts'
 
 export interface HousekeepingOptions {

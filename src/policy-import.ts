@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { codeOf } from '../db/error-code.ts'
 import { TimeoutError, withTimeout } from '../db/timeout.ts'
-import { codeOf } from '../db/type-guards.ts'
 import { ConfigError } from './config/environment.ts'
 
 const patience = 60_000

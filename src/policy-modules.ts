@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire, type RegisterHooksOptions, registerHooks } from 'node:module'
 import { basename, dirname, extname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { codeOf, isRecord } from '../db/type-guards.ts'
+import { codeOf } from '../db/error-code.ts'
+import { isRecord } from '../db/type-guards.ts'
 
 type Resolve = NonNullable<RegisterHooksOptions['resolve']>
 type Resolved = ReturnType<Resolve>

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { OneTimeLink } from '../one-time-links.ts'
+import type { OneTimeLink } from '../confirm-mailed-link.ts'
 import type { FormError } from './messages.ts'
 import { cardPage, leave } from './onward.ts'
 import type { PageAddresses } from './page-addresses.ts'

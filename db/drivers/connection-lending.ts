@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { Client, QueryConfig } from 'pg'
-import { DatabaseAwayError, DatabaseBusyError } from '../coded-errors.ts'
 import type { DatabaseOptions, GatehouseDb } from '../database.ts'
+import { DatabaseAwayError, DatabaseBusyError } from '../database-errors.ts'
 import { type ExtendedSchema, extendSchema } from '../extended-schema.ts'
 import { isStoreFailure, sqlState } from '../failure-kind.ts'
 import { defaultSchemaName } from '../schema.ts'

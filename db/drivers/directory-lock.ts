@@ -3,8 +3,8 @@ import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DataDirLockedError, DataDirUnwritableError } from '../coded-errors.ts'
-import { codeOf } from '../type-guards.ts'
+import { DataDirLockedError, DataDirUnwritableError } from '../database-errors.ts'
+import { codeOf } from '../error-code.ts'
 
 // How many bytes the path of a Unix socket may have on every system (108 on Linux, 104 on macOS).
 const longestAddress = 100

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { ClientConfig } from 'pg'
+import type { Database, DatabaseOptions } from '../database.ts'
 import {
   DatabaseUrlMissingError,
   NotificationQueueFullError,
   NotificationsNotHeardError,
   PooledConnectionError
-} from '../coded-errors.ts'
-import type { Database, DatabaseOptions } from '../database.ts'
+} from '../database-errors.ts'
 import { reportFailure } from '../store-failure-context.ts'
 import { withTimeout } from '../timeout.ts'
 import { type RunStatement, StoreClient, settingsOf, type WireClient, type WirePool } from './connection-lending.ts'

@@ -3,15 +3,10 @@ import { Socket } from 'node:net'
 import { readPrincipalHeaders } from '../../auth/additional-fields.ts'
 import { readCookieHeader } from '../../auth/cookie-header.ts'
 import type { Identity } from '../../auth/session-verdict.ts'
+import { compileRules } from '../../proxy/compile-route-rules.ts'
 import { createUpstreamHeaders } from '../../proxy/request-headers.ts'
-import {
-  type Access,
-  compileRules,
-  defaultRule,
-  type RouteRule,
-  requirementCheck,
-  requirementsInWords
-} from '../../proxy/route-rules.ts'
+import { type Access, defaultRule, type RouteRule } from '../../proxy/route-rules.ts'
+import { requirementCheck, requirementsInWords } from '../../proxy/rule-requirements.ts'
 import { ConfigError, publicUrlOf } from '../config/environment.ts'
 import type { Settings } from '../config/load-settings.ts'
 import type { PolicyConfig } from '../policy-file.ts'

@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { z } from 'zod'
 import { createAuth } from '../../auth/better-auth.ts'
-import { cookiePrefix } from '../../auth/cookie-header.ts'
+import { cookiePrefix } from '../../auth/better-auth-cookie-names.ts'
 import { type HashProblem, isOwnHash, readImportedHash } from '../../auth/imported-hash.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'
 import { judgesPasswords } from '../../auth/policy-auth-options.ts'

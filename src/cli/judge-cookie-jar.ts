@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { readPrincipalHeaders } from '../../auth/additional-fields.ts'
-import { cookiePrefix, readCookie } from '../../auth/cookie-header.ts'
+import { cookiePrefix } from '../../auth/better-auth-cookie-names.ts'
+import { readCookie } from '../../auth/cookie-header.ts'
 import { hasAdminPlugin } from '../../auth/policy-auth-options.ts'
 import { agesOf } from '../../auth/session-lifetimes.ts'
 import { type Identity, identityOf } from '../../auth/session-verdict.ts'
 import { createCookieSigner } from '../../auth/signed-cookie.ts'
+import { codeOf } from '../../db/error-code.ts'
 import { openDatabase } from '../../db/open-database.ts'
-import { endOfSession } from '../../db/session-end.ts'
+import { endOfSession } from '../../db/session-end-time.ts'
 import { type AdminColumns, createSessionReader, isBanned } from '../../db/session-queries.ts'
-import { codeOf } from '../../db/type-guards.ts'
 import { ConfigError, publicUrlOf } from '../config/environment.ts'
 import { loadOrCreateSecret } from '../config/generated-secret.ts'
 import type { Settings } from '../config/load-settings.ts'
@@ -49,7 +50,7 @@ export async function judgeJar(path: string, settings: Settings): Promise<JarVer
   if (cookie === null)
     return { outcome: 'anonymous', why: 'the cookie was not signed with this BETTER_AUTH_SECRET, or was altered' }
   const admin = hasAdminPlugin(policy.auth)
-    ? (await import('../../auth/admin-plugin.ts')).adminColumns(policy.auth)
+    ? (await import('../../auth/admin-plugin-columns.ts')).adminColumns(policy.auth)
     : undefined
   return readSession(cookie.token, settings, admin)
 }

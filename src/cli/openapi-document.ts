@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { codeOf, isRecord } from '../../db/type-guards.ts'
+import { codeOf } from '../../db/error-code.ts'
+import { isRecord } from '../../db/type-guards.ts'
 import { ConfigError } from '../config/environment.ts'
 
 /** One operation of an OpenAPI document. */

@@ -1,4 +1,5 @@
-import { defaultRule, type RouteRule, requirementsInWords } from '../../proxy/route-rules.ts'
+import { defaultRule, type RouteRule } from '../../proxy/route-rules.ts'
+import { requirementsInWords } from '../../proxy/rule-requirements.ts'
 import { reservedPaths, type Settings } from '../config/load-settings.ts'
 import { ownPathsOf } from '../policy-file.ts'
 

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import { codeOf, isRecord } from '../../db/type-guards.ts'
+import { codeOf } from '../../db/error-code.ts'
+import { isRecord } from '../../db/type-guards.ts'
 import { ConfigError } from '../config/environment.ts'
 
 export type UserFileFormat = 'csv' | 'jsonl'

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { codeOf } from '../../db/type-guards.ts'
-import { isAppOrigin } from './app-origins.ts'
+import { codeOf } from '../../db/error-code.ts'
+import { isAppOrigin } from './app-scheme-origins.ts'
 import { brokenRules, driverOf, isProduction, warningsOf } from './rules-between-variables.ts'
 import { secretVariables, type Values, type VariableName, variables } from './variables.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { access, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { codeOf } from '../../db/type-guards.ts'
+import { codeOf } from '../../db/error-code.ts'
 import { ConfigError } from './environment.ts'
 
 const minLength = 32

@@ -1,5 +1,5 @@
 import { liesUnder, type OwnPaths } from '../../auth/own-paths.ts'
-import { compileRules, type PolicyRoute } from '../../proxy/route-rules.ts'
+import { compileRules, type PolicyRoute } from '../../proxy/compile-route-rules.ts'
 import { loadPolicy, ownPathsOf, type PolicyConfig } from '../policy-file.ts'
 import { type Config, ConfigError, policyFileOf, readConfig } from './environment.ts'
 

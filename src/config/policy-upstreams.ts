@@ -1,7 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { codeOf, isRecord } from '../../db/type-guards.ts'
+import { codeOf } from '../../db/error-code.ts'
+import { isRecord } from '../../db/type-guards.ts'
 import { upstream as address, certificateProblem, headerToken, refuse } from './variables.ts'
 
 /** A server behind the gateway beside FastAPI. */

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
-import { appOriginProblem, isAppOrigin } from './app-origins.ts'
+import { appOriginProblem, isAppOrigin } from './app-scheme-origins.ts'
 import { certificateProblem, type Values, type VariableName } from './variables.ts'
 
 /** What the rules between variables are told. */

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { codeOf } from '../../db/type-guards.ts'
-import { readAppOrigin } from './app-origins.ts'
+import { codeOf } from '../../db/error-code.ts'
+import { readAppOrigin } from './app-scheme-origins.ts'
 
 /** Adds a problem, which must not repeat the value, and stops reading the value. */
 export function refuse(context: z.core.$RefinementCtx, message: string): never {
@@ -183,8 +183,8 @@ export const secretVariables = [
 ] as const
 
 /**
- * Every variable that Gatehouse reads, judged by itself; what has to hold between variables is in variable-rules.ts, and
- * what they mean for operators in docs/configuration.md.
+ * Every variable that Gatehouse reads, judged by itself; what has to hold between variables is in
+ * rules-between-variables.ts, and what they mean for operators in docs/configuration.md.
  */
 export function variables(cwd: string) {
   const path = pathFrom(cwd)

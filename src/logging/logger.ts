@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
-import { codeOf } from '../../db/type-guards.ts'
+import { codeOf } from '../../db/error-code.ts'
 
 /**
  * JSON lines at this pino level. An error is logged as `err` and comes out redacted; requests and responses do not come

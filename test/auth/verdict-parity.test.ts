@@ -1,6 +1,6 @@
 import { admin } from 'better-auth/plugins'
 import t from 'tap'
-import { adminColumns } from '../../auth/admin-plugin.ts'
+import { adminColumns } from '../../auth/admin-plugin-columns.ts'
 import { createAuth } from '../../auth/better-auth.ts'
 import { LiveSessions } from '../../auth/live-sessions.ts'
 import { createPasswordHashLimit } from '../../auth/password-hash-limit.ts'

@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.ts'
 import { marginMs, removeAged, removeBatch, removeExpired } from '../../db/expired-rows.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { session, user, verification } from '../../db/schema.ts'
-import { ageless } from '../../db/session-end.ts'
+import { ageless } from '../../db/session-end-time.ts'
 import { createSessionReader } from '../../db/session-queries.ts'
 import { eachDatabase } from '../support/databases.ts'
 

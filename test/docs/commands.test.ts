@@ -8,7 +8,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const scripts = Object.keys(JSON.parse(read('package.json')).scripts)
 const commands = [...read('src/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(([, name = '']) => name)
 const problems = [...read('auth/refusals.ts').matchAll(/^ {2}([A-Z][A-Z_]+): \[/gm)].map(([, code = '']) => code)
-const databaseProblems = [...read('db/coded-errors.ts').matchAll(/^ {2}'([A-Z][A-Z_]+)',$/gm)].map(
+const databaseProblems = [...read('db/database-errors.ts').matchAll(/^ {2}'([A-Z][A-Z_]+)',$/gm)].map(
   ([, code = '']) => code
 )
 

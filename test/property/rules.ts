@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { methods } from '../../auth/http-methods.ts'
 import { defaultOwnPaths } from '../../auth/own-paths.ts'
-import { type Access, compileRules, type RouteRule } from '../../proxy/route-rules.ts'
+import { compileRules } from '../../proxy/compile-route-rules.ts'
+import type { Access, RouteRule } from '../../proxy/route-rules.ts'
 import { reservedPaths } from '../../src/config/load-settings.ts'
 
 // Reserved characters, what needs encoding, what looks like something else, and enough twins that rules overlap.

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { compileRules, type RouteRule, requirementCheck, requirementsInWords } from '../../proxy/route-rules.ts'
+import { compileRules } from '../../proxy/compile-route-rules.ts'
+import type { RouteRule } from '../../proxy/route-rules.ts'
+import { requirementCheck, requirementsInWords } from '../../proxy/rule-requirements.ts'
 
 const identity = {
   userId: 'u',

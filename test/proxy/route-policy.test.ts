@@ -1,8 +1,9 @@
 import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
 import type { Method } from '../../auth/http-methods.ts'
+import { compileRules, routerOptions } from '../../proxy/compile-route-rules.ts'
 import { rewriteUrl } from '../../proxy/request-validation.ts'
-import { compileRules, type RouteRule, routerOptions } from '../../proxy/route-rules.ts'
+import type { RouteRule } from '../../proxy/route-rules.ts'
 
 /** Answers which rule Fastify's router gives a request to. */
 async function router(t: Test, rules: readonly RouteRule[]) {

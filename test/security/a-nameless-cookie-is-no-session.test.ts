@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isBetterAuthCookie } from '../../auth/cookie-header.ts'
+import { isBetterAuthCookie } from '../../auth/better-auth-cookie-names.ts'
 import { Browser } from '../support/browser.ts'
 import { origins } from '../support/cookie-names.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import t from 'tap'
-import { waitingAtMost } from '../../proxy/request-validation.ts'
+import { waitingAtMost } from '../../proxy/pipelined-requests.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { startOpenGatewayProcess } from '../support/processes.ts'
 import { until } from '../support/until.ts'

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { isBetterAuthCookie, readCookieHeader } from '../../auth/cookie-header.ts'
+import { isBetterAuthCookie } from '../../auth/better-auth-cookie-names.ts'
+import { readCookieHeader } from '../../auth/cookie-header.ts'
 import { Browser } from '../support/browser.ts'
 import { origins } from '../support/cookie-names.ts'
 import { type Echo, startEchoUpstream } from '../support/echo-upstream.ts'

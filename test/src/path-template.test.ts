@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compileRules, type RouteRule } from '../../proxy/route-rules.ts'
+import { compileRules } from '../../proxy/compile-route-rules.ts'
+import type { RouteRule } from '../../proxy/route-rules.ts'
 import { pathTemplate } from '../../src/cli/path-template.ts'
 import { createRouteMatcher } from '../../src/cli/route-decision.ts'
 import { defineConfig } from '../../src/policy-file.ts'

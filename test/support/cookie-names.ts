@@ -1,4 +1,4 @@
-import { cookiePrefix } from '../../auth/cookie-header.ts'
+import { cookiePrefix } from '../../auth/better-auth-cookie-names.ts'
 import { isProduction } from '../../src/config/rules-between-variables.ts'
 
 /** The prefix of all of BetterAuth's cookies on this origin, the dot included, where NODE_ENV is not `production`. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import type { DatabaseOptions } from '../../db/database.ts'
-import { compileRules } from '../../proxy/route-rules.ts'
+import { compileRules } from '../../proxy/compile-route-rules.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import { reservedPaths } from '../../src/config/load-settings.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'

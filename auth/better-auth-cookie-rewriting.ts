@@ -1,4 +1,5 @@
-import { afterPrefix, isBetterAuthCookie, readCookie, withTokenNames } from './cookie-header.ts'
+import { afterPrefix, isBetterAuthCookie } from './better-auth-cookie-names.ts'
+import { readCookie, withTokenNames } from './cookie-header.ts'
 import type { CookieSigner } from './signed-cookie.ts'
 
 export interface BetterAuthCookiesOptions {
