@@ -12,7 +12,7 @@ import { startServer } from '../support/servers.ts'
 import { startUvicorn } from '../support/uvicorn.ts'
 import { blocksOf, blockWith, pageOf } from './documents.ts'
 
-const token = 'a token of this test'
+const token = 'a-token-of-this-test'
 const policy: Partial<PolicyConfig> = {
   routes: [
     { path: '/health', access: 'public' },
