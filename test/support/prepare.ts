@@ -1,4 +1,5 @@
 // Runs before the tests, so that no test file waits for a download within its own time limit.
+import { installedPackage } from './built-package.ts'
 import { withoutChromium } from './chromium.ts'
 import { makeSite } from './docusaurus.ts'
 import { newestPython, oldestPython, pytestPython, serversPython, testPython, userSystemsPython } from './python.ts'
@@ -32,4 +33,12 @@ try {
   } else {
     process.stdout.write(`skipped: the tests of the Docusaurus example. ${reason}\n`)
   }
+}
+
+try {
+  await installedPackage((what) => process.stdout.write(`${what}, this once …\n`))
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`the tests of the npm package will fail: ${reason}\n`)
+  if (process.env['CI'] === 'true') process.exitCode = 1
 }
