@@ -1,18 +1,26 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import policy from '../../gatehouse.config.ts'
 import { startChromium, withoutChromium } from '../support/chromium.ts'
 import { startTestGateway } from '../support/gateway.ts'
-import { withoutPython } from '../support/python.ts'
+import { newestPython, withoutPython } from '../support/python.ts'
 import { startUvicorn } from '../support/uvicorn.ts'
 import { signUp } from './house.ts'
 
 const skip = withoutChromium() || (await withoutPython())
-const files = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+
+/** The folder with the files of Swagger UI. */
+async function swaggerFiles(): Promise<string> {
+  const asked = 'import fastapi_offline, os; print(os.path.dirname(fastapi_offline.__file__), end="")'
+  const { stdout } = await promisify(execFile)(await newestPython(), ['-c', asked])
+  return join(stdout, 'static')
+}
 
 t.test('who is signed in tries the app out in /docs, where a lock is on what needs a user', { skip }, async (t) => {
+  const files = await swaggerFiles()
   const upstream = await startUvicorn(t)
   const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, policy })
   const at = (path: string) => gateway.publicUrl + path

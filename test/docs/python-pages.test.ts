@@ -12,7 +12,7 @@ import { startServer } from '../support/servers.ts'
 import { startUvicorn } from '../support/uvicorn.ts'
 import { blocksOf, blockWith, pageOf } from './documents.ts'
 
-const token = 'a token of this test'
+const token = 'a-token-of-this-test'
 const policy: Partial<PolicyConfig> = {
   routes: [
     { path: '/health', access: 'public' },
@@ -71,10 +71,25 @@ async function isAsTheyShow(t: Test, url: string) {
 
 t.test('what docs/fastapi.md shows', { skip: await withoutPython() }, async (t) => {
   const mounted = `
-from fastapi import FastAPI
+from typing import Annotated
+
+from fastapi import Depends, FastAPI
+from fastapi_gatehouse import User, current_user
 import account, main, members
 
 app = FastAPI()
+
+
+@app.get("/fresh")
+def fresh(user: Annotated[User, Depends(current_user(fresh_within=60))]) -> str:
+    return user.roles[0]
+
+
+@app.get("/stale")
+def stale(user: Annotated[User, Depends(current_user(fresh_within=0.001))]) -> str:
+    return user.id
+
+
 for name in ("account", "main", "members"):
     app.mount("/" + name, globals()[name].app)
 `
@@ -92,6 +107,8 @@ for name in ("account", "main", "members"):
     t.match(said(await ada.ask('/account/admin')), [403, /another role/])
     t.same(said(await ada.ask('/account/limit')), [200, '500'])
     t.match(said(await ada.ask('/account/account', { method: 'DELETE' })), [403, /verified/])
+    t.same(said(await ada.ask('/fresh')), [200, '"user"'])
+    t.match(said(await ada.ask('/stale')), [403, /Sign in again/])
     t.equal((await ada.ask('/members/who')).json(), 'ada')
     t.equal((await ada.ask('/members/members')).json(), id)
     t.equal((await ada.ask('/members/stats')).status, 403)

@@ -159,7 +159,7 @@ def as_user(
     For tests alone: it refuses to work in a process that has ``UPSTREAM_TOKEN``, since a gateway stands before such a
     one. Blocks may be nested, also for an app that is mounted in another: the innermost counts. What is begun in a
     running event loop is for its task and those that it starts; what is begun elsewhere is for other threads as well,
-    unless they have users of their own. ``everywhere`` says it in so many words.
+    unless they have users of their own. ``everywhere=True`` is for an async fixture, whose task is not the test's.
     """
     if identity.UPSTREAM_TOKEN is not None:
         raise RuntimeError("as_user is for tests, and this process has UPSTREAM_TOKEN: unset it, or use headers_for")
