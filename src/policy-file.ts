@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type PrincipalHeader, readPrincipalHeaders } from '../auth/additional-fields.ts'
 import type { BodyLimitsByPath } from '../auth/body-limits.ts'
 import type { MailSettings } from '../auth/mail/smtp-delivery.ts'
@@ -15,6 +14,7 @@ import { ConfigError } from './config/environment.ts'
 import type { PolicyFile } from './config/find-policy.ts'
 import { basePathIn, policyShape, sentencesOf } from './config/policy-shape.ts'
 import { isFolder, type UpstreamSpec } from './config/policy-upstreams.ts'
+import { importPolicy } from './policy-import.ts'
 
 /** What the policy file says: who may reach what, what is added to BetterAuth, and how the pages look. */
 export interface PolicyConfig {
@@ -148,19 +148,9 @@ async function readSource(
       throw new ConfigError(['GATEHOUSE_CONFIG: the policy file that it names does not exist or cannot be read'])
     return { exported: {}, problems: [], told }
   }
-  if (!isToml(path)) return { exported: await importDefault(path), problems: [], told }
+  if (!isToml(path)) return { exported: await importPolicy(path), problems: [], told }
   const { readTomlPolicy } = await import('./config/toml-policy.ts')
   return readTomlPolicy(path, env)
-}
-
-async function importDefault(path: string): Promise<unknown> {
-  try {
-    const module: { default?: unknown } = await import(pathToFileURL(path).href)
-    return module.default
-  } catch (error) {
-    const cause = error instanceof Error ? `${error.name}: ${error.message}` : 'it threw something that is no error'
-    throw new ConfigError([`${path}: cannot be imported: ${cause.split('\n')[0]}`])
-  }
 }
 
 function unknownUpstreams({ routes, upstreams }: Pick<PolicyConfig, 'routes' | 'upstreams'>): string[] {
