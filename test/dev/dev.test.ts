@@ -1,4 +1,5 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { startChromium, withoutChromium } from '../support/chromium.ts'
@@ -97,6 +98,22 @@ t.test('one command starts all of it, follows what changes, and ends all of it',
     await dev.printed('The gateway is back.', since)
     t.match(dev.output().slice(since), 'The gateway stopped (SIGKILL). It is started again.')
     t.same(await me(), { email: 'ada@example.com', name: 'Ada' }, 'still signed in')
+    since = dev.output().length
+    const [again = 0] =
+      [...(await descendants(dev.child.pid))].find(([, args]) => /^\S+node\S* .* dev-gateway$/.test(args)) ?? []
+    process.kill(again, 'SIGKILL')
+    const other = createServer()
+    await until(
+      () =>
+        new Promise<boolean>((resolve) => {
+          other.once('error', () => resolve(false))
+          other.listen(Number(new URL(publicUrl).port), '127.0.0.1', () => resolve(true))
+        })
+    )
+    await dev.printed('The gateway is tried again every 5 s', since)
+    t.match(dev.output().slice(since), 'is already in use')
+    other.close()
+    await dev.printed('The gateway is back.', since)
     since = dev.output().length
     process.kill(pidOf('uvicorn'), 'SIGKILL')
     await dev.printed('The app answers again.', since)
