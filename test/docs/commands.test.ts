@@ -16,8 +16,11 @@ const databaseProblems = [...read('db/database-errors.ts').matchAll(/^ {2}'([A-Z
 const foreign = [
   'NODE_ENV',
   'NODE_OPTIONS',
+  'NO_COLOR', // no-color.org
   'CHROMIUM_PATH', // the tests'
   'FORWARDED_ALLOW_IPS', // uvicorn
+  'UVICORN_ACCESS_LOG',
+  'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN',
   'GATEWAY_URL', // the example site's
   'SITE_URL',
   'SCRIPT_NAME', // variables of WSGI
@@ -27,7 +30,10 @@ const foreign = [
   'APP_DATABASE_URL', // the recipes'
   'GOOGLE_CLIENT_ID',
   'GOOGLE_CLIENT_SECRET',
+  'GITHUB_CLIENT_SECRET_FILE',
+  'SMTP_PASSWORD',
   'SMTP_URL',
+  'REPORTS_TOKEN',
   'ACCOUNT_CHANGED', // what /api/auth answers in BetterAuth's form
   'INVALID_EMAIL_OR_PASSWORD', // BetterAuth's codes
   'MISSING_OR_NULL_ORIGIN',
