@@ -11,7 +11,8 @@ import { isFolder } from '../config/policy-upstreams.ts'
 import { databaseOptions } from '../database-start.ts'
 import { describeDatabaseFailure, identify } from '../failure-wording.ts'
 import { probeServers } from '../open-upstreams.ts'
-import { type AppFinding, checkApp, checkFolder, namedServers } from './check-app.ts'
+import { checkApp, namedServers } from './check-app.ts'
+import { type AppFinding, checkFolder } from './swallowed-paths.ts'
 
 /** What one check found. `warn`: it works, but is rarely what an operator wants. `skip`: it cannot be tried now, which is no failure. */
 type CheckResult = ReturnType<typeof result>
