@@ -1,4 +1,4 @@
-import { defineConfig } from './src/policy-file.ts'
+import { defineConfig } from '@gatehouse/gateway'
 
 // Who may reach what, for the example app in examples/fastapi. `npm run gatehouse -- routes` prints it as a table, and
 // `npm run gatehouse -- explain GET /feed/7` says which rule decides a request.

@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url'
 const { enableCompileCache, registerHooks } = nodeModule
 if (registerHooks === undefined || !process.features.typescript) {
   const { node } = process.versions
-  process.stderr.write(
-    `Gatehouse needs Node.js 22.18 or newer, and this is ${node}: install a newer one, or run npm ci without --omit=dev, which brings one for npm start and npm run\n`
-  )
+  const repository = !import.meta.url.includes('/node_modules/')
+  const orElse = repository ? ', or run npm ci without --omit=dev, which brings one for npm start and npm run' : ''
+  process.stderr.write(`Gatehouse needs Node.js 22.18 or newer, and this is ${node}: install a newer one${orElse}\n`)
   process.exit(1)
 }
 

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { type PrincipalHeader, readPrincipalHeaders } from '../auth/additional-fields.ts'
 import { type BodyLimitsByPath, bodyLimitProblems } from '../auth/body-limits.ts'
@@ -16,6 +15,7 @@ import type { HeaderPolicy } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
 import { ConfigError } from './config/environment.ts'
 import { isFolder, type UpstreamSpec, upstreamsShape } from './config/policy-upstreams.ts'
+import { importPolicy } from './policy-import.ts'
 
 /** What `gatehouse.config.ts` says: who may reach what, what is added to BetterAuth, and how the pages look. */
 export interface PolicyConfig {
@@ -82,7 +82,7 @@ export async function loadPolicy(
   const exists = existsSync(path)
   if (!exists && named)
     throw new ConfigError(['GATEHOUSE_CONFIG: the policy file that it names does not exist or cannot be read'])
-  const exported = exists ? await importDefault(path) : {}
+  const exported = exists ? await importPolicy(path) : {}
 
   const shape = policyShape(dirname(path), basePathIn(exported))
   const { data: policy, error } = shape.safeParse(exported)
@@ -107,16 +107,6 @@ export async function loadPolicy(
   const all = [...problems.map((problem) => `${path}: ${problem}`), ...problemsOfRules(rules.data?.routes ?? [], own)]
   if (policy === undefined || all.length > 0) throw new ConfigError(all)
   return Object.freeze(policy)
-}
-
-async function importDefault(path: string): Promise<unknown> {
-  try {
-    const module: { default?: unknown } = await import(pathToFileURL(path).href)
-    return module.default
-  } catch (error) {
-    const cause = error instanceof Error ? `${error.name}: ${error.message}` : 'it threw something that is no error'
-    throw new ConfigError([`${path}: cannot be imported: ${cause.split('\n')[0]}`])
-  }
 }
 
 const ruleShape = z.preprocess(

@@ -13,13 +13,17 @@ export interface Ended {
   stderr: string
 }
 
-/** Runs one `gatehouse` command to its end, in a directory and with nothing in its environment but what is given. */
+/**
+ * Runs one `gatehouse` command to its end, in a directory and with nothing in its environment but what is given.
+ * `entry`: the file that is run, of this tree unless another is named.
+ */
 export async function gatehouse(
   args: readonly string[],
   cwd: string,
-  env: Record<string, string> = {}
+  env: Record<string, string> = {},
+  entry = cli
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [cli, ...args], {
+  const child = spawn(process.execPath, [entry, ...args], {
     cwd,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,8 +41,8 @@ export interface Started {
 }
 
 /** Starts a gateway on free ports and waits until it says that it is ready. Rejects with its stderr when it ends before. */
-export async function startGatehouse(cwd: string, env: Record<string, string> = {}): Promise<Started> {
-  const child = spawn(process.execPath, [cli, 'start'], {
+export async function startGatehouse(cwd: string, env: Record<string, string> = {}, entry = cli): Promise<Started> {
+  const child = spawn(process.execPath, [entry, 'start'], {
     cwd,
     env: { PORT: '0', ADMIN_PORT: '0', DRAIN_DELAY: '0', DRAIN_TIMEOUT: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe']

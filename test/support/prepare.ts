@@ -1,4 +1,5 @@
 // Runs before the tests, so that no test file waits for a download within its own time limit.
+import { installedPackage } from './built-package.ts'
 import { withoutChromium } from './chromium.ts'
 import { makeSite } from './docusaurus.ts'
 import { pytestPython, serversPython, testPython, userSystemsPython } from './python.ts'
@@ -30,4 +31,11 @@ try {
   } else {
     process.stdout.write(`skipped: the tests of the Docusaurus example. ${reason}\n`)
   }
+}
+
+try {
+  await installedPackage((what) => process.stdout.write(`${what}, this once …\n`))
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
 }
