@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import { type FailureKind, failureKind, type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
+import { type FailureKind, failureKind } from '../db/failure-kind.ts'
+import { type Watched, watchStoreFailures } from '../db/store-failure-context.ts'
 import type { Auth, AuthOptions } from './better-auth.ts'
 import type { BetterAuthCookies } from './better-auth-cookies.ts'
 import { withIdentityProviders } from './identity-providers.ts'

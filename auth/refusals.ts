@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { failureKind } from '../db/store-failure-context.ts'
+import { failureKind } from '../db/failure-kind.ts'
 
 /** Every refusal of the gateway by its code: status, title, and what the reader can do about it. */
 export const refusals = {

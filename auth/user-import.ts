@@ -1,6 +1,6 @@
 import type { AuthContext } from 'better-auth'
+import { sqlState } from '../db/failure-kind.ts'
 import type { IdKind } from '../db/schema.ts'
-import { sqlState } from '../db/store-failure-context.ts'
 
 /** A user of another system, with what has been checked. */
 export interface UserToImport {

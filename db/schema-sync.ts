@@ -2,7 +2,7 @@ import { getTableName, is, SQL, sql } from 'drizzle-orm'
 import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import type { GatehouseDb } from './database.ts'
-import { sqlState } from './store-failure-context.ts'
+import { sqlState } from './failure-kind.ts'
 
 type Queryable = Pick<GatehouseDb, 'execute'>
 

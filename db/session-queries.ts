@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { and, count, desc, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { columnOf } from './extended-schema.ts'
+import { sqlState } from './failure-kind.ts'
 import { readTimestamp, type Tables } from './schema.ts'
 import { ageless, endOfRow, type SessionAges } from './session-end.ts'
-import { sqlState } from './store-failure-context.ts'
 import { withTimeout } from './timeout.ts'
 
 /** A session with its user, as stored. Times in ms since the epoch. It may have ended. */

@@ -1,4 +1,4 @@
-import { sqlState } from '../db/store-failure-context.ts'
+import { sqlState } from '../db/failure-kind.ts'
 import { codeOf } from '../db/type-guards.ts'
 import { ConfigError } from './config/environment.ts'
 

@@ -37,18 +37,19 @@ const mailsMs = 5_000
  * workers is given `worker`, and leaves the private listener to the primary.
  */
 export async function startGateway(
-  { config, policy, routes }: Settings,
+  settings: Settings,
   log: Logger,
   onFatal: (error: Error) => void,
   worker?: WorkerContext
 ): Promise<Gateway> {
+  const { config, policy, routes } = settings
   const cleanUp: (() => unknown)[] = []
   async function closeAll(): Promise<void> {
     for (const step of cleanUp.splice(0).reverse()) await step()
   }
 
   try {
-    if (worker === undefined) for (const warning of warningsOf({ config, policy })) log.warn(warning)
+    if (worker === undefined) for (const warning of warningsOf(settings)) log.warn(warning)
     const upstreams = openUpstreams({ config, policy })
     cleanUp.push(() => upstreams.close())
     const server = createPublicServer()
@@ -86,6 +87,7 @@ export async function startGateway(
     const services = await createAuthServices({
       config,
       policy,
+      deliver: settings.deliver,
       publicUrl,
       secret,
       database,

@@ -1,38 +1,23 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { ListedSession, SessionPage } from '../../db/session-queries.ts'
 import { shortName } from '../input-limits.ts'
 import type { Identity } from '../session-verdict.ts'
-import { deviceAddress, deviceEventsAddress, deviceLabel, devicesPerPage } from './device-event-stream.ts'
+import { devicesPerPage } from './device-event-stream.ts'
+import { type DeviceListView, devicesCard } from './device-list.ts'
 import { type FormResult, type Values, valuesOf } from './form-submission.ts'
 import { type FormError, formError, noticeText } from './messages.ts'
-import type { PageAddresses } from './page-addresses.ts'
-import { type Features, fromStore, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
-import {
-  alertBox,
-  field,
-  type Html,
-  hidden,
-  html,
-  inputs,
-  type Page,
-  statusBox,
-  usernameForManagers
-} from './page-markup.ts'
+import type { Features } from './offered-features.ts'
+import { fromStore, identify, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
+import { alertBox, field, type Html, html, inputs, type Page, statusBox, usernameForManagers } from './page-markup.ts'
 
 /** The forms of the account page. */
 type AccountForm = 'profile' | 'password' | 'delete' | 'devices' | 'verify'
 
 /** What the account page shows. */
-interface AccountView {
+interface AccountView extends DeviceListView {
   readonly features: Features
-  readonly addresses: PageAddresses
   readonly user: { readonly name: string; readonly email: string; readonly emailVerified: boolean }
   /** False for a user who signs in with a provider alone. */
   readonly hasPassword: boolean
-  /** The user's sessions: each is a browser or program in which the user is signed in. */
-  readonly devices: SessionPage
-  /** The id of the session that asks for this page. */
-  readonly currentDevice: string
   readonly notice?: string | undefined
   /** An error, and the form that shows it. */
   readonly error?: (FormError & { readonly form: AccountForm }) | undefined
@@ -167,7 +152,7 @@ function accountPage(view: AccountView): Page {
 ${statusBox(notice)}
 ${profileCard(view)}
 ${features.passwords && hasPassword && passwordCard(view)}
-${devicesCard(view)}
+${devicesCard(view, errorOf(view, 'devices'))}
 ${features.deleteAccount && deleteCard(view)}`
   const corner = html`<form method="post" action="${addresses.signOut}"><button class="quiet small">Sign out</button></form>`
   return { title: 'Your account', main, corner, wide: true }
@@ -209,54 +194,6 @@ ${field({ ...inputs.newPassword, ...view.features.newPassword, label: 'New passw
 </section>`
 }
 
-function devicesCard(view: AccountView): Html {
-  const { sessions, total, page, pages } = view.devices
-  const { account } = view.addresses
-  const first = (page - 1) * devicesPerPage + 1
-  return html`<section class="card" aria-labelledby="devices-title">
-<h2 id="devices-title">Devices</h2>
-${alertBox(errorOf(view, 'devices'))}
-<p class="hint">This is where you are signed in. If you do not recognise a device, sign it out and change your password.</p>
-${pages > 1 && html`<p class="hint">${first} to ${first + sessions.length - 1} of ${total}, those last used first.</p>`}
-<ul class="devices" data-account="${account}" data-live="${deviceEventsAddress(
-    view.addresses,
-    sessions.map(({ id }) => id)
-  )}">
-${sessions.map((session) => deviceItem(account, session, session.id === view.currentDevice, page))}
-</ul>
-<p class="away" role="status" data-live-note></p>
-${pages > 1 && devicePages(account, page, pages)}
-<form method="post" action="${account}/devices/revoke-others" data-others ${total < 2 && html`hidden`}>
-<button class="quiet">Sign out all other devices</button></form>
-</section>`
-}
-
-function devicePages(account: string, page: number, pages: number): Html {
-  const addressOf = (number: number) => (number === 1 ? account : `${account}?devices=${number}`)
-  return html`<nav class="pages" aria-label="Devices">
-${page > 1 && html`<a href="${addressOf(page - 1)}#devices-title" rel="prev">Newer</a>`}
-<span>Page ${page} of ${pages}</span>
-${page < pages && html`<a href="${addressOf(page + 1)}#devices-title" rel="next">Older</a>`}
-</nav>`
-}
-
-// A device is named by the session's id, which signs nobody in. The session's token does, and is on no page.
-function deviceItem(account: string, session: Omit<ListedSession, 'token'>, isCurrent: boolean, page: number): Html {
-  const { id, createdAt, updatedAt } = session
-  const label = deviceLabel(session.userAgent ?? '')
-  const address = deviceAddress(session.ipAddress ?? '')
-  return html`<li data-device="${id}"><div>
-<p class="label">${label}${isCurrent && html` <span class="tag">this device</span>`}</p>
-<p class="hint">${isCurrent ? 'In use now' : html`Last used ${time(updatedAt)}`}${address !== '' && html` <span class="address">from ${address}</span>`}</p>
-<p class="hint">Signed in ${time(createdAt)}</p></div>
-${
-  !isCurrent &&
-  html`<form method="post" action="${account}/devices/revoke">
-${page > 1 && hidden('page', page)}
-<button class="quiet small" name="device" value="${id}" aria-label="Sign out ${label}">Sign out</button></form>`
-}</li>`
-}
-
 function deleteCard(view: AccountView): Html {
   const error = errorOf(view, 'delete')
   return html`<section class="card" aria-labelledby="delete-title">
@@ -275,10 +212,4 @@ ${view.hasPassword && html`${usernameForManagers(view.user.email)}${field({ ...i
 
 function errorOf({ error }: AccountView, form: AccountForm): FormError | undefined {
   return error?.form === form ? error : undefined
-}
-
-// The day in UTC. The pages' script replaces it by the time where the reader is.
-function time(date: Date): Html {
-  const iso = date.toISOString()
-  return html`<time datetime="${iso}">${iso.slice(0, 10)}</time>`
 }

@@ -1,5 +1,4 @@
 import { PassThrough } from 'node:stream'
-import { parse } from 'bowser'
 import type { FastifyInstance } from 'fastify'
 import type { LiveConnection, LiveConnections } from '../live-connections.ts'
 import { Refusal, rateLimited } from '../refusals.ts'
@@ -9,27 +8,6 @@ import { fromStore, identify, type PageContext } from './page-helpers.ts'
 
 /** How many devices one page of the account shows. */
 export const devicesPerPage = 20
-
-const unknownDevice = 'Unknown device'
-const longestAgent = 400
-
-/** The browser and its system that a `User-Agent` names, for instance "Firefox on Linux", or as much as can be told. */
-export function deviceLabel(userAgent: string): string {
-  const agent = userAgent.slice(0, longestAgent)
-  if (agent.trim() === '') return unknownDevice
-  const { browser, os, platform } = parse(agent)
-  const system = platform.model ?? os.name
-  if (browser.name) return system ? `${browser.name} on ${system}` : browser.name
-  // Programs that are not browsers mostly begin with their own name, such as "curl/8.5.0".
-  const program = /^[A-Za-z][\w.-]{1,30}(?=\/|$)/.exec(agent)?.[0]
-  return program ?? system ?? unknownDevice
-}
-
-/** The address of a session as it is shown. IPv6 addresses, which are stored in full length, are shortened (RFC 5952). */
-export function deviceAddress(address: string): string {
-  const url = `http://[${address}]`
-  return address.includes(':') && URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : address
-}
 
 /** The address of the event stream about these devices. */
 export function deviceEventsAddress({ account }: PageAddresses, ids: readonly string[]): string {

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { failureKind } from '../../db/failure-kind.ts'
 import type { SessionList } from '../../db/session-queries.ts'
-import { failureKind, watchStoreFailures } from '../../db/store-failure-context.ts'
-import { isRecord } from '../../db/type-guards.ts'
+import { watchStoreFailures } from '../../db/store-failure-context.ts'
 import type { Auth } from '../better-auth.ts'
 import { readCookie } from '../cookie-header.ts'
 import type { LiveSessions } from '../live-sessions.ts'
@@ -11,6 +11,7 @@ import type { SessionResolver } from '../session-resolver.ts'
 import type { Identity } from '../session-verdict.ts'
 import type { AskAuth } from './form-submission.ts'
 import type { FormError } from './messages.ts'
+import type { Features } from './offered-features.ts'
 import type { PageAddresses } from './page-addresses.ts'
 import { documentOf, type Page } from './page-markup.ts'
 import type { Theme } from './theme.ts'
@@ -79,35 +80,3 @@ export async function fromStore<T>(read: () => Promise<T>): Promise<T> {
   if (!found.ok) throw failureKind(found.error) === 'input' ? inputRefused() : new Refusal('INTERNAL_ERROR')
   return found.result
 }
-
-/** What the pages can offer, read from BetterAuth's own options, so that they never offer what BetterAuth would refuse. */
-export async function featuresOf(auth: Pick<Auth, '$context'>, publicSignUp: boolean) {
-  const { options, socialProviders, password } = await auth.$context
-  const { emailAndPassword, emailVerification, user, disabledPaths = [], plugins = [] } = options
-  const isOpen = (path: string) => !disabledPaths.includes(path)
-  const { minPasswordLength: minLength, maxPasswordLength: maxLength } = password.config
-  const passwords = emailAndPassword?.enabled === true && isOpen('/sign-in/email')
-  return {
-    passwords,
-    signUp: publicSignUp && passwords && isOpen('/sign-up/email'),
-    resetPassword: passwords && emailAndPassword?.sendResetPassword !== undefined && isOpen('/request-password-reset'),
-    verifyEmail: emailVerification?.sendVerificationEmail !== undefined && isOpen('/send-verification-email'),
-    /** Whether an address has to be confirmed before the first sign-in. */
-    confirmFirst: emailAndPassword?.requireEmailVerification === true,
-    secondFactor: secondFactorOf(plugins),
-    magicLink: plugins.some(({ id }) => id === 'magic-link'),
-    deleteAccount: user?.deleteUser?.enabled === true && isOpen('/delete-user'),
-    providers: isOpen('/sign-in/social') ? socialProviders.map(({ id, name }) => ({ id, name })) : [],
-    newPassword: { minLength, maxLength, hint: `At least ${minLength} characters.` }
-  }
-}
-
-/** How a second factor is asked for; undefined without BetterAuth's two-factor plugin. */
-function secondFactorOf(plugins: readonly { readonly id: string; readonly options?: unknown }[]) {
-  const plugin = plugins.find(({ id }) => id === 'two-factor')
-  if (plugin === undefined) return undefined
-  const otp = isRecord(plugin.options) ? plugin.options['otpOptions'] : undefined
-  return { mailed: isRecord(otp) && otp['sendOTP'] !== undefined }
-}
-
-export type Features = Readonly<Awaited<ReturnType<typeof featuresOf>>>

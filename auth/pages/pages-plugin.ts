@@ -11,12 +11,16 @@ import type { RateLimits } from '../rate-limit.ts'
 import { Refusal } from '../refusals.ts'
 import { accountRoutes } from './account.ts'
 import { deviceEventStream } from './device-event-stream.ts'
+import { forgottenPasswordRoutes } from './forgotten-password.ts'
 import { createAskAuth } from './form-submission.ts'
 import { mailedLinkRoutes } from './mailed-links.ts'
-import { featuresOf, type PageContext, redirect } from './page-helpers.ts'
+import { featuresOf } from './offered-features.ts'
+import { type PageContext, redirect } from './page-helpers.ts'
 import { secondFactorRoutes } from './second-factor.ts'
 import { helmetOptions } from './security-headers.ts'
 import { signInRoutes } from './sign-in.ts'
+import { signOutRoutes } from './sign-out.ts'
+import { signUpRoutes } from './sign-up.ts'
 
 export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm' | 'openLink'> {
   readonly callAuth: CallAuth
@@ -71,6 +75,9 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
 
   signInRoutes(app, context)
   secondFactorRoutes(app, context)
+  signUpRoutes(app, context)
+  forgottenPasswordRoutes(app, context)
+  signOutRoutes(app, context)
   mailedLinkRoutes(app, context)
   await accountRoutes(app, context)
   deviceEventStream(app, context, options.openStreams)

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { valuesOf } from './form-submission.ts'
 import { type FormError, noticeText } from './messages.ts'
+import type { Features } from './offered-features.ts'
 import {
   addressAfter,
   cardPage,
@@ -12,7 +13,7 @@ import {
   withOnward
 } from './onward.ts'
 import type { PageAddresses } from './page-addresses.ts'
-import { type Features, type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
+import { type PageContext, pageRoute, redirect, sendPage } from './page-helpers.ts'
 import { alertBox, field, hidden, html, inputs, type Page, statusBox } from './page-markup.ts'
 
 /** The page for the second factor of those who have entered their password. Only with BetterAuth's two-factor plugin. */

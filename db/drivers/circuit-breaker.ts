@@ -1,4 +1,4 @@
-import { isStoreFailure, sqlState } from '../store-failure-context.ts'
+import { isUnavailable, sqlState } from '../failure-kind.ts'
 import { withTimeout } from '../timeout.ts'
 
 export interface CircuitBreakerOptions {
@@ -20,9 +20,6 @@ const pauseMs = 500
 const quickProbes = 3
 const quickShare = 0.3
 const silent = 'the database did not answer'
-// SQLSTATE classes of a server that answers and still cannot be used: connection, sign-in, database, resources,
-// operator intervention, system error, internal error.
-const unavailableClasses = new Set(['08', '28', '3D', '53', '57', '58', 'XX'])
 
 /**
  * A circuit breaker around the database. Three failures in a row, or silence, only make it doubtful: the next answer to
@@ -127,9 +124,4 @@ export class CircuitBreaker {
     this.#state = state
     this.#options.onChange(state)
   }
-}
-
-function isUnavailable(error: unknown): boolean {
-  const state = sqlState(error)
-  return state === undefined ? isStoreFailure(error) : unavailableClasses.has(state.slice(0, 2))
 }

@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
-import { createRateLimits, type RateLimits, type SecretAttempt } from '../../auth/rate-limit.ts'
+import { createRateLimits, type RateLimits } from '../../auth/rate-limit.ts'
 import { isRefusal } from '../../auth/refusals.ts'
+import type { SecretAttempt } from '../../auth/wrong-secret-counts.ts'
 
 const allowances = {
   failedSignInsPerAddress: { points: 2, seconds: 900 },

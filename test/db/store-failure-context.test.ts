@@ -1,7 +1,8 @@
 import t from 'tap'
+import { isStoreFailure } from '../../db/failure-kind.ts'
 import { openDatabase } from '../../db/open-database.ts'
 import { user } from '../../db/schema.ts'
-import { isStoreFailure, watchStoreFailures } from '../../db/store-failure-context.ts'
+import { watchStoreFailures } from '../../db/store-failure-context.ts'
 import { eachDatabase } from '../support/databases.ts'
 
 const ann = { id: 'ann', name: 'Ann', email: 'ann@example.com' }

@@ -12,6 +12,7 @@ const kinds: readonly (readonly [of: (block: Block) => boolean, becomes: string]
   [({ page }) => page === 'docs/upstream-notes.md', byHand],
   [({ language, text }) => language === '' && /[─►│→]/.test(text), picture],
   [({ language, text }) => language === 'ts' && text.includes('defineConfig('), inDocs('snippets')],
+  [({ language }) => language === 'toml', inDocs('toml')],
   [({ language, text }) => language === 'python' && !text.includes('\nproxied = '), inDocs('snippets')],
   [({ text }) => /\nproxied = |^(uvicorn|hypercorn|granian|daphne|gunicorn) --/.test(text), inDocs('servers')],
   [({ language, text }) => language === 'console' && text.startsWith('$ '), inDocs('console')],

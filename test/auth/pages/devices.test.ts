@@ -1,5 +1,5 @@
 import t from 'tap'
-import { deviceLabel } from '../../../auth/pages/device-event-stream.ts'
+import { deviceLabel } from '../../../auth/pages/device-list.ts'
 
 const labels: [userAgent: string, label: string][] = [
   ['Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0', 'Firefox on Linux'],
