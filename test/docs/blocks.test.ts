@@ -20,6 +20,7 @@ const kinds: readonly (readonly [of: (block: Block) => boolean, becomes: string]
     ({ text }) => /^(npm run gatehouse -- (routes|explain) .*\n|npm run gatehouse -- routes\n)+$/.test(text),
     inDocs('console')
   ],
+  [({ page }) => page === 'docs/development.md', inDocs('development')],
   [({ page, language }) => page === 'docs/auth-api.md' && /^(sh|json)$/.test(language), inDocs('auth-api')],
   [({ page, language }) => page === 'docs/data-model.md' && language === 'sql', inDocs('data-model')],
   [
