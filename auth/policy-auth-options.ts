@@ -60,6 +60,9 @@ const ownedIn = {
   }
 } as const
 
+/** What the gateway sets itself, at the top of `auth` and in its groups, with the reasons. */
+export const ownedOptions = { atTop: owned, inGroups: ownedIn } as const
+
 type Group = keyof typeof ownedIn
 type OwnedKeyOf<G> = G extends Group ? keyof (typeof ownedIn)[G] | (G extends 'advanced' ? 'database' : never) : never
 type Part<G extends keyof BetterAuthOptions> = Partial<Omit<NonNullable<BetterAuthOptions[G]>, OwnedKeyOf<G>>>

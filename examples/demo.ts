@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { variableNames } from '../src/config/environment.ts'
-import { type Child, logEntry, readable, startChild } from './demo/child.ts'
-import { portInUse } from './demo/ports.ts'
+import { type Child, logEntry, readable, startChild } from '../src/dev/child.ts'
+import { portInUse } from '../src/dev/ports.ts'
 import { ensureVirtualEnvironment, findPython, PythonProblem } from './demo/python.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -74,7 +74,7 @@ async function startApp(python: string, token: string): Promise<string> {
   const url = new Promise<string>((resolve) => {
     listening = resolve
   })
-  const child = startChild({
+  const child = startChild(process, {
     name: 'The example app',
     command: python,
     args: ['-m', 'uvicorn', 'main:app', '--port', '0', '--timeout-graceful-shutdown', '2'],
@@ -101,7 +101,7 @@ async function startGateway(upstream: string, token: string): Promise<string> {
   const url = new Promise<string>((resolve) => {
     ready = resolve
   })
-  const child = startChild({
+  const child = startChild(process, {
     name: 'The gateway',
     command: process.execPath,
     args: ['--max-semi-space-size=16', join(root, 'src', 'gatehouse.js'), 'start'],

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import { type AuthRoutesOptions, authRoutes } from '../auth/auth-routes.ts'
 import { type PagesOptions, pagesPlugin } from '../auth/pages/pages-plugin.ts'
@@ -18,7 +18,7 @@ import { routeUpgrades } from '../proxy/websocket-upgrade-routing.ts'
 import type { Config } from './config/environment.ts'
 import { createErrorHandler } from './refusals/error-handler.ts'
 import { rawProblemResponse } from './refusals/problem-response.ts'
-import { createAccessLog } from './server/access-log.ts'
+import { createAccessLog, type Exchange } from './server/access-log.ts'
 import { type Readiness, withoutSchemas } from './server/admin-server.ts'
 import { trustedProxies } from './server/listeners.ts'
 
@@ -34,6 +34,11 @@ export interface AppOptions {
   readonly sessionCookie: string
   readonly auth: AuthRoutesOptions
   readonly proxy: Omit<ProxyOptions, 'cors' | 'onOutcome' | 'isTrusted'>
+  /**
+   * Given by `gatehouse dev` alone: told of every exchange, in place of the log, with the request, whose context is missing
+   * where it was cut off at once.
+   */
+  readonly onExchange?: ((exchange: Exchange, request: FastifyRequest | undefined) => void) | undefined
 }
 
 /** The public side of the gateway. What stands here from top to bottom is what happens to a request, in that order. */
@@ -42,7 +47,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { allowedHosts, publicHealthPath } = config
   const isTrusted = trustedProxies(config.trustedProxies)
   const cors = createCors(config.trustedOrigins)
-  const accessLog = createAccessLog(server, log, isTrusted, options.auth.basePath)
+  const { onExchange } = options
+  const requests = new WeakMap<IncomingMessage, FastifyRequest>()
+  const accessLog = createAccessLog(
+    server,
+    log,
+    isTrusted,
+    options.auth.basePath,
+    onExchange && ((raw, exchange) => onExchange(exchange, requests.get(raw)))
+  )
 
   // Refuses what is no request that Fastify could answer, with the same line in the access log.
   function refuseRaw(socket: Duplex, code: RefusalCode): void {
@@ -75,6 +88,12 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     accessLog.stop()
   })
 
+  if (onExchange !== undefined) {
+    app.addHook('onRequest', function remember(request, _reply, done) {
+      requests.set(request.raw, request)
+      done()
+    })
+  }
   // 1. Pipelined requests wait for each other, and a request that can be read in two ways is refused.
   app.addHook('onRequest', createAwaitTurn())
   app.addHook('onRequest', createRequestValidation({ ...proxy, allowedHosts, sessionCookie }))

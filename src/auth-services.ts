@@ -6,6 +6,8 @@ import { createBetterAuthCookies } from '../auth/better-auth-cookies.ts'
 import { createAuthCaller } from '../auth/call-better-auth.ts'
 import { cookiePrefix, readCookie } from '../auth/cookie-header.ts'
 import { LiveSessions } from '../auth/live-sessions.ts'
+import { type Deliver, withSenders } from '../auth/mail/mail-senders.ts'
+import { createSmtpDelivery } from '../auth/mail/smtp-delivery.ts'
 import { pageAddresses } from '../auth/pages/page-addresses.ts'
 import { createPasswordHashLimit } from '../auth/password-hash-limit.ts'
 import { createRateLimits } from '../auth/rate-limit.ts'
@@ -25,7 +27,7 @@ import { createBetterAuthLogger } from './logging/better-auth-logger.ts'
 import { ownPathsOf } from './policy-file.ts'
 import type { WorkerContext } from './workers/worker-channel.ts'
 
-export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy'> {
+export interface AuthServicesOptions extends Pick<Settings, 'config' | 'policy' | 'deliver'> {
   readonly publicUrl: string
   readonly secret: string
   readonly database: Database
@@ -59,6 +61,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     const done = () => unfinished.delete(task)
     task.then(done, done)
   }
+  const deliver = deliveryOf(options, background)
   const prefix = cookiePrefix(publicUrl, config.production)
   const signer = createCookieSigner(secret, config.previousSecret)
   // Undefined while BetterAuth starts, when a plugin may change sessions already.
@@ -81,7 +84,7 @@ export async function createAuthServices(options: AuthServicesOptions) {
     previousSecret: config.previousSecret,
     trustedOrigins: [...config.trustedOrigins, ...config.appOrigins],
     publicSignUp: config.publicSignUp,
-    extension: policy.auth,
+    extension: deliver === undefined ? policy.auth : withSenders(policy.auth, deliver),
     lifetimes: policy.session,
     errorUrl: config.pages ? publicUrl + pageAddresses(ownPaths.pages).signIn : undefined,
     limits,
@@ -181,6 +184,17 @@ export async function createAuthServices(options: AuthServicesOptions) {
     background
   })
   return { auth, callAuth, limits, sessions, sessionCookie, refreshLost, live, unfinished }
+}
+
+/** Who takes the mails that the policy has no sender for. */
+function deliveryOf(
+  { policy, publicUrl, log, deliver }: AuthServicesOptions,
+  background: (task: Promise<void>) => void
+): Deliver | undefined {
+  const { mail, brand, auth } = policy
+  if (mail === undefined) return deliver
+  const app = brand.name ?? auth.appName ?? new URL(publicUrl).hostname
+  return createSmtpDelivery({ settings: mail, publicUrl, app, log, background })
 }
 
 // BetterAuth itself would check its tables only when a request comes, and fail that one and all that follow.

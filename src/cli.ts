@@ -7,6 +7,14 @@ import { describeDatabaseFailure, describeFailure, type Failure } from './failur
 
 const wrongUsage = 2
 
+interface DevOptions {
+  upstream?: string
+  port?: string
+  user?: string
+  open: boolean
+  remoteDatabase: boolean
+}
+
 const program = new Command('gatehouse')
   .description('A validation gateway for FastAPI, configured by the environment and gatehouse.config.ts.')
   .exitOverride()
@@ -19,6 +27,32 @@ program
     const { start } = await import('./main.ts')
     await start(process.env)
   })
+
+program
+  .command('dev')
+  .description('start the app, an embedded Postgres and the gateway, for development on this machine')
+  .argument('[MODULE:APP]', 'the ASGI app that uvicorn starts, such as main:app')
+  .argument('[COMMAND...]', 'after --: what starts the app instead; it listens on PORT, or on {PORT} in its arguments')
+  .option('--upstream <URL>', 'an app that runs already')
+  .option('--port <N>', 'of the gateway; by default the first free one from 8080 on')
+  .option('--user <EMAIL>', 'make this user, with a verified address, and print a link that signs them in')
+  .option('--open', 'open the browser', false)
+  .option('--remote-database', 'use a DATABASE_URL that is not on this machine; asks first', false)
+  .action(async (_app: unknown, _command: unknown, options: DevOptions, command: Command) => {
+    const { develop } = await import('./dev/develop.ts')
+    const { splitOperands } = await import('./dev/dev-plan.ts')
+    process.exit(await develop(process, { ...options, ...splitOperands(command.args, process.argv) }))
+  })
+
+// `dev` starts it, with a channel that it waits on; there are no settings by which it starts otherwise.
+program.command('dev-gateway', { hidden: true }).action(async () => {
+  const { runDevGateway } = await import('./dev/gateway-process.ts')
+  const { createLogDestination } = await import('./logging/logger.ts')
+  await runDevGateway(
+    process,
+    createLogDestination((write) => process.once('exit', write))
+  )
+})
 
 program
   .command('migrate')

@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { Auth } from '../auth/better-auth.ts'
 import { LiveConnections } from '../auth/live-connections.ts'
+import type { DevelopmentPages } from '../auth/pages/development-pages.ts'
 import { pageAddresses } from '../auth/pages/page-addresses.ts'
 import { createTheme } from '../auth/pages/theme.ts'
 import { createSessionEvents } from '../auth/session-event-listener.ts'
@@ -8,7 +10,7 @@ import { agesOf } from '../auth/session-lifetimes.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createSessionList } from '../db/session-queries.ts'
 import { createWellKnownDocuments } from '../proxy/well-known-documents.ts'
-import { createApp } from './app.ts'
+import { type AppOptions, createApp } from './app.ts'
 import { createAuthServices } from './auth-services.ts'
 import { loadOrCreateSecret } from './config/generated-secret.ts'
 import { type Settings, warningsOf } from './config/load-settings.ts'
@@ -28,27 +30,37 @@ export interface Gateway extends PublicAddress {
   close(options: DrainOptions): Promise<void>
 }
 
+/** What `gatehouse dev` adds to a gateway in its own process, and nothing else can: it comes from no setting. */
+export interface Development {
+  readonly pages: DevelopmentPages
+  readonly onExchange: NonNullable<AppOptions['onExchange']>
+  /** Told of BetterAuth before there are requests. */
+  readonly onAuth: (auth: Pick<Auth, '$context'>) => void
+}
+
 // What is left of a shutdown for mails; a container's grace period has to hold it too.
 const mailsMs = 5_000
 
 /**
  * Starts a gateway and resolves once both listeners are up. Rejects with a coded error when it cannot start; then
  * nothing is left open. `onFatal` is called with a reason to stop that shows only later. A gateway that is one of several
- * workers is given `worker`, and leaves the private listener to the primary.
+ * workers is given `worker`, and leaves the private listener to the primary; that of `gatehouse dev`, `development`.
  */
 export async function startGateway(
-  { config, policy, routes }: Settings,
+  settings: Settings,
   log: Logger,
   onFatal: (error: Error) => void,
-  worker?: WorkerContext
+  worker?: WorkerContext,
+  development?: Development
 ): Promise<Gateway> {
+  const { config, policy, routes } = settings
   const cleanUp: (() => unknown)[] = []
   async function closeAll(): Promise<void> {
     for (const step of cleanUp.splice(0).reverse()) await step()
   }
 
   try {
-    if (worker === undefined) for (const warning of warningsOf({ config, policy })) log.warn(warning)
+    if (worker === undefined) for (const warning of warningsOf(settings)) log.warn(warning)
     const upstreams = openUpstreams({ config, policy })
     cleanUp.push(() => upstreams.close())
     const server = createPublicServer()
@@ -86,6 +98,7 @@ export async function startGateway(
     const services = await createAuthServices({
       config,
       policy,
+      deliver: settings.deliver,
       publicUrl,
       secret,
       database,
@@ -129,7 +142,8 @@ export async function startGateway(
             sessionList: createSessionList(database, agesOf(policy.session)),
             publicSignUp: config.publicSignUp,
             maxBodyBytes: config.maxAuthBodyBytes,
-            openStreams: liveConnections
+            openStreams: liveConnections,
+            development: development?.pages
           }
         : undefined,
       sessionCookie,
@@ -149,9 +163,11 @@ export async function startGateway(
         limits: { maxBytes: config.maxBodyBytes, idleMs: config.clientTimeoutMs },
         live: liveConnections,
         log
-      }
+      },
+      onExchange: development?.onExchange
     })
     cleanUp.push(() => app.close())
+    development?.onAuth(services.auth)
 
     let adminUrl = worker?.adminUrl
     if (adminUrl === undefined) {

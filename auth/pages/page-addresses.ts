@@ -9,6 +9,9 @@ export function pageAddresses(path: string) {
     account: `${path}/account`,
     /** With a slash at its end. */
     assets: `${path}/assets/`,
+    /** Of the pages of `gatehouse dev`, which are there in development alone. */
+    developmentMail: `${path}/dev/mail`,
+    developmentSignIn: `${path}/dev/sign-in`,
     forgotPassword: `${path}/forgot-password`,
     /** Of the pages that ask before a mailed link is spent. */
     links: `${path}/link`,

@@ -10,6 +10,7 @@ import type { LiveConnections } from '../live-connections.ts'
 import type { RateLimits } from '../rate-limit.ts'
 import { Refusal } from '../refusals.ts'
 import { accountRoutes } from './account.ts'
+import type { DevelopmentPages } from './development-pages.ts'
 import { deviceEventStream } from './device-event-stream.ts'
 import { forgottenPasswordRoutes } from './forgotten-password.ts'
 import { createAskAuth } from './form-submission.ts'
@@ -30,6 +31,8 @@ export interface PagesOptions extends Omit<PageContext, 'features' | 'submitForm
   readonly maxBodyBytes: number
   /** Counts every event stream, and ends them when the gateway closes. */
   readonly openStreams: LiveConnections
+  /** Given by `gatehouse dev` and by nothing else, so that no setting of a deployment makes these pages. */
+  readonly development?: DevelopmentPages | undefined
 }
 
 /** The built-in pages, all below one path. A path under it that has no page is a 404, and is never proxied. */
@@ -81,6 +84,10 @@ export async function pagesPlugin(app: FastifyInstance, options: PagesOptions): 
   mailedLinkRoutes(app, context)
   await accountRoutes(app, context)
   deviceEventStream(app, context, options.openStreams)
+  if (options.development !== undefined) {
+    const { developmentRoutes } = await import('./development-pages.ts')
+    developmentRoutes(app, context, options.development)
+  }
 
   app.all(addresses.path, function redirectToAccount({ method }, reply) {
     if (method !== 'GET') throw new Refusal('NOT_FOUND')

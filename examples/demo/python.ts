@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { access, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { startChild } from './child.ts'
+import { startChild } from '../../src/dev/child.ts'
 
 const run = promisify(execFile)
 
@@ -138,7 +138,7 @@ async function succeeds(command: string, args: string[]): Promise<boolean> {
 
 async function install(command: string, args: string[], signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted()
-  const { ended, stop } = startChild({
+  const { ended, stop } = startChild(process, {
     name: `\`${command} ${args.slice(0, 3).join(' ')} …\``,
     command,
     args,

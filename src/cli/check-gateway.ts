@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { type MailSettings, reasonOf, trySmtp } from '../../auth/mail/smtp-delivery.ts'
 import { PooledConnectionError, SchemaChangedError } from '../../db/coded-errors.ts'
 import type { Database } from '../../db/database.ts'
 import { inspectMigrations } from '../../db/migrate.ts'
@@ -34,6 +35,7 @@ export async function checkGateway(settings: Settings): Promise<CheckResult[]> {
     result('ok', 'policy', `${rules}; a request that none of them names needs a session`),
     ...(await checkDatabase(settings)),
     ...(await checkUpstreams(settings)),
+    ...(await checkMail(policy.mail)),
     ...checkCookies(config)
   ]
 }
@@ -105,6 +107,17 @@ async function checkClock({ db }: Database): Promise<CheckResult> {
   if (offMs < clockToleranceMs) return result('ok', 'clock', "the gateway's and the database's agree")
   const sentence = `the gateway's and the database's differ by ${Math.round(offMs / 1_000)} s: sessions begin and end by the gateway's. Set both by NTP`
   return result('warn', 'clock', sentence)
+}
+
+/** Signs in at the server that takes mails, and sends none. */
+async function checkMail(mail: MailSettings | undefined): Promise<CheckResult[]> {
+  if (mail === undefined) return []
+  try {
+    await trySmtp(mail)
+    return [result('ok', 'mail', 'the server takes mails')]
+  } catch (error) {
+    return [result('FAIL', 'mail', `the server cannot be used (${reasonOf(error)})`)]
+  }
 }
 
 function checkCookies({ publicUrl, trustedProxies }: Config): CheckResult[] {

@@ -62,7 +62,7 @@ export async function explain(
       ? 'forwarded with the identity if there is a session; otherwise 404 NOT_FOUND'
       : outcome.answer
   const lines = [
-    rule === defaultRule ? 'rule    none names it, so it needs a session' : `rule    ${nameOf(rule)}`,
+    `rule    ${ruleInWords(rule)}`,
     ...(await outranked(method, target, settings, rule)).map(
       (loser) => `over    ${nameOf(loser)}, which names it less precisely`
     ),
@@ -102,6 +102,11 @@ function outcomeOf(
   if (outcome === 'unavailable') return { sentence: 'not known: the session could not be read' }
   if (access === 'optional') return anonymously
   return { sentence: documentOnly ? '404 NOT_FOUND' : '401 SESSION_REQUIRED' }
+}
+
+/** Which rule decides, in words. */
+export function ruleInWords(rule: RouteRule): string {
+  return rule === defaultRule ? 'none names it, so it needs a session' : nameOf(rule)
 }
 
 function nameOf({ path, methods }: RouteRule): string {

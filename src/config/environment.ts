@@ -9,7 +9,7 @@ import { secretVariables, type Values, type VariableName, variables } from './va
 /** The configuration of one gateway, deeply frozen. Durations are milliseconds, sizes are bytes. */
 export type Config = ReturnType<typeof configOf>
 
-function configOf(values: Values, production: boolean, policyFile: ReturnType<typeof policyFileOf>) {
+function configOf(values: Values, production: boolean) {
   return {
     host: values.HOST,
     /** 0 picks a free port. */
@@ -73,7 +73,6 @@ function configOf(values: Values, production: boolean, policyFile: ReturnType<ty
     pages: values.PAGES,
     logLevel: values.LOG_LEVEL,
     workers: values.WORKERS,
-    policyFile,
     production,
     /** Sentences to log once at start. */
     warnings: [...warningsOf(values)]
@@ -132,7 +131,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
     })
   )
   if (problems.length > 0) throw new ConfigError(problems)
-  return deepFreeze(configOf(values, production, policyFileOf(env, cwd)))
+  return deepFreeze(configOf(values, production))
 }
 
 /**
@@ -171,15 +170,6 @@ function readSecret(path: string): { secret: string } | { problem: string } {
 function deepFreeze<T extends object>(value: T): T {
   for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) deepFreeze(part)
   return Object.freeze(value)
-}
-
-/**
- * The absolute path of the policy file, whether or not the rest of the environment can be read. `named`: GATEHOUSE_CONFIG
- * gave it, so that it has to exist.
- */
-export function policyFileOf(env: Record<string, string | undefined>, cwd: string): { path: string; named: boolean } {
-  const name = env['GATEHOUSE_CONFIG'] ?? ''
-  return { path: resolve(cwd, name === '' ? 'gatehouse.config.ts' : name), named: name !== '' }
 }
 
 /** How many processes WORKERS comes to on this machine. */

@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
+import { type Deliver, unsentProblems } from '../../auth/mail/mail-senders.ts'
 import { liesUnder, type OwnPaths } from '../../auth/own-paths.ts'
 import { compileRules, type PolicyRoute } from '../../proxy/route-rules.ts'
 import { loadPolicy, ownPathsOf, type PolicyConfig } from '../policy-file.ts'
-import { type Config, ConfigError, policyFileOf, readConfig } from './environment.ts'
+import { type Config, ConfigError, readConfig } from './environment.ts'
+import { findPolicy } from './find-policy.ts'
 
 /** All that a gateway is told: its environment, its policy file, and the routes that are compiled of the file's rules. */
 export interface Settings {
@@ -9,6 +12,15 @@ export interface Settings {
   policy: PolicyConfig
   /** The compiled rules, the default rule included. */
   routes: readonly PolicyRoute[]
+  /** Where the policy would have been, if there is none. */
+  missingPolicy?: string | undefined
+  /** Takes the mails that the policy has no sender for. Default: `mail` of the policy file, or nobody. */
+  deliver?: Deliver | undefined
+}
+
+export interface LoadOptions {
+  /** Whether mails that the policy has no sender for are taken by somebody else, so that no plugin has to do without one. */
+  readonly mailsElsewhere?: boolean
 }
 
 /** The paths that the gateway answers itself, so that no rule may name one. */
@@ -33,7 +45,11 @@ function overlaps({ pages, publicHealthPath }: Pick<Config, 'pages' | 'publicHea
 }
 
 /** Reads the environment and the policy file, relative to cwd. Throws one ConfigError with the problems of both. */
-export async function loadSettings(env: Record<string, string | undefined>, cwd: string): Promise<Settings> {
+export async function loadSettings(
+  env: Record<string, string | undefined>,
+  cwd: string,
+  { mailsElsewhere = false }: LoadOptions = {}
+): Promise<Settings> {
   const problems: string[] = []
   const collect = (error: unknown): undefined => {
     if (!(error instanceof ConfigError)) throw error
@@ -43,20 +59,35 @@ export async function loadSettings(env: Record<string, string | undefined>, cwd:
     .then(() => readConfig(env, cwd))
     .catch(collect)
   const readable = config ?? { pages: true, publicHealthPath: undefined }
-  const policy = await loadPolicy(policyFileOf(env, cwd), (rules, own) => [
-    ...overlaps(readable, own),
-    ...compileRules(rules, reservedPaths(readable, own)).problems
-  ]).catch(collect)
-  if (config === undefined || policy === undefined) throw new ConfigError(problems)
+  const file = await findPolicy(env, cwd).catch(collect)
+  const policy =
+    file &&
+    (await loadPolicy(
+      file,
+      (rules, own) => [...overlaps(readable, own), ...compileRules(rules, reservedPaths(readable, own)).problems],
+      env
+    ).catch(collect))
+  if (file !== undefined && policy?.mail === undefined && !mailsElsewhere)
+    problems.push(...unsentProblems(policy?.auth ?? {}).map((problem) => `${file.path}: ${problem}`))
+  if (config === undefined || policy === undefined || problems.length > 0) throw new ConfigError(problems)
   const reserved = reservedPaths(config, ownPathsOf(policy))
-  return { config, policy, routes: compileRules(policy.routes, reserved).routes }
+  const missingPolicy = file === undefined || existsSync(file.path) ? undefined : file.path
+  return { config, policy, routes: compileRules(policy.routes, reserved).routes, missingPolicy }
 }
 
 /** What works but is rarely meant, in sentences: of the environment and of the policy file. */
-export function warningsOf({ config, policy }: Pick<Settings, 'config' | 'policy'>): string[] {
+export function warningsOf({
+  config,
+  policy,
+  missingPolicy
+}: Pick<Settings, 'config' | 'policy' | 'missingPolicy'>): string[] {
+  const closed =
+    missingPolicy === undefined
+      ? []
+      : [`there is no policy at ${missingPolicy}: every request needs a session, and nothing is public`]
   const passed = policy.headers.pass.map(
     (name) =>
       `headers.pass lets clients send ${name}: whoever behind the gateway believes it can be led to another path, method, client or user than was judged`
   )
-  return [...config.warnings, ...passed]
+  return [...config.warnings, ...closed, ...passed]
 }

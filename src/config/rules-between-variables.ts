@@ -121,7 +121,7 @@ function hostOf(url: string): string {
 }
 
 /** Whether a host name is this machine's own: `localhost`, a name below it, 127.0.0.0/8 or ::1. */
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return (
     host === 'localhost' ||
     host.endsWith('.localhost') ||

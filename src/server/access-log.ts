@@ -34,6 +34,23 @@ export class LoggedRequest extends IncomingMessage {
   }
 }
 
+/** What a line of the access log says. */
+export interface Exchange {
+  readonly requestId: string
+  readonly method: string | undefined
+  /** Without the query, and without what may be a token. The client's own text. */
+  readonly path: string
+  /** Undefined where the client left before there was one. */
+  readonly status: number | undefined
+  /** Of the refusal that answered. */
+  readonly code: string | undefined
+  readonly outcome: Outcome
+  readonly ms: number
+}
+
+/** Takes the place of the log, at whatever level: every exchange is told. */
+export type ExchangeObserver = (request: IncomingMessage, exchange: Exchange) => void
+
 const acceptableId = /^[A-Za-z0-9._-]{1,128}$/
 const finishChannel = 'http.server.response.finish'
 
@@ -46,7 +63,8 @@ export function createAccessLog(
   server: Server,
   log: Logger,
   isTrusted: (address: string | undefined) => boolean,
-  authPath: string
+  authPath: string,
+  observe?: ExchangeObserver | undefined
 ) {
   const belowAuth = `${authPath}/`
 
@@ -54,11 +72,13 @@ export function createAccessLog(
     if (request.logged) return
     request.logged = true
     const level = levelOf(outcome, status)
-    if (!log.isLevelEnabled(level)) return
+    if (observe === undefined && !log.isLevelEnabled(level)) return
     const { id, method, arrivedAt, code } = request
     const path = loggedPath(request, belowAuth)
     const ms = Math.round(performance.now() - arrivedAt)
-    log[level]({ requestId: id, method, path, status, code, outcome, ms }, 'request')
+    const exchange: Exchange = { requestId: id, method, path, status, code, outcome, ms }
+    if (observe === undefined) log[level](exchange, 'request')
+    else observe(request, exchange)
   }
 
   function finished(request: IncomingMessage, { statusCode }: ServerResponse): void {

@@ -33,12 +33,9 @@ export function pauseBefore(failures: number): number {
  * WorkerFailedError when a worker cannot start, or with the system's error for the private port; then nothing is left
  * running. `onFatal` is called with what ends the gateway later.
  */
-export async function startWorkers(
-  { config, policy }: Settings,
-  log: Logger,
-  onFatal: (error: Error) => void
-): Promise<Gateway> {
-  for (const warning of warningsOf({ config, policy })) log.warn(warning)
+export async function startWorkers(settings: Settings, log: Logger, onFatal: (error: Error) => void): Promise<Gateway> {
+  const { config, policy } = settings
+  for (const warning of warningsOf(settings)) log.warn(warning)
   const size = workerCount(config.workers)
   const channels = new Map<Worker, BirpcReturn<WorkerMethods, PrimaryMethods>>()
   const counters = createCounters()

@@ -12,6 +12,7 @@ const kinds: readonly (readonly [of: (block: Block) => boolean, becomes: string]
   [({ page }) => page === 'docs/upstream-notes.md', byHand],
   [({ language, text }) => language === '' && /[─►│→]/.test(text), picture],
   [({ language, text }) => language === 'ts' && text.includes('defineConfig('), inDocs('snippets')],
+  [({ language }) => language === 'toml', inDocs('toml')],
   [({ language, text }) => language === 'python' && !text.includes('\nproxied = '), inDocs('snippets')],
   [({ text }) => /\nproxied = |^(uvicorn|hypercorn|granian|daphne|gunicorn) --/.test(text), inDocs('servers')],
   [({ language, text }) => language === 'console' && text.startsWith('$ '), inDocs('console')],
@@ -19,6 +20,7 @@ const kinds: readonly (readonly [of: (block: Block) => boolean, becomes: string]
     ({ text }) => /^(npm run gatehouse -- (routes|explain) .*\n|npm run gatehouse -- routes\n)+$/.test(text),
     inDocs('console')
   ],
+  [({ page }) => page === 'docs/development.md', inDocs('development')],
   [({ page, language }) => page === 'docs/auth-api.md' && /^(sh|json)$/.test(language), inDocs('auth-api')],
   [({ page, language }) => page === 'docs/data-model.md' && language === 'sql', inDocs('data-model')],
   [

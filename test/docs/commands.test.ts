@@ -26,7 +26,10 @@ const foreign = [
   'APP_DATABASE_URL', // the recipes'
   'GOOGLE_CLIENT_ID',
   'GOOGLE_CLIENT_SECRET',
+  'GITHUB_CLIENT_SECRET_FILE',
+  'SMTP_PASSWORD',
   'SMTP_URL',
+  'REPORTS_TOKEN',
   'ACCOUNT_CHANGED', // what /api/auth answers in BetterAuth's form
   'INVALID_EMAIL_OR_PASSWORD', // BetterAuth's codes
   'MISSING_OR_NULL_ORIGIN',

@@ -52,7 +52,7 @@ t.test('an app is tested with pytest', { skip: await withoutPython() }, async (t
 t.test('mails go over SMTP, to one address', async (t) => {
   const server = await startMailServer(t)
   process.env['SMTP_URL'] = server.url
-  const policy = await policyWith('nodemailer')
+  const policy = await policyWith('SMTP_URL')
   const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, policy })
   const ada = new Browser(gateway.url, gateway.publicUrl)
   await ada.signUp('ada')

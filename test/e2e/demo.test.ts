@@ -5,9 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { isAlive } from '../support/processes.ts'
+import { areGone, descendants } from '../support/dev-process.ts'
 import { withoutPython } from '../support/python.ts'
-import { until } from '../support/until.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -59,29 +58,6 @@ function start(t: Test, command: string[], env: Record<string, string> = {}): Ru
 }
 
 const demo = (t: Test, env?: Record<string, string>) => start(t, [process.execPath, 'examples/demo.ts'], env)
-
-/** The processes that this one started, and those that they started, with their command lines. */
-async function descendants(pid: number | undefined): Promise<Map<number, string>> {
-  const { stdout } = await run('ps', ['-eo', 'pid=,ppid=,args='])
-  const all = stdout.split('\n').flatMap((line) => {
-    const [, own, parent, args] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
-    return args === undefined || args.startsWith('ps ') ? [] : [{ pid: Number(own), parent: Number(parent), args }]
-  })
-  const found = new Map<number, string>()
-  const add = (parent: number): void => {
-    for (const process of all.filter((candidate) => candidate.parent === parent)) {
-      found.set(process.pid, process.args)
-      add(process.pid)
-    }
-  }
-  if (pid !== undefined) add(pid)
-  return found
-}
-
-/** Waits until none of them is there any more: the last may still be on its way out. */
-function areGone(processes: ReadonlyMap<number, string>): Promise<void> {
-  return until(() => ![...processes.keys()].some(isAlive))
-}
 
 t.test('the demo works as it says, and leaves nothing behind', { skip, timeout: 400_000 }, async (t) => {
   const running = demo(t)

@@ -31,7 +31,6 @@ t.test('an empty environment is a configuration for one machine', async (t) => {
     pages: true,
     logLevel: 'info',
     workers: 1,
-    policyFile: { path: '/srv/app/gatehouse.config.ts', named: false },
     production: false
   })
   t.equal(config.publicUrl, undefined)
@@ -76,7 +75,6 @@ t.test('what is given is read', async (t) => {
     allowedHosts: ['internal.example:8080', '[::1]:80', 'gateway'],
     session: { cacheTtlMs: 500, events: 'off' },
     pages: false,
-    policyFile: { path: '/srv/policy.ts', named: true },
     production: true
   })
   t.same(config.trustedProxies.slice(0, 4), ['127.0.0.0/8', '::1/128', '192.0.2.7', '2001:db8::/32'])

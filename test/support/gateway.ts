@@ -4,7 +4,7 @@ import type { DatabaseOptions } from '../../db/database.ts'
 import { compileRules } from '../../proxy/route-rules.ts'
 import { readConfig } from '../../src/config/environment.ts'
 import { reservedPaths } from '../../src/config/load-settings.ts'
-import { type Gateway, startGateway } from '../../src/gateway.ts'
+import { type Development, type Gateway, startGateway } from '../../src/gateway.ts'
 import { createLogger } from '../../src/logging/logger.ts'
 import { defineConfig, ownPathsOf, type PolicyConfig } from '../../src/policy-file.ts'
 import { makeEmbedded } from './embedded-database.ts'
@@ -16,6 +16,8 @@ export interface TestGatewayOptions {
   /** Added to an environment that starts an embedded database in a directory of the test's. */
   env?: Record<string, string>
   policy?: Partial<PolicyConfig>
+  /** What `gatehouse dev` adds. */
+  development?: Development
   /** What no variable says about the database. */
   database?: Pick<DatabaseOptions, 'connectionTimeoutMs' | 'statementTimeoutMs' | 'poolSize' | 'waitingMax'>
 }
@@ -68,9 +70,10 @@ export async function startTestGateway(t: Teardown, options: TestGatewayOptions 
       logged += text
     }
   })
-  const gateway = await startGateway({ config, policy, routes }, log, (error) => {
+  const onFatal = (error: Error) => {
     throw error
-  })
+  }
+  const gateway = await startGateway({ config, policy, routes }, log, onFatal, undefined, options.development)
   t.teardown(() => gateway.close({ delayMs: 0, timeoutMs: 100 }))
   return { ...gateway, url: `http://127.0.0.1:${gateway.port}`, logged: () => logged }
 }
