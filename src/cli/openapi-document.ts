@@ -89,7 +89,8 @@ export function operationsIn(text: string): Operation[] {
       const roles = rolesOf(requirements)
       return prefixesOf(found.servers ?? here ?? everywhere).map((prefix) => ({
         method: method.toUpperCase(),
-        path: prefix + path,
+        // Half a character, which JSON can spell, is in no URL.
+        path: (prefix + path).toWellFormed(),
         operationId: found.operationId,
         ...declared,
         ...(roles.length === 0 ? {} : { roles })

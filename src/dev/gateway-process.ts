@@ -5,7 +5,8 @@ import type { DestinationStream } from 'pino'
 import type { Auth } from '../../auth/better-auth.ts'
 import { pageAddresses } from '../../auth/pages/page-addresses.ts'
 import { defaultRule } from '../../proxy/route-rules.ts'
-import { ConfigError, policyFileOf } from '../config/environment.ts'
+import { ConfigError } from '../config/environment.ts'
+import { findPolicy } from '../config/find-policy.ts'
 import { loadSettings, type Settings } from '../config/load-settings.ts'
 import { describeDatabaseFailure, describeFailure } from '../failure-wording.ts'
 import type { Gateway } from '../gateway.ts'
@@ -125,7 +126,7 @@ export async function runDevGateway(host: GatewayHost, logDestination: Destinati
     if (closing) return
     const { publicUrl, adminUrl, port } = gateway
     const mailPage = settings.config.pages ? publicUrl + addresses().developmentMail : undefined
-    const { path } = policyFileOf(host.env, host.cwd())
+    const { path } = await findPolicy(host.env, host.cwd())
     tell({ kind: 'ready', publicUrl, adminUrl, port, mailPage, policy: existsSync(path) ? path : undefined })
   }
 

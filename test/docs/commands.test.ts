@@ -21,6 +21,7 @@ const foreign = [
   'GATEWAY_URL', // the example site's
   'SITE_URL',
   'SCRIPT_NAME', // a variable of WSGI
+  'RAILWAY_DEPLOYMENT_DRAINING_SECONDS',
   'GITHUB_CLIENT_ID', // the example of a social provider
   'GITHUB_CLIENT_SECRET',
   'APP_DATABASE_URL', // the recipes'

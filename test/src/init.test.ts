@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { gatewayVersion } from '../../src/cli/init/gateway-version.ts'
 import { variableNames } from '../../src/config/environment.ts'
+import { schemaLine } from '../../src/config/schema-line.ts'
 import { gatehouse } from './gatehouse.ts'
 
 const version = gatewayVersion()
@@ -18,6 +19,8 @@ t.test('an empty folder gets a policy, a compose file, variables and a test, and
   t.match(stdout, /^ {2}gatehouse dev main:app$/m)
   t.match(stdout, '.gitignore should name .data and .env')
 
+  const [schema = ''] = (await readFile(join(cwd, 'gatehouse.toml'), 'utf8')).split('\n')
+  t.equal(schema, schemaLine(cwd), 'editors find what completes it')
   const routes = await gatehouse(['routes'], cwd)
   t.equal(routes.status, 0, 'the policy can be used')
   t.notMatch(routes.stdout, /^(public|optional)/m, 'and opens nothing')
@@ -42,6 +45,13 @@ t.test('in TypeScript, where that is asked for', async (t) => {
   t.match(again, { status: 0, stdout: /^exists {2}gatehouse\.config\.ts, which stays as it is$/m })
   t.notOk((await readdir(cwd)).includes('gatehouse.toml'), 'two policies would be an error')
   t.match(await readFile(join(cwd, 'compose.gatehouse.yaml'), 'utf8'), 'target: /etc/gatehouse/gatehouse.config.ts')
+})
+
+t.test('a policy in pyproject.toml is a policy', async (t) => {
+  const cwd = t.testdir({ 'pyproject.toml': '[tool.gatehouse]\nroutes = []\n' })
+  t.match(await gatehouse(['init'], cwd), { status: 0, stdout: /^exists {2}pyproject\.toml, which stays as it is$/m })
+  t.notOk((await readdir(cwd)).some((name) => name.startsWith('gatehouse.')))
+  t.match(await readFile(join(cwd, 'compose.gatehouse.yaml'), 'utf8'), 'GATEHOUSE_CONFIG=/etc/gatehouse/pyproject.toml')
 })
 
 t.test('nothing that is there is overwritten, and the rest is written all the same', async (t) => {
@@ -118,9 +128,12 @@ t.test('a policy that cannot be read, or an app that cannot, ends it before anyt
     t.notMatch(stderr, 'canary')
   }
   t.same(await readdir(cwd), ['openapi.json'])
+  const named = await gatehouse(['init'], cwd, { GATEHOUSE_CONFIG: 'missing.toml' })
+  t.match(named, { status: 2, stdout: '', stderr: /^GATEHOUSE_CONFIG: / })
+  t.same(await readdir(cwd), ['openapi.json'])
   await mkdir(join(cwd, 'broken'))
-  await writeFile(join(cwd, 'broken', 'gatehouse.config.ts'), 'export default {')
+  await writeFile(join(cwd, 'broken', 'gatehouse.toml'), 'routes = [')
   await writeFile(join(cwd, 'broken', 'api.json'), '{"openapi":"3.1.0","paths":{}}')
   t.equal((await gatehouse(['init', '--from-openapi', 'api.json'], join(cwd, 'broken'))).status, 2)
-  t.same((await readdir(join(cwd, 'broken'))).sort(), ['api.json', 'gatehouse.config.ts'])
+  t.same((await readdir(join(cwd, 'broken'))).sort(), ['api.json', 'gatehouse.toml'])
 })

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
-import { policyFileOf } from '../../config/environment.ts'
+import { ConfigError } from '../../config/environment.ts'
+import { findPolicy } from '../../config/find-policy.ts'
 import { loadSettings } from '../../config/load-settings.ts'
+import { schemaLine } from '../../config/schema-line.ts'
 import { defineConfig } from '../../policy-file.ts'
 import { isImportable, readApp } from './app-outline.ts'
 import { type Created, createFile } from './create-file.ts'
@@ -57,7 +59,7 @@ export async function initProject(
   ]
   const results: [name: string, created: Created][] = []
   if (present !== undefined) results.push([name, { outcome: 'exists' }])
-  else results.push([name, await createFile(folder, name, policyFile(language, proposal?.rules))])
+  else results.push([name, await createFile(folder, name, policyFile(language, proposal?.rules, schemaLine(folder)))])
   for (const [file, text] of files) results.push([file, await createFile(folder, file, text)])
 
   const lines = [
@@ -70,8 +72,12 @@ export async function initProject(
 
 /** The path of the policy that the gateway would use in this folder; undefined where there is none. */
 async function presentPolicyFile(env: Environment, folder: string): Promise<string | undefined> {
-  const { path, named } = policyFileOf(env, folder)
-  return named || existsSync(path) ? path : undefined
+  const { path, named } = await findPolicy(env, folder)
+  if (existsSync(path)) return path
+  if (!named) return undefined
+  throw new ConfigError([
+    'GATEHOUSE_CONFIG: the policy file that it names does not exist: unset it, and init writes one'
+  ])
 }
 
 async function presentPolicy(path: string | undefined, env: Environment, folder: string): Promise<PresentPolicy> {
