@@ -23,7 +23,8 @@ const foreign = [
   'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN',
   'GATEWAY_URL', // the example site's
   'SITE_URL',
-  'SCRIPT_NAME', // a variable of WSGI
+  'SCRIPT_NAME', // variables of WSGI
+  'HTTP_X_USER_ID',
   'RAILWAY_DEPLOYMENT_DRAINING_SECONDS',
   'GITHUB_CLIENT_ID', // the example of a social provider
   'GITHUB_CLIENT_SECRET',
