@@ -150,6 +150,7 @@ export async function proposeRules(present: PresentPolicy, outline: AppOutline):
         const { operations: covered } = await coverage([], listed)
         for (const [index, { reach, deeper = [] }] of covered.entries()) {
           const operation = operations[index]
+          if (operation?.optional === true) changed = tellWhoAsks(reach) || changed
           if (operation?.secured !== true) continue
           const near = reach.find(isOpen)
           const far = deeper.find(isOpen)
@@ -158,6 +159,15 @@ export async function proposeRules(present: PresentPolicy, outline: AppOutline):
         }
       }
     }
+  }
+
+  /** An operation that asks who is there is told of nobody by a rule that is public: it may be `optional` instead. */
+  function tellWhoAsks(reach: readonly Reach[]): boolean {
+    const deaf = reach.find(({ access }) => access === 'public')
+    const offered = deaf === undefined ? undefined : openerOf(deaf)
+    if (offered?.mark !== 'undecided') return false
+    for (const method of offered.rule.methods ?? []) offer(offered.rule.path, method, 'optional')
+    return true
   }
 
   async function closeNear(operation: AppOperation, opening: Reach, listed: readonly AppOperation[]): Promise<boolean> {
