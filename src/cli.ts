@@ -122,7 +122,9 @@ program
 
 program
   .command('init')
-  .description('write what a project needs: a policy, .env.example, compose.gatehouse.yaml and a test; overwrites nothing')
+  .description(
+    'write what a project needs: a policy, .env.example, compose.gatehouse.yaml and a test; overwrites nothing'
+  )
   .option('--from-openapi <MODULE:APP|URL|FILE>', "propose rules from the app's own document, and print them as a diff")
   .option('--typescript', 'write gatehouse.config.ts instead of gatehouse.toml', false)
   .action(async (options: { fromOpenapi?: string; typescript: boolean }) => {
