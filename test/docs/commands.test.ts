@@ -16,8 +16,11 @@ const databaseProblems = [...read('db/coded-errors.ts').matchAll(/^ {2}'([A-Z][A
 const foreign = [
   'NODE_ENV',
   'NODE_OPTIONS',
+  'NO_COLOR', // no-color.org
   'CHROMIUM_PATH', // the tests'
   'FORWARDED_ALLOW_IPS', // uvicorn
+  'UVICORN_ACCESS_LOG',
+  'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN',
   'GATEWAY_URL', // the example site's
   'SITE_URL',
   'SCRIPT_NAME', // a variable of WSGI
