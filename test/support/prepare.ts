@@ -40,6 +40,7 @@ try {
   await installedPackage((what) => process.stdout.write(`${what}, this once …\n`))
   await builtWheels((what) => process.stdout.write(`${what}, this once …\n`))
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
+  const reason = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`the tests of the npm package will fail: ${reason}\n`)
+  if (process.env['CI'] === 'true') process.exitCode = 1
 }
