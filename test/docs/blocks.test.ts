@@ -52,6 +52,7 @@ const others: readonly (readonly [page: string, beginning: string, becomes: stri
   ['docs/adopting.md', 'DATABASE_URL=', inDocs('databases')],
   ['docs/adopting.md', 'begin;', inDocs('databases')],
   ['docs/deploying.md', 'services:', inDocs('compose-override')],
+  ['docs/deploying.md', 'services:\n  gatehouse: &packages', 'test/install/image.test.ts'],
   ['docs/deploying.md', 'app.example.com {', inDocs('tls-proxies')],
   ['docs/deploying.md', 'map $http_upgrade', inDocs('tls-proxies')],
   ['docs/deploying.md', 'FROM registry.example.com', inDocs('platforms')],
