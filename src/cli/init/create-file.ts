@@ -1,4 +1,4 @@
-import { mkdir, realpath, writeFile } from 'node:fs/promises'
+import { realpath, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { codeOf } from '../../../db/type-guards.ts'
 
@@ -10,13 +10,12 @@ export type Created =
   | { readonly outcome: 'failed'; readonly reason: string }
 
 /**
- * Makes a file in `folder` that is not there yet. One that is, whatever it is, stays as it is, and nothing is written
+ * Makes a file in `folder`, or in a folder below it that is there. What has its name already, whatever it is, stays as it is, and nothing is written
  * through a link that leads out of the folder.
  */
 export async function createFile(folder: string, name: string, text: string): Promise<Created> {
   const path = join(folder, name)
   try {
-    await mkdir(dirname(path), { recursive: true })
     const inside = relative(await realpath(folder), await realpath(dirname(path)))
     if (inside === '..' || inside.startsWith(`..${sep}`) || inside.startsWith(sep))
       return { outcome: 'failed', reason: 'a link leads out of this folder' }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -48,7 +48,7 @@ export async function lookAtProject(folder: string, app?: string): Promise<Exist
     service: service ?? 'app',
     serviceFound: service !== undefined,
     hasDockerfile: has('Dockerfile'),
-    hasTestsFolder: has('tests'),
+    hasTestsFolder: statSync(join(folder, 'tests'), { throwIfNoEntry: false })?.isDirectory() === true,
     // Without the option, npx would fetch whatever has this name where the package is missing.
     command: has('node_modules/.bin/gatehouse') ? 'npx --no-install gatehouse' : 'gatehouse',
     notIgnored: ['.data', '.env'].filter((name) => !ignored.includes(name))
