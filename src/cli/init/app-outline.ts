@@ -173,11 +173,11 @@ async function importApp(source: string, cwd: string, env: Record<string, string
   throw new ConfigError([`${option}: there is no Python: activate the virtual environment that the app runs in`])
 }
 
-/** The Python of the active virtual environment, of the one in the folder, or else of the machine: the first that there is. */
+/** The Python of the active virtual environment, of the one in the folder, or else of the machine: as `gatehouse dev` has it. */
 function pythonsOf(cwd: string, env: Record<string, string | undefined>): string[] {
   const inside = platform() === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']
   const active = env['VIRTUAL_ENV'] ?? ''
-  if (active !== '') return [join(active, ...inside)]
-  const beside = join(cwd, '.venv', ...inside)
-  return existsSync(beside) ? [beside] : ['python3', 'python']
+  const homes = [...(active === '' ? [] : [active]), join(cwd, '.venv'), join(cwd, 'venv')]
+  const found = homes.map((home) => join(home, ...inside)).find((python) => existsSync(python))
+  return found === undefined ? ['python3', 'python'] : [found]
 }

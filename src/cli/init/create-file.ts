@@ -1,5 +1,5 @@
 import { realpath, writeFile } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { codeOf } from '../../../db/type-guards.ts'
 
 /** What became of a file that was to be made. */
@@ -10,14 +10,14 @@ export type Created =
   | { readonly outcome: 'failed'; readonly reason: string }
 
 /**
- * Makes a file in `folder`, or in a folder below it that is there. What has its name already, whatever it is, stays as it is, and nothing is written
- * through a link that leads out of the folder.
+ * Makes a file in `folder`, or in a folder below it that is there. What has its name already, whatever it is, stays as it
+ * is, and nothing is written through a link that leads out of the folder.
  */
 export async function createFile(folder: string, name: string, text: string): Promise<Created> {
   const path = join(folder, name)
   try {
     const inside = relative(await realpath(folder), await realpath(dirname(path)))
-    if (inside === '..' || inside.startsWith(`..${sep}`) || inside.startsWith(sep))
+    if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside))
       return { outcome: 'failed', reason: 'a link leads out of this folder' }
     // Fails where anything has the name, a link to nowhere too.
     await writeFile(path, text, { flag: 'wx' })
