@@ -1,4 +1,5 @@
 import type { BetterAuthPlugin } from 'better-auth'
+import { isRecord } from '../../db/type-guards.ts'
 import type { AuthExtension } from '../policy-auth-options.ts'
 import type { Mail, MailKind } from './mail-templates.ts'
 
@@ -90,9 +91,13 @@ export function missingSenders(extension: AuthExtension): MailKind[] {
   const reset = extension.sendResetPassword ?? emailAndPassword?.sendResetPassword
   const verification = extension.sendVerificationEmail ?? emailVerification?.sendVerificationEmail
   const { changeEmail, deleteUser } = user ?? {}
+  // Then the email-otp plugin confirms addresses by codes, and gives way to any sender of links.
+  const sendsCodesToVerify = plugins.some(
+    ({ options }) => isRecord(options) && options['overrideDefaultEmailVerification'] === true
+  )
   const kinds: (MailKind | false)[] = [
     reset === undefined && 'reset',
-    verification === undefined && 'verification',
+    verification === undefined && !sendsCodesToVerify && 'verification',
     changeEmail?.enabled === true && changeEmail.sendChangeEmailConfirmation === undefined && 'changeEmail',
     deleteUser?.enabled === true && deleteUser.sendDeleteAccountVerification === undefined && 'deleteAccount',
     ...plugins.map((plugin) => mailedPlugins.get(plugin)?.kind ?? (false as const))

@@ -15,7 +15,7 @@ export interface Command {
   cwd: string
   env: Record<string, string | undefined>
   /** Gets every line it prints, on either stream. */
-  onLine?: (line: string) => void
+  onLine?: (line: string) => unknown
   /** Gets what it sends over an IPC channel, which it has only then. */
   onMessage?: (message: unknown) => void
   /** Milliseconds between being asked to stop and being killed. */

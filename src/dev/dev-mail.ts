@@ -1,99 +1,113 @@
+import { type Deliver, missingSenders } from '../../auth/mail/mail-senders.ts'
+import type { MailKind } from '../../auth/mail/mail-templates.ts'
 import type { DevelopmentMail } from '../../auth/pages/development-pages.ts'
 import type { AuthExtension } from '../../auth/policy-auth-options.ts'
 import { isRecord } from '../../db/type-guards.ts'
+import type { PolicyConfig } from '../policy-file.ts'
 
 /** What a mail says, without when it came. */
 export type Letter = Omit<DevelopmentMail, 'at'>
 
-type Deliver = (letter: Letter) => void
 type Plugin = NonNullable<AuthExtension['plugins']>[number]
 
-/** The policy's `auth` in development, and what it sends that the policy has no sender for, in words. */
-export interface WithDevSenders {
+/** What a policy is in development. */
+export interface DevMail {
   readonly auth: AuthExtension
+  /** Takes the mails for which there is no sender in it; undefined where all of them go by `mail` of the policy. */
+  readonly deliver: Deliver | undefined
+  /** What these mails are for, in words. */
   readonly unsent: readonly string[]
 }
 
+const kinds: Readonly<Record<MailKind, { readonly subject: string; readonly what: string }>> = {
+  verification: { subject: 'Confirm the address', what: 'verifications of addresses' },
+  reset: { subject: 'Reset the password', what: 'password resets' },
+  magicLink: { subject: 'Sign in', what: 'links to sign in' },
+  code: { subject: 'A code', what: 'codes' },
+  secondFactor: { subject: 'The second factor', what: 'codes for a second factor' },
+  changeEmail: { subject: 'Change the address', what: 'changes of addresses' },
+  deleteAccount: { subject: 'Delete the account', what: 'deletions of accounts' }
+}
+
 /**
- * Gives `deliver` as the sender of every mail that the policy has none for: of password resets and verifications, and of
- * what it has switched on. What is off without a sender, such as a mail before an account is deleted, stays off: a flow
- * that is there in development only would be missed later.
+ * Hands every mail that the policy has no sender for to `deliver`: of password resets and verifications, and of what it
+ * has switched on.
  */
-export async function withDevSenders(auth: AuthExtension, deliver: Deliver): Promise<WithDevSenders> {
-  const unsent: string[] = []
-  const extended: AuthExtension = { ...auth }
-  if (auth.sendResetPassword === undefined && auth.emailAndPassword?.sendResetPassword === undefined) {
-    unsent.push('password resets')
-    extended.sendResetPassword = async ({ user, url }) =>
-      deliver({ to: user.email, subject: 'Reset the password', url })
-  }
-  const plugins = auth.plugins ?? []
-  // The email-otp plugin may send codes in place of these links, and gives way to any sender of links.
-  const sendsCodes = plugins.some((plugin) => optionsOf(plugin)?.['overrideDefaultEmailVerification'] === true)
-  const { sendVerificationEmail = auth.emailVerification?.sendVerificationEmail } = auth
-  if (sendVerificationEmail === undefined && !sendsCodes) {
-    unsent.push('verifications of addresses')
-    extended.sendVerificationEmail = async ({ user, url }) =>
-      deliver({ to: user.email, subject: 'Confirm the address', url })
-  }
-  const withSenders: Plugin[] = []
-  for (const plugin of plugins) {
+export async function withDevMail(
+  { auth, mail }: Pick<PolicyConfig, 'auth' | 'mail'>,
+  deliver: (letter: Letter) => void
+): Promise<DevMail> {
+  const unsent = mail === undefined ? missingSenders(auth).map((kind) => kinds[kind].what) : []
+  const plugins: Plugin[] = []
+  for (const plugin of auth.plugins ?? []) {
     const known = Object.hasOwn(pluginSenders, plugin.id) ? pluginSenders[plugin.id] : undefined
-    const options = optionsOf(plugin)
-    if (known === undefined || options === undefined || known.isSent(options)) withSenders.push(plugin)
+    const options = isRecord(plugin.options) ? plugin.options : undefined
+    if (known === undefined || options === undefined || known.isSent(options)) plugins.push(plugin)
     else {
       unsent.push(known.what)
-      withSenders.push(await known.withSender(plugin, options, deliver))
+      plugins.push(await known.withSender(plugin, options, deliver))
     }
   }
-  if (auth.plugins !== undefined) extended.plugins = withSenders
-  return { auth: extended, unsent }
+  const take: Deliver = ({ kind, to, url, code }) => deliver({ to, subject: kinds[kind].subject, url, code })
+  return {
+    auth: auth.plugins === undefined ? auth : { ...auth, plugins },
+    deliver: mail === undefined ? take : undefined,
+    unsent: [...new Set(unsent)]
+  }
 }
 
 interface PluginSender {
   readonly what: string
   /** Whether the policy has a sender, or sends nothing of the kind. */
   readonly isSent: (options: Record<string, unknown>) => boolean
-  readonly withSender: (plugin: Plugin, options: Record<string, unknown>, deliver: Deliver) => Promise<Plugin>
+  readonly withSender: (
+    plugin: Plugin,
+    options: Record<string, unknown>,
+    deliver: (letter: Letter) => void
+  ) => Promise<Plugin>
 }
 
 const has = (options: Record<string, unknown>, key: string) => typeof options[key] === 'function'
 
-// Plugins read these options where they send, so that a sender can be put beside the others; email-otp copies them, and is
-// made anew.
+// For plugins that a policy file in TypeScript or JavaScript has made without a sender; those of TOML have one. They read
+// their options where they send, so that one can be put beside the others; email-otp copies them, and is made anew.
 const pluginSenders: Readonly<Record<string, PluginSender>> = {
   'magic-link': {
-    what: 'links to sign in',
+    what: kinds.magicLink.what,
     isSent: (options) => has(options, 'sendMagicLink'),
     async withSender(plugin, options, deliver) {
       options['sendMagicLink'] = async (mail: unknown) =>
-        deliver({ to: textIn(mail, 'email'), subject: 'Sign in', url: textIn(mail, 'url') })
+        deliver({ to: textIn(mail, 'email'), subject: kinds.magicLink.subject, url: textIn(mail, 'url') })
       return plugin
     }
   },
   'email-otp': {
-    what: 'codes by mail',
+    what: kinds.code.what,
     isSent: (options) => has(options, 'sendVerificationOTP'),
     async withSender(plugin, options, deliver) {
       const { emailOTP } = await import('better-auth/plugins/email-otp')
       const anew = emailOTP({
         ...options,
-        async sendVerificationOTP({ email, otp, type }) {
-          deliver({ to: email, subject: otpSubjects[type] ?? 'A code', code: otp })
+        async sendVerificationOTP({ email, otp }) {
+          deliver({ to: email, subject: kinds.code.subject, code: otp })
         }
       })
       return { ...plugin, ...anew }
     }
   },
   'two-factor': {
-    what: 'codes for a second factor',
+    what: kinds.secondFactor.what,
     // Without `otpOptions` no code is mailed.
     isSent: (options) => !isRecord(options['otpOptions']) || has(options['otpOptions'], 'sendOTP'),
     async withSender(plugin, options, deliver) {
       const otp = options['otpOptions']
       if (isRecord(otp))
         otp['sendOTP'] = async (mail: unknown) =>
-          deliver({ to: textIn(mail, 'user', 'email'), subject: 'The second factor', code: textIn(mail, 'otp') })
+          deliver({
+            to: textIn(mail, 'user', 'email'),
+            subject: kinds.secondFactor.subject,
+            code: textIn(mail, 'otp')
+          })
       return plugin
     }
   },
@@ -111,17 +125,6 @@ const pluginSenders: Readonly<Record<string, PluginSender>> = {
       return plugin
     }
   }
-}
-
-const otpSubjects: Readonly<Record<string, string>> = {
-  'sign-in': 'Sign in',
-  'email-verification': 'Confirm the address',
-  'forget-password': 'Reset the password',
-  'change-email': 'Change the address'
-}
-
-function optionsOf(plugin: Plugin): Record<string, unknown> | undefined {
-  return isRecord(plugin.options) ? plugin.options : undefined
 }
 
 function textIn(mail: unknown, ...keys: readonly string[]): string {

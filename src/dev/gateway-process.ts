@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyRequest } from 'fastify'
 import type { DestinationStream } from 'pino'
@@ -13,7 +12,7 @@ import type { Gateway } from '../gateway.ts'
 import { createLogger } from '../logging/logger.ts'
 import { ownPathsOf } from '../policy-file.ts'
 import type { Exchange } from '../server/access-log.ts'
-import { withDevSenders } from './dev-mail.ts'
+import { withDevMail } from './dev-mail.ts'
 import { devEnvironment, readDevConfig } from './dev-plan.ts'
 import { type FromGateway, mailsKept, readToGateway, type SeenMail } from './gateway-channel.ts'
 import { noteImports } from './imported-files.ts'
@@ -76,10 +75,10 @@ export async function runDevGateway(host: GatewayHost, logDestination: Destinati
   try {
     // The supervisor has looked already. Whoever else starts this gets no further.
     readDevConfig(host.env, host.cwd())
-    const loaded = await loadSettings(devEnvironment(host.env), host.cwd())
-    const senders = await withDevSenders(loaded.policy.auth, deliver)
-    settings = { ...loaded, policy: { ...loaded.policy, auth: senders.auth } }
-    unsent = senders.unsent
+    const loaded = await loadSettings(devEnvironment(host.env), host.cwd(), { mailsElsewhere: true })
+    const mail = await withDevMail(loaded.policy, deliver)
+    settings = { ...loaded, policy: { ...loaded.policy, auth: mail.auth }, deliver: mail.deliver }
+    unsent = mail.unsent
   } catch (error) {
     fail(error)
     return
@@ -127,7 +126,8 @@ export async function runDevGateway(host: GatewayHost, logDestination: Destinati
     const { publicUrl, adminUrl, port } = gateway
     const mailPage = settings.config.pages ? publicUrl + addresses().developmentMail : undefined
     const { path } = await findPolicy(host.env, host.cwd())
-    tell({ kind: 'ready', publicUrl, adminUrl, port, mailPage, policy: existsSync(path) ? path : undefined })
+    const policy = settings.missingPolicy === undefined ? path : undefined
+    tell({ kind: 'ready', publicUrl, adminUrl, port, mailPage, policy })
   }
 
   async function makeUser({ email, takesExisting }: { email: string; takesExisting: boolean }): Promise<void> {

@@ -45,7 +45,8 @@ export function keepApp(options: KeptAppOptions): { stop(): Promise<void> } {
         args: start.args,
         cwd,
         env: appEnvironment(host.env, port, token),
-        onLine: (line) => output.app(line),
+        // The address to open is the gateway's: whoever opens the app's is nobody to it.
+        onLine: (line) => !line.includes('Uvicorn running on ') && output.app(line),
         patience: patienceMs
       })
       void tellWhenItAnswers(child)

@@ -43,6 +43,7 @@ interface Gateway {
 const patienceMs = 5_000
 const settledMs = 30_000
 const pauseMs = 1_000
+const retryMs = 5_000
 
 /**
  * Starts the gateway, and another in its place when the policy changes or when it dies. The next one reads the policy
@@ -53,6 +54,7 @@ export function keepGateway(options: KeptGatewayOptions) {
   let current: Gateway | undefined
   let stopping = false
   let wasReady = false
+  let lastProblem = ''
   let turn = Promise.resolve()
   let waiting = 0
   const started = new Set<Child>()
@@ -93,6 +95,7 @@ export function keepGateway(options: KeptGatewayOptions) {
       return notReplaced(state, next, true)
     }
     wasReady = true
+    lastProblem = ''
     void watchOver(next)
     onReady({ ...state, unsent: loaded.unsent })
     if (sentence !== undefined) output.say(sentence)
@@ -101,10 +104,18 @@ export function keepGateway(options: KeptGatewayOptions) {
   async function notReplaced(state: State, { child }: Gateway, couldRead: boolean): Promise<void> {
     if (stopping) return
     const lines = state.kind === 'problems' ? state.lines : [`The gateway ${endingOf(state)}`]
-    for (const line of lines) output.warn(line)
+    const isNew = lines.join() !== lastProblem
+    lastProblem = lines.join()
+    if (isNew) for (const line of lines) output.warn(line)
     await child.stop()
     if (state.kind === 'problems') await files.watch(policyFiles(state.files))
-    if (couldRead && !wasReady) return onGiveUp(state.kind === 'problems' ? state.exitCode : 1)
+    if (couldRead) {
+      if (!wasReady) return onGiveUp(state.kind === 'problems' ? state.exitCode : 1)
+      // Migrations that have to be applied, a port that somebody took: what keeps it may be over without a change here.
+      if (isNew) output.say(`The gateway is tried again every ${retryMs / 1_000} s, and when the policy changes.`)
+      setTimeout(() => current === undefined && replace('The gateway is back.'), retryMs).unref()
+      return
+    }
     output.say(
       current === undefined
         ? 'The gateway waits for the next change of the policy.'

@@ -5,6 +5,7 @@ import t from 'tap'
 import { readConfig } from '../../src/config/environment.ts'
 import { remoteDatabaseHosts } from '../../src/dev/database-place.ts'
 import { planDevelopment, splitOperands } from '../../src/dev/dev-plan.ts'
+import { freePort, nextFreePort, portInUse } from '../../src/dev/ports.ts'
 import { makeProject, startDev } from '../support/dev-process.ts'
 import { withoutPython } from '../support/python.ts'
 
@@ -75,6 +76,19 @@ t.test('a database that is not on this machine is found, however its address is 
   t.match(problemsOf(remote), /^DATABASE_URL: is on db\.example\.com, and development belongs/)
   t.notMatch(problemsOf(remote), 'hidden')
   t.equal(problemsOf(remote, { remoteDatabase: true }), '')
+})
+
+t.test('a port that is in use is passed over, in whatever IP version', async (t) => {
+  for (const host of ['127.0.0.1', '::1']) {
+    const port = await freePort()
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(port, host, resolve))
+    t.equal(await portInUse(port), true, host)
+    const next = await nextFreePort(port, 20)
+    t.ok(next !== undefined && next > port && next < port + 20, host)
+    t.equal(await nextFreePort(port, 1), undefined, host)
+    server.close()
+  }
 })
 
 t.test('the command says what is to be mended, with exit status 2', { skip, timeout: 240_000 }, async (t) => {
