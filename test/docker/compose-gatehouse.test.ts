@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import * as z from 'zod'
 import { gatewayVersion } from '../../src/cli/init/gateway-version.ts'
+import { blockWith } from '../docs/documents.ts'
 import { newcomer, whereIs } from '../install/newcomer.ts'
 import { gatehouse } from '../src/gatehouse.ts'
 import { Browser } from '../support/browser.ts'
@@ -100,12 +101,14 @@ t.test("the file that init writes fits a project's own compose file", { skip }, 
 t.test('it runs as it is written, with secrets that it makes itself', { skip }, async (t) => {
   const built = await run('docker', ['build', '--quiet', '-t', `gatehouse:${gatewayVersion()}`, '.'])
   t.equal(built.code, 0, built.stderr)
-  const somebody = await newcomer(t, { docker: whereIs('docker') })
+  const somebody = await newcomer(t, { docker: whereIs('docker'), id: whereIs('id') })
   const port = String(await freePort())
   const env = { GATEHOUSE_PORT: port, COMPOSE_PROJECT_NAME: `gatehouse-init-${randomBytes(4).toString('hex')}` }
   for (const [name, text] of Object.entries({ 'main.py': app, Dockerfile: dockerfile, 'compose.yaml': compose }))
     await writeFile(join(somebody.folder, name), text)
-  const { stdout } = await gatehouse(['init'], somebody.folder)
+  const { stdout } = await somebody.types(blockWith('docs/install.md', 'docker run').split('\n')[0] ?? '')
+  for (const name of ['gatehouse.toml', 'compose.gatehouse.yaml']) t.match(stdout, `wrote   ${name}`)
+  t.notMatch(await readFile(join(somebody.folder, 'gatehouse.toml'), 'utf8'), '#:schema', 'which is in the image alone')
   const up = /^ {2}(docker compose -f .+)$/m.exec(stdout)?.[1] ?? ''
   const files = up.split(' up ')[0]
   t.teardown(() => somebody.tries(`${files} down --volumes --remove-orphans --rmi local --timeout 10`, env))

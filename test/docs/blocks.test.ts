@@ -40,7 +40,7 @@ const others: readonly (readonly [page: string, beginning: string, becomes: stri
   ['README.md', 'pip install ./dist', 'test/install/pip.test.ts'],
   ['README.md', '# main.py', 'test/install/npm.test.ts'],
   ['README.md', 'npm install ./', 'test/install/npm.test.ts'],
-  ['README.md', 'docker build -t gatehouse', 'test/install/image.test.ts'],
+  ['README.md', 'docker build -t gatehouse', 'test/docker/compose-gatehouse.test.ts'],
   ['README.md', 'npm ci && npm run demo', 'test/e2e/demo.test.ts'],
   ['README.md', 'npm ci && npm test', '.ci/run'],
   ['README.md', 'npm run check', '.ci/run'],

@@ -1,6 +1,14 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { readConfig, variableNames } from '../../src/config/environment.ts'
 import { blocksOf, blockWith, pageOf, pages, root, variablesIn } from './documents.ts'
+
+const run = promisify(execFile)
+const systemdAnalyze = '/usr/bin/systemd-analyze'
 
 // What the production rules want besides what a page talks about.
 const rest = {
@@ -47,6 +55,29 @@ t.test('the units for systemd start what there is, and give it the time that it 
   t.match(unit, /^RestartPreventExitStatus=2$/m)
   t.notMatch(unit, /^MemoryDenyWriteExecute=/m, 'V8 makes machine code')
 })
+
+t.test('systemd finds nothing wrong with them', { skip: withoutSystemd() }, async (t) => {
+  const units = blocksOf(pageOf('docs/deploying.md')).filter(({ text }) => text.includes('[Unit]'))
+  t.equal(units.length, 2)
+  const folder = t.testdir()
+  for (const { text } of units) {
+    // What they start is on no machine of a test; systemd looks for it.
+    const name = /^# \/etc\/systemd\/system\/(\S+)$/m.exec(text)?.[1] ?? ''
+    await writeFile(join(folder, name), text.replace(/\/opt\/shop\/bin\/\w+/g, '/bin/true'))
+  }
+  const paths = ['shop-app.service', 'gatehouse.service'].map((name) => join(folder, name))
+  const { stdout, stderr } = await run(systemdAnalyze, ['verify', '--man=no', ...paths])
+  t.same([stdout, stderr], ['', ''])
+  const { stdout: exposure } = await run(systemdAnalyze, ['security', '--offline=true', '--no-pager', paths[1] ?? ''])
+  t.match(exposure, /exposure level for gatehouse\.service: [01]\.\d/)
+})
+
+function withoutSystemd(): false | string {
+  if (existsSync(systemdAnalyze)) return false
+  const reason = `there is no ${systemdAnalyze}`
+  if (process.env['CI'] === 'true') throw new Error(reason)
+  return reason
+}
 
 function credentialsOf(unit: string): string[] {
   return [...unit.matchAll(/^LoadCredential=([\w-]+):\/etc\/gatehouse\/secrets\/\1$/gm)].map(([, name = '']) => name)

@@ -54,6 +54,24 @@ t.test('a policy in pyproject.toml is a policy', async (t) => {
   t.match(await readFile(join(cwd, 'compose.gatehouse.yaml'), 'utf8'), 'GATEHOUSE_CONFIG=/etc/gatehouse/pyproject.toml')
 })
 
+t.test('a policy that GATEHOUSE_CONFIG names is mounted from where it is', async (t) => {
+  const cwd = t.testdir({ 'my $files': { 'shop.toml': 'routes = []\n' } })
+  const named = { GATEHOUSE_CONFIG: 'my $files/shop.toml' }
+  t.match(await gatehouse(['init'], cwd, named), { status: 0, stdout: /^exists {2}my \$files\/shop\.toml/m })
+  const compose = await readFile(join(cwd, 'compose.gatehouse.yaml'), 'utf8')
+  t.match(compose, 'source: "./my $$files/shop.toml"\n      target: /etc/gatehouse/shop.toml\n')
+  t.match(compose, '- GATEHOUSE_CONFIG=/etc/gatehouse/shop.toml\n')
+})
+
+t.test('in the image it is about the folder as well', async (t) => {
+  const env = { GATEHOUSE_POLICY_FOLDER: '/etc/gatehouse', NODE_ENV: 'production' }
+  const cwd = t.testdir({ 'gatehouse.config.ts': 'export default {}', 'api.json': '{"openapi":"3.1.0","paths":{}}' })
+  const { status, stdout } = await gatehouse(['init', '--from-openapi', 'api.json'], cwd, env)
+  t.equal(status, 0)
+  t.match(stdout, /^exists {2}gatehouse\.config\.ts/m)
+  t.notOk((await readdir(cwd)).includes('gatehouse.toml'))
+})
+
 t.test('nothing that is there is overwritten, and the rest is written all the same', async (t) => {
   const mine = { 'gatehouse.toml': 'routes = []\n', '.env.example': 'MINE=1\n', 'test_gatehouse.py': '# mine\n' }
   const cwd = t.testdir(mine)

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { basename } from 'node:path'
+import { relative } from 'node:path'
 import { ConfigError } from '../../config/environment.ts'
 import { findPolicy } from '../../config/find-policy.ts'
 import { loadSettings } from '../../config/load-settings.ts'
@@ -38,15 +38,17 @@ export async function initProject(
   options: InitOptions
 ): Promise<{ lines: string[]; exitCode: 0 | 1 }> {
   const { fromOpenapi, version } = options
-  const present = await presentPolicyFile(env, folder)
+  // It is about the folder, also where it runs in the image, which looks for a policy elsewhere and has production's rules.
+  const { GATEHOUSE_POLICY_FOLDER: image = '', NODE_ENV: _, BETTER_AUTH_URL: __, ...own } = env
+  const present = await presentPolicyFile(own, folder)
   const name =
-    present === undefined ? (options.typescript ? 'gatehouse.config.ts' : 'gatehouse.toml') : basename(present)
+    present === undefined ? (options.typescript ? 'gatehouse.config.ts' : 'gatehouse.toml') : relative(folder, present)
   const language: PolicyLanguage = name.endsWith('.toml') ? 'toml' : 'typescript'
   const proposal =
     fromOpenapi === undefined
       ? undefined
       : await readApp(fromOpenapi, folder, env).then(async (app) =>
-          proposeRules(await presentPolicy(present, env, folder), app)
+          proposeRules(await presentPolicy(present, own, folder), app)
         )
   const importable = fromOpenapi !== undefined && isImportable(fromOpenapi) ? fromOpenapi : undefined
   const project = await lookAtProject(folder, importable)
@@ -59,7 +61,15 @@ export async function initProject(
   ]
   const results: [name: string, created: Created][] = []
   if (present !== undefined) results.push([name, { outcome: 'exists' }])
-  else results.push([name, await createFile(folder, name, policyFile(language, proposal?.rules, schemaLine(folder)))])
+  else
+    results.push([
+      name,
+      await createFile(
+        folder,
+        name,
+        policyFile(language, proposal?.rules, image === '' ? schemaLine(folder) : undefined)
+      )
+    ])
   for (const [file, text] of files) results.push([file, await createFile(folder, file, text)])
 
   const lines = [

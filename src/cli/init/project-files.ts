@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { ExistingProject } from './existing-project.ts'
 
 /** The variables that a deployment sets, each switched off and without a value that is a secret. */
@@ -36,9 +37,10 @@ export function variablesExample(): string {
 `
 }
 
-/** A compose file with the gateway in front of the app. `policyFile`: the name of the policy file beside it. */
+/** A compose file with the gateway in front of the app. `policyFile`: where the policy file is, from this one. */
 export function composeFile(project: ExistingProject, policyFile: string, version: string): string {
   const { composeFile: beside, service } = project
+  const mounted = `/etc/gatehouse/${basename(policyFile)}`
   const files = beside === undefined ? '-f compose.gatehouse.yaml' : `-f ${beside} -f compose.gatehouse.yaml`
   const app =
     beside === undefined
@@ -73,15 +75,15 @@ x-gatehouse: &gatehouse
   volumes:
     - gatehouse-secrets:/run/gatehouse:ro
     - type: bind
-      source: ./${policyFile}
-      target: /etc/gatehouse/${policyFile}
+      source: ${scalar(`./${policyFile}`)}
+      target: ${scalar(mounted)}
       read_only: true
       bind: { create_host_path: false }
   # A secret comes from .env if it is set there, and otherwise from the file that gatehouse-secrets made. Naming both is an
   # error, so the prefix NOT_ takes the file's variable out of the way. What the policy reads from the environment, such as a
   # provider's secret, is added here by its name alone.
   environment:
-    - GATEHOUSE_CONFIG=/etc/gatehouse/${policyFile}
+    - ${scalar(`GATEHOUSE_CONFIG=${mounted}`)}
     - UPSTREAM_URL=http://${service}:8000
     - BETTER_AUTH_URL=\${BETTER_AUTH_URL:-http://localhost:\${GATEHOUSE_PORT:-8080}}
     - TRUSTED_PROXIES=\${TRUSTED_PROXIES:-}
@@ -206,6 +208,11 @@ volumes:
   gatehouse-postgres-secrets: {}
   gatehouse-postgres: {}
 `
+}
+
+/** The text as a scalar of YAML in which Compose replaces nothing. */
+function scalar(text: string): string {
+  return /^[\w./=-]+$/.test(text) ? text : JSON.stringify(text.replaceAll('$', '$$$$'))
 }
 
 /** A test of the app behind the gateway, which needs no gateway. `app`: `MODULE:APP`. */
