@@ -145,9 +145,9 @@ export function whereIs(program: string): string {
   return execFileSync('/bin/sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim()
 }
 
-/** This machine's Python itself, whatever stands for it on the PATH. */
-export function realPython(): string {
-  return execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
+/** The path of a Python itself, whatever `command` is. */
+export function realPython(command = 'python3'): string {
+  return execFileSync(command, ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
 }
 
 /** Seconds since `since`, which `performance.now()` gave, to a tenth. */

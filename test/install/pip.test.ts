@@ -9,6 +9,7 @@ import { blockWith } from '../docs/documents.ts'
 import { builtWheels, withoutWheels } from '../support/built-wheels.ts'
 import { startChromium, withoutChromium } from '../support/chromium.ts'
 import { freePort } from '../support/ports.ts'
+import { allPythons } from '../support/python.ts'
 import { newcomer, realPython, seconds, signUpFor, whereIs } from './newcomer.ts'
 
 const run = promisify(execFile)
@@ -20,7 +21,9 @@ t.test('a Python team adds Gatehouse to the app that it has', { skip }, async (t
   t.comment(`${basename(wheels.gatehouseGateway)}: ${megabytes} MB`)
   t.ok(megabytes <= 60, 'besides Node the download is as small as promised')
 
-  const somebody = await newcomer(t, { python3: realPython(), sleep: whereIs('sleep') })
+  const { newest } = await allPythons()
+  t.comment(`CPython ${newest.version}`)
+  const somebody = await newcomer(t, { python3: realPython(newest.command), sleep: whereIs('sleep') })
   const { folder, programs } = somebody
   const bin = join(folder, '.venv', 'bin')
   // What `. .venv/bin/activate` sets.

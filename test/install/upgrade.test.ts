@@ -9,6 +9,7 @@ import { builtWheels, withoutWheels } from '../support/built-wheels.ts'
 import { startEchoUpstream } from '../support/echo-upstream.ts'
 import { freePort } from '../support/ports.ts'
 import { startPostgres } from '../support/postgres.ts'
+import { allPythons } from '../support/python.ts'
 import { newcomer, realPython, seconds } from './newcomer.ts'
 
 const run = promisify(execFile)
@@ -25,7 +26,9 @@ interface Project {
 t.test('an upgrade signs nobody out', { skip: await withoutWheels() }, async (t) => {
   const postgres = await startPostgres(t)
   const upstream = await startEchoUpstream(t)
-  const somebody = await newcomer(t, { python3: realPython() })
+  const { oldest } = await allPythons()
+  t.comment(`CPython ${oldest.version}`)
+  const somebody = await newcomer(t, { python3: realPython(oldest.command) })
   const { folder, programs } = somebody
   const bin = join(folder, '.venv', 'bin')
   const active = { PATH: `${bin}:${programs}`, VIRTUAL_ENV: join(folder, '.venv'), PIP_DISABLE_PIP_VERSION_CHECK: '1' }
@@ -87,7 +90,11 @@ t.test('an upgrade signs nobody out', { skip: await withoutWheels() }, async (t)
     await t.test(`the second version, with ${project.database}: they are still signed in`, async (t) => {
       if ('DATABASE_URL' in project.env) {
         const early = await somebody.tries('gatehouse start', project.env)
-        t.match(early, { code: 1, stderr: migration }, 'it serves nobody before it was migrated')
+        t.match(
+          early,
+          { code: 1, stderr: `${migration}. Run \`gatehouse migrate\`` },
+          'it serves nobody before it was migrated'
+        )
       }
       t.match(await somebody.types(migrate, project.env), { stdout: `applied ${migration}` })
       const running = await start(t, project)
