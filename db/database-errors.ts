@@ -21,7 +21,7 @@ export const DatabaseUrlMissingError = createError<[string]>(
 /** The tables are not those that this version needs. Takes the names of the pending migrations. */
 export const MigrationsPendingError = createError<[string]>(
   'MIGRATIONS_PENDING',
-  'The database lacks these migrations: %s. Run `npm run gatehouse -- migrate` first.'
+  'The database lacks these migrations: %s. Run `gatehouse migrate` first.'
 )
 
 /** Migrations and events need a connection of their own, which a pooler does not give. */
@@ -33,7 +33,7 @@ export const PooledConnectionError = createError(
 /** Tables exist that this project did not make. Takes their names. */
 export const AdoptionRequiredError = createError<[string]>(
   'ADOPTION_REQUIRED',
-  "The database has tables that these migrations did not make: %s. If BetterAuth made them, run `npm run gatehouse -- check` to see what differs and `npm run gatehouse -- migrate --adopt` to take them over. If they are another application's, give Gatehouse a schema of its own: DATABASE_SCHEMA=auth. Nothing was changed."
+  "The database has tables that these migrations did not make: %s. If BetterAuth made them, run `gatehouse check` to see what differs and `gatehouse migrate --adopt` to take them over. If they are another application's, give Gatehouse a schema of its own: DATABASE_SCHEMA=auth. Nothing was changed."
 )
 
 const AdoptionMismatch = createError<[string]>(
@@ -54,7 +54,7 @@ export class AdoptionMismatchError extends AdoptionMismatch {
 /** Gatehouse has its tables in another schema of the database. Takes that one, and the one that is configured. */
 export const SchemaChangedError = createError<[string, string]>(
   'SCHEMA_CHANGED',
-  "Gatehouse's tables are in the schema %s of this database, and in %s, which DATABASE_SCHEMA says, there are none. Put DATABASE_SCHEMA back; for a second gateway with users of its own, run `npm run gatehouse -- migrate --beside` once. Nothing was changed."
+  "Gatehouse's tables are in the schema %s of this database, and in %s, which DATABASE_SCHEMA says, there are none. Put DATABASE_SCHEMA back; for a second gateway with users of its own, run `gatehouse migrate --beside` once. Nothing was changed."
 )
 
 /** Ids were made in another way before. Takes their type in the database, and the kind that is configured. */

@@ -121,6 +121,20 @@ program
   })
 
 program
+  .command('init')
+  .description(
+    'write what a project needs: a policy, .env.example, compose.gatehouse.yaml and a test; overwrites nothing'
+  )
+  .option('--from-openapi <MODULE:APP|URL|FILE>', "propose rules from the app's own document, and print them as a diff")
+  .option('--typescript', 'write gatehouse.config.ts instead of gatehouse.toml', false)
+  .action(async (options: { fromOpenapi?: string; typescript: boolean }) => {
+    const { initProject } = await import('./cli/init/init-project.ts')
+    const { gatewayVersion } = await import('./cli/init/gateway-version.ts')
+    const { lines, exitCode } = await initProject(process.cwd(), process.env, { ...options, version: gatewayVersion() })
+    finish(lines, exitCode)
+  })
+
+program
   .command('users')
   .description("manage the gateway's users")
   .command('import')

@@ -1,3 +1,4 @@
+import { methods } from '../../auth/http-methods.ts'
 import { defaultRule, type RouteRule } from '../../proxy/route-rules.ts'
 import type { Settings } from '../config/load-settings.ts'
 import type { Operation } from './openapi-document.ts'
@@ -29,8 +30,8 @@ export interface Coverage {
   readonly findings: readonly Finding[]
 }
 
-// Paths that FastAPI serves and does not list in its document.
-const ownPages = ['/docs', '/docs/oauth2-redirect', '/redoc', '/openapi.json']
+/** Paths that FastAPI serves and does not list in its document. */
+export const ownPages = ['/docs', '/docs/oauth2-redirect', '/redoc', '/openapi.json']
 
 /**
  * Holds a policy against the operations of an API, with the matcher that the gateway uses. `also` are paths that the
@@ -76,13 +77,17 @@ export async function coverageOf(
       findings.push({ kind: 'unnamed', sentence: `${name}: no rule names it, so it needs a session` })
   }
 
-  for (const path of [...ownPages, ...also])
-    for (const rule of (await reachOf('GET', pathTemplate(path).instances(rulePaths))).rules) used.add(rule)
+  // What a document does not list may have any method.
+  const unlisted = [
+    ...ownPages.map((path) => ['GET', path] as const),
+    ...also.flatMap((path) => methods.map((method) => [method, path] as const))
+  ]
+  for (const [method, path] of unlisted)
+    for (const rule of (await reachOf(method, pathTemplate(path).instances(rulePaths))).rules) used.add(rule)
   for (const rule of routes) {
     // A rule that names an upstream is about paths that are not in FastAPI's document.
     if (used.has(rule) || rule.upstream !== undefined) continue
-    const scope = rule.methods === undefined ? '' : `${rule.methods.join(', ')} `
-    findings.push({ kind: 'unused', sentence: `the rule ${scope}${rule.path} (${rule.access}) decides no operation` })
+    findings.push({ kind: 'unused', sentence: unusedSentence(rule) })
   }
   return { operations: covered, findings }
 
@@ -105,6 +110,11 @@ export async function coverageOf(
     })
     return { rules: [...rules], reach: [...byRules, ...others.values()] }
   }
+}
+
+/** What is said of a rule that decides no operation. */
+export function unusedSentence({ path, methods: named, access }: RouteRule): string {
+  return `the rule ${named === undefined ? '' : `${named.join(', ')} `}${path} (${access}) decides no operation`
 }
 
 function without(paths: readonly string[], others: readonly { template: PathTemplate }[]): string[] {

@@ -15,6 +15,13 @@ export interface Operation {
   readonly secured: boolean
   /** The document says that the app asks the gateway who is there, and that it may be nobody; left out where it does not. */
   readonly optional?: true
+  /** The roles or scopes that the document names; left out where it names none. */
+  readonly roles?: readonly string[]
+}
+
+/** A document that cannot be read, or is not what it should be. The message goes on after "the document". */
+export class UnusableDocument extends Error {
+  override readonly name = 'UnusableDocument'
 }
 
 const methods = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace'] as const
@@ -52,18 +59,18 @@ const document = z.object({
 
 /**
  * Reads every operation of an OpenAPI 3 document, in its order, from an address or a file. Throws a ConfigError with one
- * sentence that does not repeat the address, which may hold a password.
+ * sentence that names the option and does not repeat the address, which may hold a password.
  */
-export async function readOperations(source: string): Promise<Operation[]> {
-  const text = /^https?:\/\//i.test(source)
-    ? await download(source)
-    : await readFile(source, 'utf8').catch((error: unknown) => {
-        throw unusable(`cannot be read (${codeOf(error) ?? 'unknown error'})`)
-      })
-  return operationsIn(text)
+export async function readOperations(source: string, option = '--openapi'): Promise<Operation[]> {
+  try {
+    return operationsIn(await (/^https?:\/\//i.test(source) ? download(source) : readDocument(source)))
+  } catch (error) {
+    if (!(error instanceof UnusableDocument)) throw error
+    throw new ConfigError([`${option}: the document ${error.message}`])
+  }
 }
 
-/** Every operation of an OpenAPI 3 document, in its order. Throws as `readOperations` does. */
+/** Every operation of an OpenAPI 3 document, in its order. Throws an UnusableDocument. */
 export function operationsIn(text: string): Operation[] {
   const parsed = document.safeParse(parseJson(text))
   if (!parsed.success) {
@@ -78,12 +85,16 @@ export function operationsIn(text: string): Operation[] {
     methods.flatMap((method) => {
       const found = item[method]
       if (found === undefined) return []
-      const declared = declaredBy(found.security ?? globally ?? [], optional)
+      const requirements = found.security ?? globally ?? []
+      const declared = declaredBy(requirements, optional)
+      const roles = rolesOf(requirements)
       return prefixesOf(found.servers ?? here ?? everywhere).map((prefix) => ({
         method: method.toUpperCase(),
-        path: prefix + path,
+        // Half a character, which JSON can spell, is in no URL.
+        path: (prefix + path).toWellFormed(),
         operationId: found.operationId,
-        ...declared
+        ...declared,
+        ...(roles.length === 0 ? {} : { roles })
       }))
     })
   )
@@ -108,6 +119,11 @@ function isForStrangersToo(scheme: unknown): boolean {
   return isRecord(scheme) && scheme['x-gatehouse-optional'] === true
 }
 
+function rolesOf(requirements: readonly Record<string, unknown>[]): string[] {
+  const named = requirements.flatMap((requirement) => Object.values(requirement).flat())
+  return [...new Set(named.filter((name) => typeof name === 'string'))]
+}
+
 /** The paths of the servers, each once: FastAPI's `root_path` is one. */
 function prefixesOf(list: z.infer<typeof servers>): string[] {
   if (list === undefined || list.length === 0) return ['']
@@ -122,6 +138,12 @@ function prefixesOf(list: z.infer<typeof servers>): string[] {
       })
     )
   ]
+}
+
+async function readDocument(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch((error: unknown) => {
+    throw unusable(`cannot be read (${codeOf(error) ?? 'unknown error'})`)
+  })
 }
 
 async function download(address: string): Promise<string> {
@@ -146,6 +168,6 @@ function parseJson(text: string): unknown {
   }
 }
 
-function unusable(sentence: string): ConfigError {
-  return new ConfigError([`--openapi: the document ${sentence}`])
+function unusable(sentence: string): UnusableDocument {
+  return new UnusableDocument(sentence)
 }

@@ -23,6 +23,7 @@ const foreign = [
   'UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN',
   'GATEWAY_URL', // the example site's
   'SITE_URL',
+  'RAILWAY_DEPLOYMENT_DRAINING_SECONDS',
   'SCRIPT_NAME', // variables of WSGI
   'HTTP_X_USER_ID',
   'GITHUB_CLIENT_ID', // the example of a social provider

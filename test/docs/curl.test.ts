@@ -29,7 +29,7 @@ t.test('the curl commands do what the pages say', { skip: await withoutPython() 
   const [signUp = '', me = '', stranger = '', ...more] = commands('README.md')
   t.same(more, [])
   t.match(await json(signUp), { user: { email: 'ada@example.com' } })
-  t.same({ ...answer(await json(me)), id: '' }, { ...answer(JSON.parse(blockWith('README.md', '{ "id"'))), id: '' })
+  t.same({ ...answer(await json(me)), id: '' }, { ...answer(JSON.parse(blockWith('README.md', '{ "id": '))), id: '' })
   // Of an answer to nobody all is shown but what tells one request from another, and most headers.
   const [head = '', body = ''] = blockWith('README.md', 'HTTP/1.1 401').split('\n\n')
   const answered = await curl(stranger)

@@ -92,8 +92,8 @@ export function entryIn(folder: string): string {
   return join(folder, 'node_modules/.bin/gatehouse')
 }
 
-// Half-made folders have another name, so that whoever finds one finds all of it.
-async function makeOnce(place: string, make: (folder: string) => Promise<unknown>): Promise<string> {
+/** Has `make` fill a folder of the cache. A half-made one has another name, so that whoever finds `place` finds all of it. */
+export async function makeOnce(place: string, make: (folder: string) => Promise<unknown>): Promise<string> {
   await mkdir(cache, { recursive: true, mode: 0o700 })
   await removeOld(basename(place).replace(/[^-]*$/, ''))
   const half = await mkdtemp(join(cache, `.${basename(place)}-`))

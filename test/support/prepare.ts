@@ -1,5 +1,6 @@
 // Runs before the tests, so that no test file waits for a download within its own time limit.
 import { installedPackage } from './built-package.ts'
+import { builtWheels } from './built-wheels.ts'
 import { withoutChromium } from './chromium.ts'
 import { makeSite } from './docusaurus.ts'
 import { newestPython, oldestPython, pytestPython, serversPython, testPython, userSystemsPython } from './python.ts'
@@ -37,6 +38,7 @@ try {
 
 try {
   await installedPackage((what) => process.stdout.write(`${what}, this once …\n`))
+  await builtWheels((what) => process.stdout.write(`${what}, this once …\n`))
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error)
   process.stderr.write(`the tests of the npm package will fail: ${reason}\n`)
