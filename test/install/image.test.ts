@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { cp } from 'node:fs/promises'
+import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -13,7 +13,8 @@ import { until } from '../support/until.ts'
 import { newcomer, seconds, signUpFor, whereIs } from './newcomer.ts'
 
 const page = 'docs/install.md'
-const image = 'gatehouse:0.1.0'
+const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+const image = `gatehouse:${version}`
 
 // Of the app, as its own project has it.
 const dockerfile = `FROM python:3.13-slim

@@ -13,7 +13,8 @@ import { allPythons } from '../support/python.ts'
 import { newcomer, realPython, seconds } from './newcomer.ts'
 
 const run = promisify(execFile)
-const next = '0.1.1'
+const { version }: { version: string } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+const next = version.replace(/\d+$/, (patch) => String(Number(patch) + 1))
 const migration = '0099_one_more'
 
 /** A project with users, as an operator has it. */
@@ -131,7 +132,8 @@ async function buildNext(t: Test): Promise<string> {
     'python/gatehouse-gateway/pyproject.toml'
   ]) {
     const text = await readFile(join(source, file), 'utf8')
-    await writeFile(join(source, file), text.replaceAll(/(?<=["=])0\.1\.0(?=")/g, next))
+    const renamed = text.replaceAll(`"${version}"`, `"${next}"`).replaceAll(`==${version}"`, `==${next}"`)
+    await writeFile(join(source, file), renamed)
   }
   await run('npm', ['run', 'build:wheels'], { cwd: source })
   return join(source, 'dist')

@@ -18,6 +18,10 @@ t.test('the launcher has the version of the gateway, and starts what the npm pac
   const [, folder = '', file = ''] = /GATEWAY \/ "([^"]+)" \/ "([^"]+)"\)/.exec(code) ?? []
   t.equal(`${folder}/${file}`, bin.gatehouse)
   t.ok(existsSync(join((await builtPackage()).folder, folder, file)))
+  const [, options = ''] = /^#!.* node (.+)$/m.exec(await read(bin.gatehouse)) ?? []
+  t.match(options, /^--\S+$/, 'with one option for Node')
+  for (const started of [code, await read('Dockerfile')])
+    t.ok(started.includes(options), 'which the image gives it too')
   t.equal(await readFile(join(launcher, 'LICENSE'), 'utf8'), await read('LICENSE'), 'the licence goes with it')
 })
 
