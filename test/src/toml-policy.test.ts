@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { loadSettings } from '../../src/config/load-settings.ts'
 import { loadPolicy } from '../../src/policy-file.ts'
+import { startSmtp } from '../support/smtp.ts'
 import { gatehouse } from './gatehouse.ts'
 import { isEach, problemsFrom } from './problems.ts'
 
@@ -510,6 +511,37 @@ t.test('a plugin that mails needs a server that takes mails', async (t) => {
   isEach(t, await problemsOf(t, '[auth.plugins.two-factor.otp_options]\nperiod = 5\n'), [
     /mail: is missing, and the plugin two-factor/
   ])
+})
+
+t.test('`check` signs in at the server that takes mails', async (t) => {
+  const smtp = await startSmtp(t, { user: 'house' })
+  const mail = `[mail]\nhost = "127.0.0.1"\nport = ${smtp.port}\nuser = "house"\npassword_env = "PASSWORD"\nfrom = "a@example.com"\n`
+  const cwd = t.testdir({ 'gatehouse.toml': mail })
+  const check = async (password: string) =>
+    (
+      await gatehouse(['check'], cwd, {
+        DATA_DIR: join(cwd, 'data'),
+        UPSTREAM_URL: 'http://127.0.0.1:1',
+        PASSWORD: password
+      })
+    ).stdout
+  t.match(await check('open sesame'), /^ok {4}mail: the server takes mails$/m)
+  const refused = await check('canary')
+  t.match(refused, /^FAIL {2}mail: the server cannot be used \(EAUTH\)$/m)
+  t.notMatch(refused, /canary/)
+  t.same(smtp.mails, [])
+})
+
+t.test('a policy without TOML and mails loads neither a parser nor a mailer', async (t) => {
+  const cwd = t.testdir({
+    'gatehouse.config.mjs': 'export default {}',
+    'hook.mjs': `import { registerHooks } from 'node:module'
+      registerHooks({ load(url, context, next) { process.stderr.write('loaded ' + url + '\\n'); return next(url, context) } })`
+  })
+  const { stderr, status } = await gatehouse(['routes'], cwd, { NODE_OPTIONS: `--import ${join(cwd, 'hook.mjs')}` })
+  t.equal(status, 0)
+  t.match(stderr, /^loaded .*policy-shape\.ts$/m)
+  t.notMatch(stderr, /toml-(?:eslint|document|schema|plugins)|\/nodemailer\//)
 })
 
 t.test('the commands read it', async (t) => {
