@@ -12,7 +12,7 @@ const policy = defineConfig({
     { path: '/admin/*', access: 'session', roles: ['admin'] }
   ],
   auth: withAdmin,
-  principalHeaders: ['name', 'role', 'sessionId', 'impersonatedBy']
+  principalHeaders: ['name', 'role', 'sessionId', 'sessionCreatedAt', 'impersonatedBy']
 })
 const upstream = await startEchoUpstream(t)
 const gateway = await startTestGateway(t, { upstreamUrl: upstream.url, policy })
@@ -22,6 +22,7 @@ t.test('the headers about role, name, session and impersonation are only ever th
   const eve = new Browser(gateway.url, gateway.publicUrl)
   await eve.signUp('eve')
   const names = ['X-User-Role', 'x_user_role', 'X.User.Name', 'X-Session-Id', 'x-session_id', 'X-User-Impersonated-By']
+  names.push('X-Session-Created-At', 'x_session_created_at', 'X.Session.Created.At')
   const lies = names.map((name) => `${name}: admin`)
   const cookie = `Cookie: ${eve.cookieHeader}`
   for (const [path, headers] of [
