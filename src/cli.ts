@@ -8,7 +8,7 @@ import { describeDatabaseFailure, describeFailure, type Failure } from './failur
 const wrongUsage = 2
 
 const program = new Command('gatehouse')
-  .description('A validation gateway for FastAPI, configured by the environment and gatehouse.config.ts.')
+  .description('A validation gateway for FastAPI, configured by the environment and a policy file.')
   .exitOverride()
   .showHelpAfterError('(gatehouse --help lists the commands)')
 

@@ -12,7 +12,7 @@ type Env = Record<string, string>
 async function load(t: Test, text: string | Uint8Array, env: Env = {}, name = 'gatehouse.toml') {
   const path = join(t.testdir(), name)
   await writeFile(path, text)
-  return loadPolicy({ path, named: true }, () => [], env)
+  return loadPolicy({ path, named: true }, () => [], { env, cwd: '/' })
 }
 
 /** The problems of a file, without its name: `line: sentence`. */
@@ -146,13 +146,13 @@ generate_id = "uuid"
     REPORTS_TOKEN: 'token-of-reports',
     GOOGLE_CLIENT_ID: 'google-id',
     GOOGLE_CLIENT_SECRET: 'google-secret',
-    GITHUB_SECRET_FILE: join(folder, 'github-secret')
+    GITHUB_SECRET_FILE: 'github-secret'
   }
   const expected = await loadPolicy({ path: join(folder, 'gatehouse.config.ts'), named: true })
   const path = join(folder, 'gatehouse.toml')
   const of = async (text: string | Uint8Array) => {
     await writeFile(path, text)
-    return loadPolicy({ path, named: true }, () => [], env)
+    return loadPolicy({ path, named: true }, () => [], { env, cwd: folder })
   }
   t.strictSame(await of(toml), expected)
   t.strictSame(await of(toml.replaceAll('\n', '\r\n')), expected, 'with the line ends of Windows')
@@ -162,7 +162,11 @@ generate_id = "uuid"
     pyproject,
     `[project]\nname = "app"\n\n[tool.gatehouse]\n${toml.replaceAll(/^(\[+)(?!\[)/gm, '$1tool.gatehouse.').replace(/^#.*\n/, '')}`
   )
-  t.strictSame(await loadPolicy({ path: pyproject, named: false }, () => [], env), expected, 'in pyproject.toml')
+  t.strictSame(
+    await loadPolicy({ path: pyproject, named: false }, () => [], { env, cwd: folder }),
+    expected,
+    'in pyproject.toml'
+  )
 })
 
 t.test('every problem is told at once, with its line and in the spelling of the file', async (t) => {
