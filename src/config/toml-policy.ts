@@ -23,7 +23,12 @@ interface Place {
  * have exported, with plugins made and secrets taken from `env`, or from files that it names relative to `cwd`. Problems are told with the file's line, and repeat no value.
  */
 export async function readTomlPolicy(path: string, { env, cwd }: { readonly env: Env; readonly cwd: string }) {
-  const { root: top, problem } = await readTomlBytes(readFileSync(path))
+  const bytes = readBytes(path)
+  if (typeof bytes === 'string') {
+    const told = (sentence: string) => ({ line: 0, text: `${path}: ${sentence}` })
+    return { exported: {}, problems: [bytes], told }
+  }
+  const { root: top, problem } = await readTomlBytes(bytes)
   if (top === undefined) {
     const { line } = problem
     const told = (sentence: string) => ({ line, text: `${path}:${line}: ${sentence}` })
@@ -42,6 +47,15 @@ export async function readTomlPolicy(path: string, { env, cwd }: { readonly env:
       const { place, shown } = locate(sentence, root, read)
       return { line: place.line, text: `${path}:${place.line}: ${shown}` }
     }
+  }
+}
+
+/** What is in a file, or a sentence on why it cannot be read. */
+function readBytes(path: string): Buffer | string {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    return `cannot be read (${codeOf(error) ?? 'unknown error'})`
   }
 }
 

@@ -363,6 +363,11 @@ t.test('what clients may set is told to FastAPI as a claim alone, as in TypeScri
 const syntax: readonly (readonly [name: string, text: string | Uint8Array, problem: RegExp])[] = [
   ['a list that is not closed', 'a = [1,\n', /^\d: is not TOML/],
   ['a value without quotes', '[brand]\nname = canary\n', /^2: is not TOML/],
+  [
+    'a mistake, with the line ends of Windows',
+    '[pages]\r\n\r\n[brand]\r\nname = ""\r\n',
+    /^4: brand\.name: must be text/
+  ],
   ['a key that is there twice', '[brand]\nname = "a"\nname = "canary"\n', /^3: is not TOML/],
   ['a table that is there twice', '[brand]\n[pages]\n[brand]\n', /^3: is not TOML/],
   ['bytes that are not UTF-8', Buffer.from('[brand]\nname = "caf\xe9"\n', 'latin1'), /^1: is not UTF-8$/],
@@ -414,6 +419,15 @@ for (const [name, text, problem] of syntax) {
     t.notMatch(problems.join(), /canary/)
   })
 }
+
+t.test('a file that cannot be read is a problem', async (t) => {
+  const path = t.testdir()
+  t.same(await problemsFrom(loadPolicy({ path: join(path, '..', 'x.toml'), named: true })), [
+    'GATEHOUSE_CONFIG: the policy file that it names does not exist or cannot be read'
+  ])
+  const folder = join(t.testdir({ 'gatehouse.toml': {} }), 'gatehouse.toml')
+  t.same(await problemsFrom(loadPolicy({ path: folder, named: true })), [`${folder}: cannot be read (EISDIR)`])
+})
 
 t.test('as many rules as a file may hold are read in seconds', async (t) => {
   const rules = Array.from({ length: 5_000 }, (_, i) => `[[routes]]\npath = "/r${i}"\naccess = "public"\n`).join('\n')
