@@ -16,7 +16,7 @@ interface DevOptions {
 }
 
 const program = new Command('gatehouse')
-  .description('A validation gateway for FastAPI, configured by the environment and gatehouse.config.ts.')
+  .description('A validation gateway for FastAPI, configured by the environment and a policy file.')
   .exitOverride()
   .showHelpAfterError('(gatehouse --help lists the commands)')
 

@@ -80,6 +80,12 @@ interface PolicySource {
   told(problem: string): ToldProblem
 }
 
+/** Where the secrets are that a TOML file names. */
+interface SecretSource {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+}
+
 interface ToldProblem {
   readonly text: string
   readonly line?: number
@@ -87,16 +93,16 @@ interface ToldProblem {
 
 /**
  * Reads and judges the policy file; `problemsOfRules` judges what its rules mean together, and beside the gateway's own
- * paths. `env` has the secrets that a TOML file names. A missing file that nobody named is an empty policy: everything
+ * paths. The secrets that a TOML file names are in `env`, or in files relative to `cwd` that it names. A missing file that nobody named is an empty policy: everything
  * needs a session. Throws a ConfigError with every problem when the file is named and missing, cannot be read, or says what
  * it must not.
  */
 export async function loadPolicy(
   { path, named }: PolicyFile,
   problemsOfRules: (rules: readonly RouteRule[], own: OwnPaths) => string[] = () => [],
-  env: Readonly<Record<string, string | undefined>> = {}
+  { env, cwd }: SecretSource = { env: {}, cwd: dirname(path) }
 ): Promise<PolicyConfig> {
-  const { exported, problems: unread, told } = await readSource({ path, named }, env)
+  const { exported, problems: unread, told } = await readSource({ path, named }, { env, cwd })
   const shape = policyShape(dirname(path), basePathIn(exported))
   const { data: policy, error } = shape.safeParse(exported)
   // What could not be read is told once, with the reason for that, and not again for being missing.
@@ -138,10 +144,7 @@ function isToml(path: string): boolean {
   return path.endsWith('.toml')
 }
 
-async function readSource(
-  { path, named }: PolicyFile,
-  env: Readonly<Record<string, string | undefined>>
-): Promise<PolicySource> {
+async function readSource({ path, named }: PolicyFile, secrets: SecretSource): Promise<PolicySource> {
   const told = (problem: string) => ({ text: `${path}: ${problem}` })
   if (!existsSync(path)) {
     if (named)
@@ -150,7 +153,7 @@ async function readSource(
   }
   if (!isToml(path)) return { exported: await importPolicy(path), problems: [], told }
   const { readTomlPolicy } = await import('./config/toml-policy.ts')
-  return readTomlPolicy(path, env)
+  return readTomlPolicy(path, secrets)
 }
 
 function unknownUpstreams({ routes, upstreams }: Pick<PolicyConfig, 'routes' | 'upstreams'>): string[] {
@@ -180,5 +183,5 @@ function missingAdminPlugin(policy: Pick<PolicyConfig, 'routes' | 'principalHead
       .filter((name) => name === 'role' || name === 'impersonatedBy')
       .map((name) => `principalHeaders: ${JSON.stringify(name)}`)
   ]
-  return places.map((place) => `${place} needs BetterAuth's admin plugin: add admin() to auth.plugins`)
+  return places.map((place) => `${place} needs BetterAuth's admin plugin among auth.plugins`)
 }

@@ -1,6 +1,7 @@
 // What `import … from '@gatehouse/gateway'` gives: all that a policy file needs.
 import type { PolicyInput } from './policy-file.ts'
 
+export { mailed } from '../auth/mail/mail-senders.ts'
 export type { GeneratedIds } from '../auth/policy-auth-options.ts'
 export type { UpstreamSpec } from './config/policy-upstreams.ts'
 export { defineConfig, type PolicyConfig, type PolicyInput } from './policy-file.ts'

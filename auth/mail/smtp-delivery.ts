@@ -61,7 +61,9 @@ export function createSmtpDelivery({ settings, publicUrl, app, log, background }
       // As an object: a text would be parsed, and could be read as several addresses.
       const to = { name: '', address: mail.to }
       const { from, replyTo } = settings
-      await (await transport).sendMail({ from, replyTo, to, ...writeMail(mail, app, settings.templates) })
+      // No machine answers such a mail (RFC 3834, section 5).
+      const headers = { 'Auto-Submitted': 'auto-generated' }
+      await (await transport).sendMail({ from, replyTo, to, headers, ...writeMail(mail, app, settings.templates) })
     } finally {
       release()
     }

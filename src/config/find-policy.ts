@@ -53,13 +53,13 @@ export async function findPolicy(env: Record<string, string | undefined>, cwd: s
 /** Whether a `pyproject.toml` has a policy in it. One that cannot be read has none: it is no file of the gateway's. */
 async function hasGatehouse(path: string): Promise<boolean> {
   if (!existsSync(path)) return false
-  const text = await readFile(path, 'utf8').catch(() => '')
+  const bytes = await readFile(path).catch(() => Buffer.alloc(0))
   // Most have nothing to do with the gateway, and a parser is loaded only for those that may.
-  if (!text.includes('gatehouse')) return false
-  const { readTomlText, tableAt } = await import('./toml-document.ts')
-  const { root } = await readTomlText(text)
+  if (!bytes.includes('gatehouse')) return false
+  const { readTomlBytes, tableAt } = await import('./toml-document.ts')
+  const { root } = await readTomlBytes(bytes)
   // What is broken may have had a policy in it: it is taken for one, so that the problem is told.
   return root === undefined
-    ? /^[ \t]*\[{1,2}[ \t]*tool[ \t]*\.[ \t]*gatehouse\b/m.test(text)
+    ? /^[ \t]*\[{1,2}[ \t]*tool[ \t]*\.[ \t]*gatehouse\b/m.test(bytes.toString('latin1'))
     : tableAt(root, ['tool', 'gatehouse']) !== undefined
 }

@@ -65,7 +65,7 @@ export async function loadSettings(
     (await loadPolicy(
       file,
       (rules, own) => [...overlaps(readable, own), ...compileRules(rules, reservedPaths(readable, own)).problems],
-      env
+      { env, cwd }
     ).catch(collect))
   if (file !== undefined && policy?.mail === undefined && !mailsElsewhere)
     problems.push(...unsentProblems(policy?.auth ?? {}).map((problem) => `${file.path}: ${problem}`))

@@ -50,7 +50,7 @@ export function mailShape(folder: string) {
         url: smtpUrl.meta({ variable: true, holdsPassword: true }).exactOptional(),
         host: z
           .string('must be a host name')
-          .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'must be a host name')
+          .regex(/^[A-Za-z0-9.:-]{1,253}$/, 'must be a host name')
           .exactOptional(),
         port: z.int('must be a port').min(1, 'must be a port').max(65_535, 'must be a port').exactOptional(),
         secure: z.boolean('must be true or false').exactOptional(),

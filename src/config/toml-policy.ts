@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { BetterAuthPlugin } from 'better-auth'
 import { codeOf } from '../../db/error-code.ts'
 import { isRecord } from '../../db/type-guards.ts'
@@ -21,17 +21,22 @@ interface Place {
 
 /**
  * Reads the policy of a `gatehouse.toml`, or of `[tool.gatehouse]` in a `pyproject.toml`, into what a TypeScript file would
- * have exported, with plugins made and secrets taken from `env`. Problems are told with the file's line, and repeat no value.
+ * have exported, with plugins made and secrets taken from `env`, or from files that it names relative to `cwd`. Problems are told with the file's line, and repeat no value.
  */
-export async function readTomlPolicy(path: string, env: Env) {
-  const { root: top, problem } = await readTomlBytes(readFileSync(path))
+export async function readTomlPolicy(path: string, { env, cwd }: { readonly env: Env; readonly cwd: string }) {
+  const bytes = readBytes(path)
+  if (typeof bytes === 'string') {
+    const told = (sentence: string) => ({ line: 0, text: `${path}: ${sentence}` })
+    return { exported: {}, problems: [bytes], told }
+  }
+  const { root: top, problem } = await readTomlBytes(bytes)
   if (top === undefined) {
     const { line } = problem
     const told = (sentence: string) => ({ line, text: `${path}:${line}: ${sentence}` })
     return { exported: {}, problems: [problem.sentence], told }
   }
   const table = basename(path) === 'pyproject.toml' ? tableAt(top, ['tool', 'gatehouse']) : top
-  const reader = new Reader(env, dirname(path))
+  const reader = new Reader(env, cwd)
   const root: Place = { line: table?.line ?? 1, written: '', children: new Map() }
   if (table === undefined) reader.problems.push('has no [tool.gatehouse]')
   const read = table === undefined ? {} : reader.readTable(table, [tomlShape()], root, '')
@@ -43,6 +48,15 @@ export async function readTomlPolicy(path: string, env: Env) {
       const { place, shown } = locate(sentence, root, read)
       return { line: place.line, text: `${path}:${place.line}: ${shown}` }
     }
+  }
+}
+
+/** What is in a file, or a sentence on why it cannot be read. */
+function readBytes(path: string): Buffer | string {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    return `cannot be read (${codeOf(error) ?? 'unknown error'})`
   }
 }
 
@@ -79,11 +93,11 @@ function placeOf(sentence: string): string {
 class Reader {
   readonly problems: string[] = []
   readonly #env: Env
-  readonly #folder: string
+  readonly #cwd: string
 
-  constructor(env: Env, folder: string) {
+  constructor(env: Env, cwd: string) {
     this.#env = env
-    this.#folder = folder
+    this.#cwd = cwd
   }
 
   readTable(table: TomlTable, shapes: readonly TomlShape[], place: Place, at: string): Record<string, unknown> {
@@ -168,7 +182,7 @@ class Reader {
     if (value !== '') return value
     if (file === '') return refuse('the variable that it names is not set')
     try {
-      const read = readFileSync(resolve(this.#folder, file), 'utf8').replace(/\r?\n$/, '')
+      const read = readFileSync(resolve(this.#cwd, file), 'utf8').replace(/\r?\n$/, '')
       return read === '' ? refuse('the file that the variable names is empty') : read
     } catch (error) {
       return refuse(`the file that the variable names cannot be read (${codeOf(error) ?? 'unknown error'})`)

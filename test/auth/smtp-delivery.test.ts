@@ -39,6 +39,7 @@ t.test('a mail reaches the server as text, with its link, from the one sender to
   t.ok(mail?.headers.includes('From: House <accounts@example.com>'))
   t.ok(mail?.headers.includes('To: ada@example.com'))
   t.ok(mail?.headers.includes('Reply-To: help@example.com'))
+  t.ok(mail?.headers.includes('Auto-Submitted: auto-generated'))
   t.ok(mail?.headers.includes('Subject: Choose a new password'))
   t.match(mail?.words, `${reset.url}`)
   t.notMatch(mail?.raw, /text\/html/)

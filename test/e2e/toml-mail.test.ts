@@ -13,7 +13,7 @@ import { until } from '../support/until.ts'
 async function gatewayOf(t: Test | typeof import('tap').t, toml: string, env: Record<string, string> = {}) {
   const path = join(t.testdir(), 'gatehouse.toml')
   await writeFile(path, toml)
-  return startTestGateway(t, { policy: await loadPolicy({ path, named: true }, () => [], env) })
+  return startTestGateway(t, { policy: await loadPolicy({ path, named: true }, () => [], { env, cwd: '/' }) })
 }
 
 const policy = (port: number) => `

@@ -170,3 +170,84 @@ t.test(
     t.ok(usable >= 50, `${usable} of ${files} could be used`)
   }
 )
+
+const whole = `principal_headers = ["plan", { field = "motto", client_may_set = true }]
+[[routes]]
+path = "/a"
+access = "session"
+roles = ["admin"]
+[upstreams]
+search = { url = "http://127.0.0.1:1", token_env = "TOKEN" }
+[auth.plugins]
+admin = { default_role = "user" }
+[auth.social_providers.github]
+client_id = "abc"
+client_secret_env = "SECRET"
+[auth.user.additional_fields]
+plan = { type = "date", input = false, default_value = 2030-01-02T03:04:05Z }
+motto = { type = "string" }
+[mail]
+url_env = "SMTP"
+from = "House <accounts@example.com>"
+templates.reset.text = """
+{url}
+"""
+`
+const env = { TOKEN: 'canary-token', SECRET: 'canary-secret', SMTP: 'smtp://user:canary-password@127.0.0.1:1' }
+
+t.test(
+  'whatever becomes of a file, it is read, or every problem of it is told with a line and without a secret',
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'gatehouse-policies-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    const file = { path: join(folder, 'gatehouse.toml'), named: true }
+    const load = () => loadPolicy(file, () => [], { env, cwd: folder })
+    await writeFile(file.path, whole)
+    t.equal((await load()).auth.plugins?.length, 1)
+    const piece = fc.oneof(
+      fc.constantFrom(
+        '[',
+        ']',
+        '{',
+        '}',
+        '=',
+        '"',
+        "'",
+        '\n',
+        '.',
+        ',',
+        '#',
+        '\0',
+        '\uFEFF',
+        '[[',
+        '"""',
+        '__proto__',
+        'constructor',
+        '1e999',
+        'true',
+        '_env'
+      ),
+      fc.string({ unit: 'binary', maxLength: 4 }),
+      fc.nat({ max: whole.length }).map((at) => whole.slice(at, at + 40))
+    )
+    const change = fc.record({ at: fc.nat({ max: whole.length }), removed: fc.nat({ max: 12 }), piece })
+    let refused = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+        let text = whole
+        for (const { at, removed, piece } of changes) text = text.slice(0, at) + piece + text.slice(at + removed)
+        await writeFile(file.path, text)
+        // Whatever else it throws fails the test.
+        const problems = await problemsFrom(load())
+        if (problems.length > 0) refused += 1
+        const lines = text.split('\n').length
+        for (const problem of problems) {
+          const line = Number(new RegExp(`^${file.path}:(\\d+): `).exec(problem)?.[1])
+          if (!(line >= 1 && line <= lines) || /canary/.test(problem)) throw new Error(problem)
+        }
+      }),
+      { numRuns: 400 }
+    )
+    t.ok(refused > 200, `${refused} were refused`)
+  }
+)

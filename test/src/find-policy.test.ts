@@ -17,6 +17,7 @@ const found: readonly (readonly [name: string, files: Record<string, string>, pa
   ['gatehouse.toml', { 'gatehouse.toml': toml }, 'gatehouse.toml'],
   ['[tool.gatehouse]', { 'pyproject.toml': pyproject }, 'pyproject.toml'],
   ['an empty [tool.gatehouse]', { 'pyproject.toml': '[tool.gatehouse]\n' }, 'pyproject.toml'],
+  ['[tool.gatehouse] after a byte order mark', { 'pyproject.toml': `\uFEFF${pyproject}` }, 'pyproject.toml'],
   ['inline tables', { 'pyproject.toml': 'tool = { gatehouse = { routes = [] } }\n' }, 'pyproject.toml'],
   [
     'one beside a pyproject.toml without a policy',

@@ -197,7 +197,7 @@ t.test('what asks for roles needs the admin plugin, and says so', async (t) => {
   t.same(
     await problemsFrom(loadPolicy(named(path))),
     ['routes[0].roles', 'principalHeaders: "role"', 'principalHeaders: "impersonatedBy"'].map(
-      (place) => `${path}: ${place} needs BetterAuth's admin plugin: add admin() to auth.plugins`
+      (place) => `${path}: ${place} needs BetterAuth's admin plugin among auth.plugins`
     )
   )
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { loadSettings } from '../../src/config/load-settings.ts'
 import { loadPolicy } from '../../src/policy-file.ts'
+import { startSmtp } from '../support/smtp.ts'
 import { gatehouse } from './gatehouse.ts'
 import { isEach, problemsFrom } from './problems.ts'
 
@@ -11,7 +12,7 @@ type Env = Record<string, string>
 async function load(t: Test, text: string | Uint8Array, env: Env = {}, name = 'gatehouse.toml') {
   const path = join(t.testdir(), name)
   await writeFile(path, text)
-  return loadPolicy({ path, named: true }, () => [], env)
+  return loadPolicy({ path, named: true }, () => [], { env, cwd: '/' })
 }
 
 /** The problems of a file, without its name: `line: sentence`. */
@@ -145,13 +146,13 @@ generate_id = "uuid"
     REPORTS_TOKEN: 'token-of-reports',
     GOOGLE_CLIENT_ID: 'google-id',
     GOOGLE_CLIENT_SECRET: 'google-secret',
-    GITHUB_SECRET_FILE: join(folder, 'github-secret')
+    GITHUB_SECRET_FILE: 'github-secret'
   }
   const expected = await loadPolicy({ path: join(folder, 'gatehouse.config.ts'), named: true })
   const path = join(folder, 'gatehouse.toml')
   const of = async (text: string | Uint8Array) => {
     await writeFile(path, text)
-    return loadPolicy({ path, named: true }, () => [], env)
+    return loadPolicy({ path, named: true }, () => [], { env, cwd: folder })
   }
   t.strictSame(await of(toml), expected)
   t.strictSame(await of(toml.replaceAll('\n', '\r\n')), expected, 'with the line ends of Windows')
@@ -161,7 +162,11 @@ generate_id = "uuid"
     pyproject,
     `[project]\nname = "app"\n\n[tool.gatehouse]\n${toml.replaceAll(/^(\[+)(?!\[)/gm, '$1tool.gatehouse.').replace(/^#.*\n/, '')}`
   )
-  t.strictSame(await loadPolicy({ path: pyproject, named: false }, () => [], env), expected, 'in pyproject.toml')
+  t.strictSame(
+    await loadPolicy({ path: pyproject, named: false }, () => [], { env, cwd: folder }),
+    expected,
+    'in pyproject.toml'
+  )
 })
 
 t.test('every problem is told at once, with its line and in the spelling of the file', async (t) => {
@@ -358,6 +363,11 @@ t.test('what clients may set is told to FastAPI as a claim alone, as in TypeScri
 const syntax: readonly (readonly [name: string, text: string | Uint8Array, problem: RegExp])[] = [
   ['a list that is not closed', 'a = [1,\n', /^\d: is not TOML/],
   ['a value without quotes', '[brand]\nname = canary\n', /^2: is not TOML/],
+  [
+    'a mistake, with the line ends of Windows',
+    '[pages]\r\n\r\n[brand]\r\nname = ""\r\n',
+    /^4: brand\.name: must be text/
+  ],
   ['a key that is there twice', '[brand]\nname = "a"\nname = "canary"\n', /^3: is not TOML/],
   ['a table that is there twice', '[brand]\n[pages]\n[brand]\n', /^3: is not TOML/],
   ['bytes that are not UTF-8', Buffer.from('[brand]\nname = "caf\xe9"\n', 'latin1'), /^1: is not UTF-8$/],
@@ -409,6 +419,15 @@ for (const [name, text, problem] of syntax) {
     t.notMatch(problems.join(), /canary/)
   })
 }
+
+t.test('a file that cannot be read is a problem', async (t) => {
+  const path = t.testdir()
+  t.same(await problemsFrom(loadPolicy({ path: join(path, '..', 'x.toml'), named: true })), [
+    'GATEHOUSE_CONFIG: the policy file that it names does not exist or cannot be read'
+  ])
+  const folder = join(t.testdir({ 'gatehouse.toml': {} }), 'gatehouse.toml')
+  t.same(await problemsFrom(loadPolicy({ path: folder, named: true })), [`${folder}: cannot be read (EISDIR)`])
+})
 
 t.test('as many rules as a file may hold are read in seconds', async (t) => {
   const rules = Array.from({ length: 5_000 }, (_, i) => `[[routes]]\npath = "/r${i}"\naccess = "public"\n`).join('\n')
@@ -510,6 +529,37 @@ t.test('a plugin that mails needs a server that takes mails', async (t) => {
   isEach(t, await problemsOf(t, '[auth.plugins.two-factor.otp_options]\nperiod = 5\n'), [
     /mail: is missing, and the plugin two-factor/
   ])
+})
+
+t.test('`check` signs in at the server that takes mails', async (t) => {
+  const smtp = await startSmtp(t, { user: 'house' })
+  const mail = `[mail]\nhost = "127.0.0.1"\nport = ${smtp.port}\nuser = "house"\npassword_env = "PASSWORD"\nfrom = "a@example.com"\n`
+  const cwd = t.testdir({ 'gatehouse.toml': mail })
+  const check = async (password: string) =>
+    (
+      await gatehouse(['check'], cwd, {
+        DATA_DIR: join(cwd, 'data'),
+        UPSTREAM_URL: 'http://127.0.0.1:1',
+        PASSWORD: password
+      })
+    ).stdout
+  t.match(await check('open sesame'), /^ok {4}mail: the server takes mails$/m)
+  const refused = await check('canary')
+  t.match(refused, /^FAIL {2}mail: the server cannot be used \(EAUTH\)$/m)
+  t.notMatch(refused, /canary/)
+  t.same(smtp.mails, [])
+})
+
+t.test('a policy without TOML and mails loads neither a parser nor a mailer', async (t) => {
+  const cwd = t.testdir({
+    'gatehouse.config.mjs': 'export default {}',
+    'hook.mjs': `import { registerHooks } from 'node:module'
+      registerHooks({ load(url, context, next) { process.stderr.write('loaded ' + url + '\\n'); return next(url, context) } })`
+  })
+  const { stderr, status } = await gatehouse(['routes'], cwd, { NODE_OPTIONS: `--import ${join(cwd, 'hook.mjs')}` })
+  t.equal(status, 0)
+  t.match(stderr, /^loaded .*policy-shape\.ts$/m)
+  t.notMatch(stderr, /toml-(?:eslint|document|schema|plugins)|\/nodemailer\//)
 })
 
 t.test('the commands read it', async (t) => {

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { socialProviderList } from '@better-auth/core/social-providers'
 import { Ajv } from 'ajv'
 import t from 'tap'
@@ -14,6 +17,7 @@ import { schemaFile, schemaLine } from '../../src/config/schema-line.ts'
 import { tomlShape } from '../../src/config/toml-schema.ts'
 import { blocksOf, pages, root } from '../docs/documents.ts'
 
+const run = promisify(execFile)
 const shipped = readFileSync(schemaFile, 'utf8')
 // Editors know further keywords, such as what is not offered.
 const accepts = new Ajv({ strict: false, allErrors: true }).compile(JSON.parse(shipped))
@@ -68,6 +72,25 @@ const refused = [
 
 t.test('it refuses what the gateway refuses', async (t) => {
   for (const text of refused) t.notOk(accepts(read(text)), text)
+})
+
+t.test('an editor finds it by the first line, and marks what is wrong with a file', async (t) => {
+  const good = '[[routes]]\npath = "/a"\naccess = "public"\nkeepOpen = true\n'
+  const line = (folder: string) => `${schemaLine(folder)}\n`
+  const folder = t.testdir({ 'good.toml': '', 'bad.toml': '' })
+  await writeFile(join(folder, 'good.toml'), line(folder) + good)
+  await writeFile(
+    join(folder, 'bad.toml'),
+    `${line(folder)}[[routes]]\npath = "/a"\naccess = "open"\nkeep_opn = true\n`
+  )
+  // The engine of the editors' extension: its regular expressions are not those of JavaScript.
+  const lint = (name: string) =>
+    run(process.execPath, [join(root, 'node_modules/@taplo/cli/dist/cli.js'), 'lint', '--no-auto-config', name], {
+      cwd: folder,
+      env: {}
+    })
+  await t.resolves(lint('good.toml'))
+  await t.rejects(lint('bad.toml'), { code: 1, stderr: /"open" is not one of[\s\S]*'keep_opn' was unexpected/ })
 })
 
 t.test('what it shows of the sections that functions judge is what they know', async (t) => {
