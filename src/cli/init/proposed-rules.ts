@@ -1,6 +1,6 @@
 import { type Method, methods } from '../../../auth/http-methods.ts'
 import { compileRules } from '../../../proxy/compile-route-rules.ts'
-import { type RouteRule } from '../../../proxy/route-rules.ts'
+import type { RouteRule } from '../../../proxy/route-rules.ts'
 import type { Config } from '../../config/environment.ts'
 import { reservedPaths } from '../../config/load-settings.ts'
 import { ownPathsOf, type PolicyConfig } from '../../policy-file.ts'
