@@ -4,7 +4,7 @@ import { isRecord } from '../db/type-guards.ts'
 import { foldHeaderName } from './header-kinds.ts'
 
 /** What FastAPI can be told about an identified user on demand, whatever the policy file adds to users. */
-export const principalNames = ['name', 'role', 'sessionId', 'impersonatedBy'] as const
+export const principalNames = ['name', 'role', 'sessionId', 'sessionCreatedAt', 'impersonatedBy'] as const
 export type PrincipalName = (typeof principalNames)[number]
 
 /** A field that a client may set, and that FastAPI is told nevertheless: as a claim. */

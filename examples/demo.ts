@@ -63,6 +63,7 @@ async function preparePython(signal: AbortSignal): Promise<string> {
     python,
     folder: join(dataDir, 'demo-venv'),
     requirements: [join(app, 'requirements.txt')],
+    packages: [join(root, 'python', 'fastapi-gatehouse')],
     onInstall: (installer) => say(`Installing FastAPI for Python ${python.version} with ${installer}, this once …`),
     signal
   })

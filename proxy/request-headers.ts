@@ -8,6 +8,7 @@ const principalHeaderNames = {
   name: 'X-User-Name',
   role: 'X-User-Role',
   sessionId: 'X-Session-Id',
+  sessionCreatedAt: 'X-Session-Created-At',
   impersonatedBy: 'X-User-Impersonated-By'
 } as const satisfies Record<PrincipalName, string>
 
@@ -129,13 +130,19 @@ function identityHeaders(identity: Identity, principal: readonly PrincipalHeader
     String(identity.emailVerified)
   ]
   for (const key of principalNames) {
-    const value = identity[key]
+    const value = key === 'sessionCreatedAt' ? timeOf(identity.signedInAt) : identity[key]
     if (value !== null && principal.includes(key)) headers.push(principalHeaderNames[key], encodeHeaderValue(value))
   }
   // The session was read with the additional fields that the policy names, and with no others.
   for (const [name, value] of Object.entries(identity.told)) headers.push(name, encodeHeaderValue(value))
   identityHeadersOf.set(identity, headers)
   return headers
+}
+
+// What is no point in time, as `infinity` in Postgres, cannot be written as one.
+function timeOf(ms: number): string | null {
+  const time = new Date(ms)
+  return Number.isNaN(time.getTime()) ? null : time.toISOString()
 }
 
 /** A value that can stand in a header: bytes outside `!`–`~`, and `%`, as percent-encoded UTF-8. */

@@ -3,7 +3,7 @@ import cluster from 'node:cluster'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
-import { collectEverything } from '../proxy/garbage-collection.ts'
+import { collectAfterStart } from '../proxy/garbage-collection.ts'
 import { workerCount } from './config/environment.ts'
 import { loadSettings } from './config/load-settings.ts'
 import { describeFailure, type Failure } from './failure-wording.ts'
@@ -46,7 +46,7 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
     const { publicUrl, adminUrl, port } = gateway
     // Scripts read this line.
     log.info({ publicUrl, adminUrl, port, ...(workers > 1 && { workers }) }, 'gatehouse ready')
-    collectEverything()
+    collectAfterStart()
   } catch (error) {
     grace.uninstall()
     throw error

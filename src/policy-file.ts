@@ -29,7 +29,7 @@ export interface PolicyConfig {
   upstreams: Readonly<Record<string, UpstreamSpec>>
   /**
    * What FastAPI is told about an identified user besides id, email and whether the email is verified: `name`, `role`,
-   * `sessionId`, `impersonatedBy`, and additional fields. Default: nothing.
+   * `sessionId`, `sessionCreatedAt`, `impersonatedBy`, and additional fields. Default: nothing.
    */
   principalHeaders: readonly PrincipalHeader[]
   /** Which headers of clients are dropped beyond those that always are, and which of those pass all the same. */

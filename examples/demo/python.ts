@@ -35,7 +35,8 @@ export async function findPython(): Promise<Python> {
   )
 }
 
-async function pythonVersion(command: string): Promise<string | undefined> {
+/** `3.13.0`, say; undefined where the command is no Python, or none that works. */
+export async function pythonVersion(command: string): Promise<string | undefined> {
   try {
     const { stdout } = await run(command, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'], {
       timeout: 20_000
@@ -53,6 +54,8 @@ export interface VirtualEnvironment {
   folder: string
   /** Paths of requirements files. */
   requirements: readonly string[]
+  /** Folders of Python packages, which are installed in place: what changes in them needs no new environment. */
+  packages?: readonly string[]
   /** Told once, when there is something to install. */
   onInstall?: (installer: 'uv' | 'pip') => void
   /** Gives up, leaving nothing half-made behind. */
@@ -67,6 +70,7 @@ export async function ensureVirtualEnvironment(options: VirtualEnvironment): Pro
   const folder = resolve(options.folder)
   const key = createHash('sha256').update(`${options.python.command} ${options.python.version}\n`)
   for (const file of options.requirements) key.update(await readFile(file))
+  for (const path of options.packages ?? []) key.update(path).update(await readFile(join(path, 'pyproject.toml')))
   const home = join(folder, `venv-${key.digest('hex').slice(0, 16)}`)
   const ready = join(home, 'bin', 'python')
   if (await works(ready)) return ready
@@ -89,6 +93,7 @@ export async function ensureVirtualEnvironment(options: VirtualEnvironment): Pro
 async function build(directory: string, options: VirtualEnvironment): Promise<void> {
   const python = join(directory, 'bin', 'python')
   const files = options.requirements.flatMap((file) => ['-r', file])
+  for (const path of options.packages ?? []) files.push('--editable', path)
   const step = (command: string, args: string[]) => install(command, args, options.signal)
   if (await succeeds('uv', ['--version'])) {
     options.onInstall?.('uv')

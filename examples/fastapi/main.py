@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response, UploadFile, We
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from identity import CurrentUser, OptionalUser, ThroughGateway, User, VerifiedUser
+from fastapi_gatehouse import CurrentUser, OptionalUser, ThroughGateway, VerifiedUser
 
 app = FastAPI(title="Behind Gatehouse")
 # With UPSTREAM_TOKEN set, everything on this router refuses requests that went around the gateway.
@@ -106,8 +106,8 @@ def feed_item(item: str, user: OptionalUser) -> dict[str, str]:
 
 
 @routes.get("/me")
-def me(user: CurrentUser) -> User:
-    return user
+def me(user: CurrentUser) -> dict[str, str | bool]:
+    return {"id": user.id, "email": user.email, "email_verified": user.email_verified}
 
 
 @routes.get("/verified-only")

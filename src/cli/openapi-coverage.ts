@@ -19,7 +19,7 @@ export interface CoveredOperation extends Operation {
 }
 
 interface Finding {
-  readonly kind: 'open' | 'unnamed' | 'unused'
+  readonly kind: 'open' | 'nobody' | 'unnamed' | 'unused'
   readonly sentence: string
 }
 
@@ -50,7 +50,7 @@ export async function coverageOf(
   const listed = operations.map((operation) => ({ operation, template: pathTemplate(operation.path) }))
 
   for (const [index, { operation, template }] of listed.entries()) {
-    const { method, path, secured } = operation
+    const { method, path, secured, optional = false } = operation
     const rivals = listed.filter((other) => other.operation.method === method && other.template !== template)
     // Starlette takes the first route that fits.
     const earlier = rivals.filter((other) => listed.indexOf(other) < index)
@@ -67,6 +67,10 @@ export async function coverageOf(
       const condition = near.rules.includes(rule) ? '' : ' if its last parameter takes several segments'
       const sentence = `${name}: FastAPI declares it secured, the rule ${rule.path} makes it ${rule.access}${condition}`
       findings.push({ kind: 'open', sentence })
+    }
+    for (const rule of optional ? near.rules.filter(({ access }) => access === 'public') : []) {
+      const sentence = `${name}: FastAPI asks who is there, the rule ${rule.path} makes it public, so it is told of nobody`
+      findings.push({ kind: 'nobody', sentence })
     }
     if (near.rules.includes(defaultRule))
       findings.push({ kind: 'unnamed', sentence: `${name}: no rule names it, so it needs a session` })
@@ -113,10 +117,11 @@ function isOpen({ access }: RouteRule): boolean {
 
 /** The operations as a table for a terminal, a line for each rule that decides some of its requests, then the findings. */
 export function coverageTable({ operations, findings }: Coverage): string[] {
-  const rows = operations.flatMap(({ method, path, operationId, secured, reach }) =>
+  const rows = operations.flatMap(({ method, path, operationId, secured, optional, reach }) =>
     reach.map((one) => {
       const rule = one.byDefault === true ? '(no rule)' : withNeeds(one.path, one)
-      return [one.access, method, path, rule, secured ? 'secured' : '', operationId ?? '']
+      const declared = secured ? 'secured' : optional === true ? 'optional' : ''
+      return [one.access, method, path, rule, declared, operationId ?? '']
     })
   )
   const said = findings.length === 0 ? ['nothing to mend'] : findings.map(({ sentence }) => `! ${sentence}`)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { codeOf } from '../../db/type-guards.ts'
+import { codeOf, isRecord } from '../../db/type-guards.ts'
 import { ConfigError } from '../config/environment.ts'
 
 /** One operation of an OpenAPI document. */
@@ -12,6 +12,8 @@ export interface Operation {
   readonly operationId: string | undefined
   /** The document says that nobody may call it without credentials. */
   readonly secured: boolean
+  /** The document says that the app asks the gateway who is there, and that it may be nobody; left out where it does not. */
+  readonly optional?: true
 }
 
 const methods = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace'] as const
@@ -43,6 +45,7 @@ const document = z.object({
   openapi: z.string().regex(/^3\./),
   servers,
   security,
+  components: z.object({ securitySchemes: z.record(z.string(), z.unknown()).optional() }).optional(),
   paths: z.record(z.string().startsWith('/'), pathItem)
 })
 
@@ -67,25 +70,41 @@ export function operationsIn(text: string): Operation[] {
     const place = issue === undefined || issue.path.length === 0 ? 'the document' : issue.path.join('.')
     throw unusable(`is not an OpenAPI 3 document (${place} is not what it should be)`)
   }
-  const { paths, servers: everywhere, security: globally } = parsed.data
+  const { paths, servers: everywhere, security: globally, components } = parsed.data
+  const schemes = Object.entries(components?.securitySchemes ?? {})
+  const optional = new Set(schemes.filter(([, scheme]) => isForStrangersToo(scheme)).map(([name]) => name))
   return Object.entries(paths).flatMap(([path, { servers: here, ...item }]) =>
     methods.flatMap((method) => {
       const found = item[method]
       if (found === undefined) return []
-      const secured = isSecured(found.security ?? globally ?? [])
+      const declared = declaredBy(found.security ?? globally ?? [], optional)
       return prefixesOf(found.servers ?? here ?? everywhere).map((prefix) => ({
         method: method.toUpperCase(),
         path: prefix + path,
         operationId: found.operationId,
-        secured
+        ...declared
       }))
     })
   )
 }
 
-// One empty requirement in the list makes credentials optional.
-function isSecured(requirements: readonly object[]): boolean {
-  return requirements.length > 0 && requirements.every((requirement) => Object.keys(requirement).length > 0)
+/**
+ * What an operation's `security` declares. One empty requirement in the list makes credentials optional. FastAPI can write
+ * none, and lists the schemes of all dependencies as alternatives although each of them is asked: so a scheme that
+ * fastapi-gatehouse marks as one for strangers too says nothing where another one stands beside it.
+ */
+function declaredBy(
+  requirements: readonly object[],
+  optional: ReadonlySet<string>
+): Pick<Operation, 'secured' | 'optional'> {
+  const names = requirements.map((requirement) => Object.keys(requirement))
+  const needed = names.filter((schemes) => schemes.length === 0 || !schemes.every((name) => optional.has(name)))
+  if (needed.length > 0 && needed.every((schemes) => schemes.length > 0)) return { secured: true }
+  return { secured: false, ...(names.flat().some((name) => optional.has(name)) && { optional: true }) }
+}
+
+function isForStrangersToo(scheme: unknown): boolean {
+  return isRecord(scheme) && scheme['x-gatehouse-optional'] === true
 }
 
 /** The paths of the servers, each once: FastAPI's `root_path` is one. */

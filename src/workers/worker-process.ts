@@ -1,7 +1,7 @@
 import type { Worker } from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
 import type { DestinationStream } from 'pino'
-import { collectEverything } from '../../proxy/garbage-collection.ts'
+import { collectAfterStart } from '../../proxy/garbage-collection.ts'
 import type { Settings } from '../config/load-settings.ts'
 import { describeFailure } from '../failure-wording.ts'
 import type { Gateway } from '../gateway.ts'
@@ -57,7 +57,7 @@ export async function runWorker(
         handleSessionEvent = listener
       }
     })
-    collectEverything()
+    collectAfterStart()
     primary.ready.asEvent({ publicUrl: gateway.publicUrl, port: gateway.port })
   } catch (error) {
     const failure = describeFailure(error)

@@ -12,8 +12,13 @@ const kinds: readonly (readonly [of: (block: Block) => boolean, becomes: string]
   [({ page }) => page === 'docs/upstream-notes.md', byHand],
   [({ language, text }) => language === '' && /[─►│→]/.test(text), picture],
   [({ language, text }) => language === 'ts' && text.includes('defineConfig('), inDocs('snippets')],
-  [({ language, text }) => language === 'python' && !text.includes('\nproxied = '), inDocs('snippets')],
-  [({ text }) => /\nproxied = |^(uvicorn|hypercorn|granian|daphne|gunicorn) --/.test(text), inDocs('servers')],
+  [({ language, text }) => language === 'python' && /^# \w+\.py\n/.test(text), inDocs('python-pages')],
+  [({ language, text }) => language === 'python' && !/^# \w+\.py\n|\nproxied = /.test(text), inDocs('snippets')],
+  [
+    ({ page, text }) =>
+      page === 'docs/fastapi.md' && /\nproxied = |^(uvicorn|hypercorn|granian|daphne|gunicorn) --/.test(text),
+    inDocs('servers')
+  ],
   [({ language, text }) => language === 'console' && text.startsWith('$ '), inDocs('console')],
   [
     ({ text }) => /^(npm run gatehouse -- (routes|explain) .*\n|npm run gatehouse -- routes\n)+$/.test(text),
@@ -49,6 +54,7 @@ const others: readonly (readonly [page: string, beginning: string, becomes: stri
   ['docs/docusaurus.md', 'npm --prefix examples/docusaurus', inDocs('docusaurus')],
   ['docs/docusaurus.md', 'TRUSTED_ORIGINS=', inDocs('docusaurus')],
   ['docs/docusaurus.md', 'const { data', inDocs('docusaurus')],
+  ['docs/flask.md', 'gunicorn --', inDocs('python-pages')],
   ['docs/importing-users.md', 'npm run gatehouse -- users import', inDocs('importing-users')],
   ['docs/importing-users.md', '\\copy', inDocs('importing-users')],
   ['docs/importing-users.md', 'select', inDocs('importing-users')],

@@ -20,7 +20,8 @@ const foreign = [
   'FORWARDED_ALLOW_IPS', // uvicorn
   'GATEWAY_URL', // the example site's
   'SITE_URL',
-  'SCRIPT_NAME', // a variable of WSGI
+  'SCRIPT_NAME', // variables of WSGI
+  'HTTP_X_USER_ID',
   'GITHUB_CLIENT_ID', // the example of a social provider
   'GITHUB_CLIENT_SECRET',
   'APP_DATABASE_URL', // the recipes'

@@ -10,7 +10,7 @@ t.test('the two steps for CI hold a policy against an app', { skip: await withou
   t.equal(commands.length, 2)
   const folder = t.testdir()
   mkdirSync(join(folder, 'app'))
-  for (const name of ['main.py', 'identity.py']) cpSync(join(root, 'examples/fastapi', name), join(folder, 'app', name))
+  cpSync(join(root, 'examples/fastapi/main.py'), join(folder, 'app', 'main.py'))
   const python = await testPython()
   const script = commands
     .join('\n')

@@ -46,7 +46,7 @@ t.test('an app is tested with pytest', { skip: await withoutPython() }, async (t
     cwd: join(root, 'examples/fastapi'),
     env: { PATH: process.env['PATH'], PYTHONDONTWRITEBYTECODE: '1' }
   })
-  t.match(stdout, /4 passed/)
+  t.match(stdout, /5 passed/)
 })
 
 t.test('mails go over SMTP, to one address', async (t) => {

@@ -70,6 +70,12 @@ t.test('identity comes from the headers, or there is none', { skip }, async (t) 
     t.equal(status, 401)
   })
 
+  t.test('empty headers are absent ones', async (t) => {
+    const empty = Object.fromEntries(Object.keys(ada).map((name) => [name, '']))
+    t.same(await (await get('/feed', empty)).json(), { message: 'Hello, stranger.' })
+    t.equal((await get('/me', empty)).status, 401)
+  })
+
   t.test('an optional route greets by email, and strangers too', async (t) => {
     t.same(await (await get('/feed', ada)).json(), { message: 'Hello, ada@example.com.' })
     t.same(await (await get('/feed')).json(), { message: 'Hello, stranger.' })

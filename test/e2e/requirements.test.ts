@@ -17,7 +17,7 @@ const policy = defineConfig({
     { path: '/all/*', access: 'session', roles: ['admin'], verified: true, freshWithin: 3_600 }
   ],
   auth: withAdmin,
-  principalHeaders: ['name', 'role', 'sessionId', 'impersonatedBy']
+  principalHeaders: ['name', 'role', 'sessionId', 'sessionCreatedAt', 'impersonatedBy']
 })
 
 await eachDatabase(
@@ -102,11 +102,15 @@ await eachDatabase(
       const seen = async (browser: Browser) => ((await browser.ask('/other')).json() as Echo).headers
       await karen.change(`role = 'admin,editor', name = 'Karen Ü'`)
       await karen.becomes('/admin/x', 200)
-      const [own] = await sql(`select s.id from session s join "user" u on u.id = user_id where email like 'karen%'`)
+      const began = `to_char(s.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as began`
+      const [own] = await sql(
+        `select s.id, ${began} from session s join "user" u on u.id = user_id where email like 'karen%'`
+      )
       t.match(await seen(karen.browser), {
         'x-user-name': 'Karen%20%C3%9C',
         'x-user-role': 'admin,editor',
-        'x-session-id': own?.['id']
+        'x-session-id': own?.['id'],
+        'x-session-created-at': own?.['began']
       })
       const [her] = await sql(`select id from "user" where email = 'eve@example.com'`)
       t.match(await seen(eve.browser), { 'x-user-role': 'user', 'x-user-impersonated-by': undefined })

@@ -13,7 +13,7 @@ const policy = defineConfig({
     { path: '/admin/*', access: 'session', roles: ['admin'] }
   ],
   auth: withAdmin,
-  principalHeaders: ['name', 'role', 'sessionId', 'impersonatedBy']
+  principalHeaders: ['name', 'role', 'sessionId', 'sessionCreatedAt', 'impersonatedBy']
 })
 for (const env of origins)
   await t.test(`the public origin ${env['BETTER_AUTH_URL'] ?? 'is http on this machine'}`, async (t) => {
@@ -32,6 +32,7 @@ for (const env of origins)
         'x-session_id',
         'X-User-Impersonated-By'
       ]
+      names.push('X-Session-Created-At', 'x_session_created_at', 'X.Session.Created.At')
       const lies = names.map((name) => `${name}: admin`)
       const cookie = `Cookie: ${eve.cookieHeader}`
       for (const [path, headers] of [

@@ -34,6 +34,7 @@ interface Line {
   path: string
   operationId?: string
   secured: boolean
+  optional?: true
   reach: { access: string; path: string; byDefault?: true }[]
   deeper?: { access: string; path: string }[]
 }
@@ -60,9 +61,10 @@ t.test(
     t.match(stdout, /^public +GET +\/hello +\/hello +hello_hello_get$/m)
     t.match(stdout, /^optional +GET +\/feed\/\{item\} +\/feed\/\* /m)
     t.match(stdout, /^deny +GET +\/internal\/\{anything\} +\/internal\/\* /m)
-    t.match(stdout, /^session +GET +\/me +\(no rule\) +me_me_get$/m)
+    t.match(stdout, /^session +GET +\/me +\(no rule\) +secured +me_me_get$/m)
+    t.match(stdout, /^optional +GET +\/feed +\/feed\/\* +optional +feed_feed_get$/m)
     t.match(stdout, /^! GET \/me: no rule names it, so it needs a session$/m)
-    t.notMatch(stdout, /decides no operation|declares it secured/)
+    t.notMatch(stdout, /decides no operation|declares it secured|told of nobody/)
     t.equal((await gatehouse([...args, '--strict'], cwd)).status, 1)
 
     // As docs/policy.md has it for CI: without a server.
@@ -71,6 +73,29 @@ t.test(
     const file = join(t.testdir(), 'openapi.json')
     await writeFile(file, await text(printed.stdout))
     t.equal((await gatehouse(['routes', '--openapi', file], cwd)).stdout, stdout)
+
+    // A policy that opens what the app declares.
+    const open = t.testdir({
+      'gatehouse.config.ts': policy(
+        { path: '/*', access: 'session' },
+        { path: '/me', access: 'public' },
+        { path: '/verified-only', access: 'optional' },
+        { path: '/feed/*', access: 'public' },
+        { path: '/hello', access: 'public' },
+        { path: '/public/*', access: 'public' }
+      )
+    })
+    const opened = await gatehouse(['routes', '--openapi', `${app.url}/openapi.json`, '--strict'], open)
+    t.equal(opened.status, 1)
+    t.same(
+      opened.stdout.split('\n').filter((line) => line.startsWith('! ')),
+      [
+        '! GET /feed: FastAPI asks who is there, the rule /feed/* makes it public, so it is told of nobody',
+        '! GET /feed/{item}: FastAPI asks who is there, the rule /feed/* makes it public, so it is told of nobody',
+        '! GET /me: FastAPI declares it secured, the rule /me makes it public',
+        '! GET /verified-only: FastAPI declares it secured, the rule /verified-only makes it optional'
+      ]
+    )
   }
 )
 
@@ -106,6 +131,37 @@ t.test('an operation that FastAPI secures and the policy opens is found, by its 
     ]
   )
 })
+
+t.test(
+  'of the schemes of an operation those for strangers too say nothing where another one stands beside them',
+  async (t) => {
+    const components = {
+      securitySchemes: { Maybe: { 'x-gatehouse-optional': true }, Odd: { 'x-gatehouse-optional': 'yes' } }
+    }
+    const maybe = [{ Maybe: [] }]
+    const securities = {
+      maybe,
+      both: [...maybe, ...bearer],
+      none: [...maybe, {}],
+      odd: [{ Odd: [] }],
+      unknown: [{ Other: [] }]
+    }
+    const paths = Object.fromEntries(
+      Object.entries(securities).map(([name, security]) => [`/${name}`, { get: { security } }])
+    )
+    const { operations } = await judge(t, { openapi: '3.1.0', components, paths }, [{ path: '/*', access: 'session' }])
+    t.same(
+      operations.map(({ path, secured, optional = false }) => [path, secured, optional]),
+      [
+        ['/maybe', false, true],
+        ['/both', true, false],
+        ['/none', false, true],
+        ['/odd', true, false],
+        ['/unknown', true, false]
+      ]
+    )
+  }
+)
 
 t.test('a template meets every rule that decides some value of its parameters, and only those', async (t) => {
   const document = {

@@ -112,7 +112,7 @@ t.test('what FastAPI is told is what no client can set, or is called a claim', a
     /^principalHeaders\[0\]: clients can set "motto" .*input: false in auth\.user\.additionalFields\.motto, .*X-User-Claimed-Motto/,
     /^principalHeaders\[1\]: clients can set "open"/,
     /^principalHeaders\[2\]: no client can set "planTier"/,
-    /^principalHeaders\[3\]: must be one of name, role, sessionId, impersonatedBy, or a field/,
+    /^principalHeaders\[3\]: must be one of name, role, sessionId, sessionCreatedAt, impersonatedBy, or a field/,
     /^principalHeaders\[5\]: X-User-Plan-Tier is there twice/,
     /^principalHeaders\[6\]: must be one of/
   ])

@@ -132,7 +132,7 @@ for (const [index, [name, source, ...expected]] of bad.entries()) {
     const problems = await problemsFrom(loadPolicy(named(file)))
     isEach(t, problems, expected)
     for (const problem of problems) {
-      t.ok(problem.startsWith(`${file}: `))
+      t.ok(problem.startsWith(`${file}:`))
       t.notMatch(problem, /canary|\n/)
     }
   })

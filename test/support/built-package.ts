@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,11 @@ const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 // Outside the repository, whose own node_modules would be found from below it.
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gatehouse')
+
+const { name, overrides }: { name: string; overrides: Record<string, string> } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8')
+)
+const day = 86_400_000
 
 /** BetterAuth's plugins in packages of their own that are installed beside the gateway in tests. */
 export const scopedPlugins = ['@better-auth/api-key', '@better-auth/oauth-provider', '@better-auth/passkey'] as const
@@ -33,18 +38,33 @@ export async function builtPackage(onWork: (what: string) => void = () => {}): P
  * says: once for all tests. Nothing may be changed in it.
  */
 export async function installedPackage(onWork: (what: string) => void = () => {}): Promise<string> {
-  const { tarball } = await builtPackage(onWork)
-  const hash = createHash('sha256').update(await readFile(tarball))
-  const place = join(cache, `npm-installed-${hash.digest('hex').slice(0, 16)}`)
+  const { folder, tarball } = await builtPackage(onWork)
+  const place = join(cache, `npm-installed-${hashOf(await readFile(tarball))}`)
+  if (existsSync(place)) return place
+  const packages = await installPackages({ folder, tarball }, onWork)
+  return makeOnce(place, async (half) => {
+    await run('cp', ['-al', `${packages}/.`, half])
+    const own = join(half, 'node_modules', name)
+    await rm(own, { recursive: true })
+    await cp(folder, own, { recursive: true })
+    await chmod(join(own, 'src/gatehouse.js'), 0o755)
+  })
+}
+
+// npm is asked again only when the package's own package.json has changed; its other files are put in afterwards.
+async function installPackages({ folder, tarball }: NpmPackage, onWork: (what: string) => void): Promise<string> {
+  const plugins = await Promise.all(scopedPlugins.map(withVersion))
+  const manifest = await readFile(join(folder, 'package.json'), 'utf8')
+  const place = join(cache, `npm-packages-${hashOf([manifest, ...plugins].join())}`)
   if (existsSync(place)) return place
   onWork('Installing the npm package')
-  return makeOnce(place, async (folder) => {
+  return makeOnce(place, async (half) => {
     const npm = (...args: string[]) =>
-      run('npm', [...args, '--no-audit', '--no-fund'], { cwd: folder, env: siteEnvironment })
-    await writeFile(join(folder, 'package.json'), '{ "name": "project", "private": true }')
+      run('npm', [...args, '--no-audit', '--no-fund'], { cwd: half, env: siteEnvironment })
+    await writeFile(join(half, 'package.json'), '{ "name": "project", "private": true }')
     await npm('install', tarball)
-    await npm('pkg', 'set', ...overrides())
-    await npm('install', ...(await Promise.all(scopedPlugins.map(withVersion))))
+    await npm('pkg', 'set', ...Object.entries(overrides).map(([name, version]) => `overrides[${name}]=${version}`))
+    await npm('install', ...plugins)
   })
 }
 
@@ -75,9 +95,11 @@ export function entryIn(folder: string): string {
 // Half-made folders have another name, so that whoever finds one finds all of it.
 async function makeOnce(place: string, make: (folder: string) => Promise<unknown>): Promise<string> {
   await mkdir(cache, { recursive: true, mode: 0o700 })
+  await removeOld(basename(place).replace(/[^-]*$/, ''))
   const half = await mkdtemp(join(cache, `.${basename(place)}-`))
   try {
     await make(half)
+    await utimes(half, new Date(), new Date())
     await rename(half, place)
   } catch (error) {
     await rm(half, { recursive: true, force: true })
@@ -86,12 +108,13 @@ async function makeOnce(place: string, make: (folder: string) => Promise<unknown
   return place
 }
 
-// What docs/policy.md says for the project that has plugins: npm takes overrides from there alone.
-function overrides(): string[] {
-  const { overrides }: { overrides: Record<string, string> } = JSON.parse(
-    readFileSync(join(root, 'package.json'), 'utf8')
-  )
-  return Object.entries(overrides).map(([name, version]) => `overrides[${name}]=${version}`)
+// Of sources that have changed since.
+async function removeOld(prefix: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const path = join(cache, name)
+    if (!name.startsWith(prefix) || Date.now() - statSync(path).mtimeMs < day) continue
+    await rm(path, { recursive: true, force: true })
+  }
 }
 
 // The versions that the gateway is tested with in the repository.
@@ -113,6 +136,10 @@ async function hashOfSources(): Promise<string> {
   ])
     hash.update(`\0${path.slice(root.length)}\0`).update(await readFile(path))
   return hash.digest('hex').slice(0, 16)
+}
+
+function hashOf(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 16)
 }
 
 async function filesIn(folder: string): Promise<string[]> {
