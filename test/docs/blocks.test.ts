@@ -62,6 +62,7 @@ const others: readonly (readonly [page: string, beginning: string, becomes: stri
   ['docs/deploying.md', 'apiVersion: serving', inDocs('platforms')],
   ['docs/deploying.md', 'python3 -m venv /opt/shop', inDocs('installing')],
   ['docs/deploying.md', '# /etc/systemd', inDocs('settings')],
+  ['docs/deploying.md', 'update "user" set two_factor_enabled', 'test/e2e/rotated-secret.test.ts'],
   ['docs/docusaurus.md', 'npm --prefix examples/docusaurus', inDocs('docusaurus')],
   ['docs/docusaurus.md', 'TRUSTED_ORIGINS=', inDocs('docusaurus')],
   ['docs/docusaurus.md', 'const { data', inDocs('docusaurus')],

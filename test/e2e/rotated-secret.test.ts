@@ -5,6 +5,8 @@ import { twoFactor } from 'better-auth/plugins/two-factor'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import { pluginTables } from '../../auth/plugin-tables.ts'
+import { openDatabase } from '../../db/open-database.ts'
+import { blockWith } from '../docs/documents.ts'
 import { Browser } from '../support/browser.ts'
 import { prefixOn } from '../support/cookie-names.ts'
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
@@ -27,7 +29,7 @@ await eachDatabase(t, async (t, database) => {
     await t.test(publicUrl, async (t) => staysSignedIn(t, database, publicUrl))
 })
 
-async function staysSignedIn(t: Test, { env }: TestDatabase, publicUrl: string): Promise<void> {
+async function staysSignedIn(t: Test, { env, options }: TestDatabase, publicUrl: string): Promise<void> {
   const upstream = await startEchoUpstream(t)
   const sockets = new WebSocketServer({ server: upstream.server })
   t.teardown(() => sockets.close())
@@ -163,6 +165,17 @@ async function staysSignedIn(t: Test, { env }: TestDatabase, publicUrl: string):
     t.equal(backup.status, 200, 'the codes that are left were encrypted anew when one was used')
   })
   await later.close({ delayMs: 0, timeoutMs: 100 })
+
+  const database = await openDatabase(options)
+  const statements = blockWith('docs/deploying.md', 'two_factor_enabled')
+  await database.withDirectClient(({ query }) => query(statements)).finally(() => database.close())
+  const without = await start(second)
+  await t.test('once it is taken away, as the guide has it, the password is enough', async (t) => {
+    const browser = new Browser(without.url, publicUrl)
+    t.match((await browser.signIn(mary)).json(), { user: { name: mary } })
+    t.equal((await browser.ask('/me')).status, 200)
+  })
+  await without.close({ delayMs: 0, timeoutMs: 100 })
 }
 
 type PublishedKey = JsonWebKey & { readonly kid: string }

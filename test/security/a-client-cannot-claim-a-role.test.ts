@@ -35,6 +35,7 @@ for (const env of origins)
         'x_session_created_at',
         'X.Session.Created.At'
       ]
+      names.push('X-Session-Created-At', 'x_session_created_at', 'X.Session.Created.At')
       const lies = names.map((name) => `${name}: admin`)
       const cookie = `Cookie: ${eve.cookieHeader}`
       for (const [path, headers] of [
