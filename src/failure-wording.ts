@@ -64,7 +64,9 @@ export function describeFailure(error: unknown): Failure {
     const place = 'port' in error ? `${address}, port ${String(error.port)},` : address
     return { lines: [`${place} ${problem}`], exitCode: 1 }
   }
-  return { lines: [`failed: ${identify(error)}`], exitCode: 1 }
+  // Of a refused system call its name is told, which without the path is little, and more than the code alone.
+  const call = error instanceof Error && 'syscall' in error ? `, refused by ${String(error.syscall)}` : ''
+  return { lines: [`failed: ${identify(error)}${call}`], exitCode: 1 }
 }
 
 /** Words an error of work that needed only the database. */
