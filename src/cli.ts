@@ -45,12 +45,13 @@ program
   })
 
 // `dev` starts it, with a channel that it waits on; there are no settings by which it starts otherwise.
-program.command('dev-gateway', { hidden: true }).action(async () => {
+program.command('dev-gateway [hosts...]', { hidden: true }).action(async (confirmedHosts: string[]) => {
   const { runDevGateway } = await import('./dev/gateway-process.ts')
   const { createLogDestination } = await import('./logging/logger.ts')
   await runDevGateway(
     process,
-    createLogDestination((write) => process.once('exit', write))
+    createLogDestination((write) => process.once('exit', write)),
+    confirmedHosts
   )
 })
 

@@ -1,7 +1,9 @@
+import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { requestSource } from '../cross-site.ts'
 import { spendSignInToken } from '../development-sign-in.ts'
 import { cookiesFor, headersWithoutCookies } from '../fetch-bridge.ts'
+import { foldHeaderName, kindOfHeader } from '../header-kinds.ts'
 import { Refusal } from '../refusals.ts'
 import { valuesOf } from './form-submission.ts'
 import { type FormError, formError } from './messages.ts'
@@ -27,23 +29,47 @@ export interface DevelopmentPages {
   readonly mails: () => readonly DevelopmentMail[]
 }
 
-/** What tells of a way over some other host: a tunnel to this machine would show these pages to the world. */
-const hopHeaders = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const
+// What proxies and the networks of hosters add, beyond the names that the gateway keeps from the app.
+const hopHeaders = new Set(['via', 'cdn-loop'])
+const hopPrefixes = ['cf-', 'x-amz-', 'x-amzn-', 'fly-', 'x-vercel-']
+
+const thisMachine = new BlockList()
+thisMachine.addSubnet('127.0.0.0', 8, 'ipv4')
+thisMachine.addAddress('::1', 'ipv6')
+
+/**
+ * Whether a request shows a way over some other host: a tunnel to this machine would show these pages to the world. No
+ * browser speaks HTTP/1.0, which nginx does by default.
+ */
+function showsAProxy({ headers, raw }: FastifyRequest): boolean {
+  const address = raw.socket.remoteAddress ?? ''
+  return (
+    raw.httpVersion !== '1.1' ||
+    !thisMachine.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') ||
+    Object.keys(headers).some((name) => isOfAHop(foldHeaderName(name)))
+  )
+}
+
+function isOfAHop(folded: string): boolean {
+  const kind = kindOfHeader(folded)
+  const isKnown = kind === 'reserved' || kind === 'moving' || hopHeaders.has(folded)
+  return isKnown || hopPrefixes.some((prefix) => folded.startsWith(prefix))
+}
 
 /**
  * The pages of `gatehouse dev`: what would have been mailed, and the sign-in by a link that was printed in the terminal.
- * They are there for the public origin's own host alone, and for nobody who comes from another site or over a proxy.
+ * They are there for the public origin's own host alone, and for nobody who comes from another site or, as far as
+ * that shows, over a proxy.
  */
 export function developmentRoutes(app: FastifyInstance, context: PageContext, { mails }: DevelopmentPages): void {
   const { addresses, publicUrl } = context
   const ownOrigin = new Set([publicUrl])
   const { host: ownHost } = new URL(publicUrl)
 
-  async function requireOwnBrowser({ headers }: FastifyRequest): Promise<void> {
+  async function requireOwnBrowser(request: FastifyRequest): Promise<void> {
+    const { headers } = request
     const isElsewhere =
-      headers.host?.toLowerCase() !== ownHost ||
-      requestSource(headers, ownOrigin) === 'foreign' ||
-      hopHeaders.some((name) => headers[name] !== undefined)
+      headers.host?.toLowerCase() !== ownHost || requestSource(headers, ownOrigin) === 'foreign' || showsAProxy(request)
     if (isElsewhere) throw new Refusal('NOT_FOUND')
   }
   const route = { ...pageRoute, onRequest: requireOwnBrowser }

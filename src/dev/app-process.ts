@@ -70,11 +70,14 @@ async function succeeds(command: string, args: string[], cwd: string, env: Envir
   }
 }
 
+// DATABASE_URL is left in: most apps call the address of their own database so, and there is one variable for both.
+const gatewaySecrets = new Set(
+  secretVariables.flatMap((name) => (name === 'DATABASE_URL' ? [`${name}_FILE`] : [name, `${name}_FILE`]))
+)
+
 /** The environment of the app: the shell's, without the gateway's secrets, with what it has to know of the gateway. */
 export function appEnvironment(env: Environment, port: number, token: string): Environment {
-  const kept = Object.entries(env).filter(
-    ([name]) => !secretVariables.some((secret) => secret.startsWith('BETTER_AUTH_') && name.startsWith(secret))
-  )
+  const kept = Object.entries(env).filter(([name]) => !gatewaySecrets.has(name))
   return {
     // One line for a request is enough, and a reload waits for no event stream. uvicorn reads these itself.
     UVICORN_ACCESS_LOG: 'false',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Config, ConfigError, readConfig } from '../config/environment.ts'
 import { isLoopback, isProduction } from '../config/rules-between-variables.ts'
 import { upstream } from '../config/variables.ts'
-import { remoteDatabaseHosts } from './remote-database-hosts.ts'
+import { remoteDatabaseHosts, remoteDatabaseProblem } from './remote-database-hosts.ts'
 
 /** The options of `gatehouse dev` as they were typed. */
 export interface DevArguments {
@@ -73,10 +73,7 @@ export function planDevelopment(given: DevArguments, env: Environment, cwd: stri
   if (user !== undefined && config?.pages === false)
     problems.push('--user: needs the built-in pages, and PAGES=false turns them off')
   const remoteHosts = config === undefined ? [] : remoteDatabaseHosts(config, { PGHOST: env['PGHOST'] })
-  if (remoteHosts.length > 0 && !given.remoteDatabase)
-    problems.push(
-      `DATABASE_URL: is on ${remoteHosts.join(' and ')}, and development belongs on a database of this machine: unset it to use the embedded one, or add --remote-database, which asks first`
-    )
+  if (remoteHosts.length > 0 && !given.remoteDatabase) problems.push(remoteDatabaseProblem(remoteHosts))
   if (problems.length > 0 || config === undefined || app === undefined) throw new ConfigError(problems)
   return { config, app, port: port === undefined ? undefined : Number(port), user, open: given.open, remoteHosts }
 }

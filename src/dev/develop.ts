@@ -9,6 +9,7 @@ import { confirmRemoteDatabase } from './confirm-remote-database.ts'
 import { createJsonOutput, createTerminalOutput, type DevOutput } from './dev-output.ts'
 import { type DevArguments, type DevPlan, planDevelopment } from './dev-plan.ts'
 import { mailsKept, type SeenMail } from './gateway-channel.ts'
+import { holdOtherLoopback } from './hold-other-loopback.ts'
 import { keepApp } from './keep-app.ts'
 import { keepGateway, type ReadyGateway } from './keep-gateway.ts'
 import { openBrowser } from './open-browser.ts'
@@ -62,6 +63,10 @@ export async function develop(host: DevHost, given: DevArguments): Promise<0 | 1
   const start = app.kind === 'running' ? undefined : await appStart(app, appPort, { env, cwd })
   if (config.database.driver === 'pglite') await makeDataDir(config.dataDir)
 
+  // Of the two that `localhost` is.
+  const listensOn = config.host === 'localhost' ? '127.0.0.1' : config.host
+  const letGo = await holdOtherLoopback(listensOn, port)
+
   const mails: SeenMail[] = []
   const finished = Promise.withResolvers<0 | 1 | 2>()
   let ready: ReadyGateway | undefined
@@ -73,7 +78,9 @@ export async function develop(host: DevHost, given: DevArguments): Promise<0 | 1
     cwd,
     output,
     mails,
+    confirmedHosts: plan.remoteHosts,
     env: {
+      HOST: listensOn,
       PORT: String(port),
       ADMIN_PORT: env['ADMIN_PORT'] || '0',
       ...(app.kind === 'running'
@@ -135,6 +142,7 @@ export async function develop(host: DevHost, given: DevArguments): Promise<0 | 1
     // The gateway first: it ends the open streams that the app would otherwise wait for.
     await gateway.stop()
     await kept?.stop()
+    letGo?.()
   }
 }
 

@@ -17,6 +17,7 @@ import { devEnvironment, readDevConfig } from './dev-plan.ts'
 import { type FromGateway, mailsKept, readToGateway, type SeenMail } from './gateway-channel.ts'
 import { noteImports } from './imported-files.ts'
 import { createRefusalSentence } from './refusal-sentence.ts'
+import { remoteDatabaseHosts, remoteDatabaseProblem } from './remote-database-hosts.ts'
 
 /** What of the process the gateway of `gatehouse dev` needs. */
 export type GatewayHost = Pick<NodeJS.Process, 'env' | 'cwd' | 'send' | 'connected' | 'on' | 'exit'>
@@ -29,8 +30,13 @@ const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 /**
  * The gateway of `gatehouse dev`, in a process that the supervisor has started and that ends with it. It reads its
  * settings, says whether they can be used, and waits for its turn: the gateway before it has the port and the database.
+ * `confirmedHosts`: those of a database on another machine that somebody has said is meant.
  */
-export async function runDevGateway(host: GatewayHost, logDestination: DestinationStream): Promise<void> {
+export async function runDevGateway(
+  host: GatewayHost,
+  logDestination: DestinationStream,
+  confirmedHosts: readonly string[]
+): Promise<void> {
   if (host.send === undefined || !host.connected)
     throw new ConfigError(['dev-gateway: is a part of gatehouse dev, which starts it'])
   const tell = (message: FromGateway) => {
@@ -76,6 +82,10 @@ export async function runDevGateway(host: GatewayHost, logDestination: Destinati
     // The supervisor has looked already. Whoever else starts this gets no further.
     readDevConfig(host.env, host.cwd())
     const loaded = await loadSettings(devEnvironment(host.env), host.cwd(), { mailsElsewhere: true })
+    // A file may name another database than when the supervisor looked.
+    const hosts = remoteDatabaseHosts(loaded.config, { PGHOST: host.env['PGHOST'] })
+    const unconfirmed = hosts.filter((name) => !confirmedHosts.includes(name))
+    if (unconfirmed.length > 0) throw new ConfigError([remoteDatabaseProblem(unconfirmed)])
     const mail = await withDevMail(loaded.policy, deliver)
     settings = { ...loaded, policy: { ...loaded.policy, auth: mail.auth }, deliver: mail.deliver }
     unsent = mail.unsent

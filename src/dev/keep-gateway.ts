@@ -15,6 +15,8 @@ export interface KeptGatewayOptions {
   readonly cwd: string
   /** What it is told beyond the environment of the shell. */
   readonly env: Record<string, string | undefined>
+  /** Of a database on another machine that somebody has said is meant. */
+  readonly confirmedHosts: readonly string[]
   readonly output: DevOutput
   /** Those of all gateways so far. */
   readonly mails: readonly SeenMail[]
@@ -151,7 +153,7 @@ export function keepGateway(options: KeptGatewayOptions) {
     const child = startChild(host, {
       name: 'The gateway',
       command: host.execPath,
-      args: [...host.execArgv, host.argv[1] ?? '', 'dev-gateway'],
+      args: [...host.execArgv, host.argv[1] ?? '', 'dev-gateway', ...options.confirmedHosts],
       cwd,
       env: { ...host.env, ...options.env },
       onLine: (line) => output.gateway(line),

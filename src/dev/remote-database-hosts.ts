@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Config } from '../config/environment.ts'
 import { isLoopback } from '../config/rules-between-variables.ts'
 
@@ -25,6 +26,13 @@ function hostsIn(address: string, { PGHOST: fallback }: { PGHOST?: string | unde
   return named.length > 0 ? named : [fallback === undefined || fallback === '' ? 'localhost' : fallback]
 }
 
-function isHere(host: string): boolean {
-  return host.startsWith('/') || isLoopback(host.toLowerCase().replace(/^\[|\]$/g, ''))
+// A name below `localhost` may lead elsewhere when it is looked up.
+function isHere(given: string): boolean {
+  const host = given.toLowerCase().replace(/^\[|\]$/g, '')
+  return host.startsWith('/') || host === 'localhost' || (isIP(host) !== 0 && isLoopback(host))
+}
+
+/** What to do about a database on these hosts, of which nobody has said that it is meant. */
+export function remoteDatabaseProblem(hosts: readonly string[]): string {
+  return `DATABASE_URL: is on ${hosts.join(' and ')}, and development belongs on a database of this machine: unset it to use the embedded one, or add --remote-database, which asks first`
 }

@@ -26,12 +26,17 @@ export function inert(text: string, longest = 400): string {
   return cut.replace(unprintable, spelledOut)
 }
 
-/** The same for a whole line that a program of the user's own prints, which may be coloured and have tabs. */
+/**
+ * The same for a whole line that a program of the user's own prints, which may be coloured and have tabs. No colour goes
+ * on after it, and none hides what follows.
+ */
 export function inertLine(line: string): string {
   const parts = line.slice(0, longestLine).split(colourSequence)
-  return parts
-    .map((part, index) => (index % 2 === 1 ? part : part.replace(unprintable, (c) => (c === '\t' ? c : spelledOut(c)))))
-    .join('')
+  const kept = parts.map((part, index) =>
+    index % 2 === 1 ? visibleColour(part) : part.replace(unprintable, (c) => (c === '\t' ? c : spelledOut(c)))
+  )
+  const isColoured = kept.some((part, index) => index % 2 === 1 && part !== '')
+  return `${kept.join('')}${isColoured ? '\u001b[0m' : ''}`
 }
 
 /** The same for a line of JSON, whose strings keep their meaning. */
@@ -45,6 +50,15 @@ export function inertJson(line: string): string {
 
 const longestLine = 16_384
 const colourSequence = /(\u001b\[[0-9;]{0,32}m)/
+// One of 256 colours, one by red, green and blue, or any other code. What would name a colour and does not is none.
+const colourCode = /(?<=^|;)(?:[345]8;5;\d+|[345]8;2;\d+;\d+;\d+|\d*)(?=;|$)/g
+
+/** The sequence without the code that hides text, 8; empty where nothing else was in it. */
+function visibleColour(sequence: string): string {
+  const codes = sequence.slice(2, -1).match(colourCode) ?? []
+  const visible = codes.filter((code) => !/^0*(?:8|[345]8)$/.test(code))
+  return visible.length === 0 ? '' : `\u001b[${visible.join(';')}m`
+}
 
 function spelledOut(character: string): string {
   const code = character.codePointAt(0) ?? 0

@@ -2,8 +2,12 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { request } from 'undici'
+import { appEnvironment } from '../../src/dev/app-process.ts'
+import { portInUse } from '../../src/dev/ports.ts'
 import { startChromium, withoutChromium } from '../support/chromium.ts'
 import { app, areGone, descendants, makeProject, policy, startDev } from '../support/dev-process.ts'
+import { withoutIpv6 } from '../support/ipv6.ts'
 import { withoutPython } from '../support/python.ts'
 import { until } from '../support/until.ts'
 
@@ -36,6 +40,17 @@ t.test('one command starts all of it, follows what changes, and ends all of it',
     await page.getByRole('button', { name: 'Create account' }).click()
     await page.waitForURL(/\/me\?from=here/)
     t.same(await me(), { email: 'ada@example.com', name: 'Ada' })
+  })
+
+  await t.test('it is there on both loopback addresses, and nobody else can have either', async (t) => {
+    const port = Number(new URL(publicUrl).port)
+    t.equal(await portInUse(port), true)
+    for (const host of withoutIpv6() === false ? ['127.0.0.1', '[::1]'] : ['127.0.0.1']) {
+      const { statusCode } = await request(`http://${host}:${port}/greeting`, {
+        headers: { host: `localhost:${port}` }
+      })
+      t.equal(statusCode, 200, host)
+    }
   })
 
   await t.test('each request is a line, in JSON where it may be kept, without who asked', async (t) => {
@@ -215,6 +230,23 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 `
   })
   const secret = 'a secret that is long enough for this'
+  const env = {
+    BETTER_AUTH_SECRET: secret,
+    BETTER_AUTH_SECRET_PREVIOUS_FILE: '/x',
+    DATABASE_URL: 'postgres://localhost/shop',
+    DATABASE_URL_FILE: '/x',
+    DATABASE_URL_UNPOOLED: 'postgres://localhost/shop',
+    DATABASE_URL_UNPOOLED_FILE: '/x',
+    UPSTREAM_TOKEN_FILE: '/x',
+    STRIPE_KEY: 'its own'
+  }
+  const { DATABASE_URL, STRIPE_KEY } = env
+  const told = { UPSTREAM_TOKEN: 'token', PORT: '1', FORWARDED_ALLOW_IPS: '127.0.0.1', PYTHONUNBUFFERED: '1' }
+  t.same(appEnvironment(env, 1, 'token'), {
+    ...{ UVICORN_ACCESS_LOG: 'false', UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN: '2' },
+    ...told,
+    ...{ DATABASE_URL, STRIPE_KEY }
+  })
   const args = ['--', 'python3', 'serve.py', '{PORT}']
   const dev = await startDev(t, { cwd, args, env: { BETTER_AUTH_SECRET: secret } })
   const answer = await fetch(`${await dev.ready()}/greeting`)

@@ -1,17 +1,27 @@
+import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { readConfig } from '../../src/config/environment.ts'
 import { planDevelopment, splitOperands } from '../../src/dev/dev-plan.ts'
+import { runDevGateway } from '../../src/dev/gateway-process.ts'
+import { holdOtherLoopback } from '../../src/dev/hold-other-loopback.ts'
 import { freePort, nextFreePort, portInUse } from '../../src/dev/ports.ts'
 import { remoteDatabaseHosts } from '../../src/dev/remote-database-hosts.ts'
 import { makeProject, startDev } from '../support/dev-process.ts'
+import { withoutIpv6 } from '../support/ipv6.ts'
 import { withoutPython } from '../support/python.ts'
 
 const skip = await withoutPython()
 
 const given = { app: 'main:app', command: undefined, open: false, remoteDatabase: false }
+
+/** What of a process the gateway has a use for here. */
+function incomplete<T>(host: object): T {
+  return host as T
+}
 
 function problemsOf(env: Record<string, string>, more: object = {}): string {
   try {
@@ -70,12 +80,33 @@ t.test('a database that is not on this machine is found, however its address is 
   t.same(hostsOf({ DATABASE_URL: `postgres://localhost/shop?hostaddr=10.0.0.1` }), ['10.0.0.1'])
   t.same(hostsOf({ DATABASE_URL: 'postgres:///shop', PGHOST: db }), [db])
   t.same(hostsOf({ DATABASE_URL: 'postgres://localhost/x', DATABASE_URL_UNPOOLED: `postgres://${db}/x` }), [db])
+  t.same(hostsOf({ DATABASE_URL: 'postgres://db.localhost/x' }), ['db.localhost'], 'which may lead anywhere')
   const proxied = { DATABASE_URL: 'postgres://localhost/x', DATABASE_DRIVER: 'neon', NEON_WS_PROXY: `${db}:443` }
   t.same(hostsOf(proxied), [db])
   const remote = { DATABASE_URL: `postgres://ada:hidden@${db}/shop` }
   t.match(problemsOf(remote), /^DATABASE_URL: is on db\.example\.com, and development belongs/)
   t.notMatch(problemsOf(remote), 'hidden')
   t.equal(problemsOf(remote, { remoteDatabase: true }), '')
+})
+
+t.test('the gateway looks again at where the database is: the file that names it may have changed', async (t) => {
+  const cwd = t.testdir({ database: 'postgres://ada:hidden@db.example.com/shop' })
+  const firstWord = (confirmed: string[]) =>
+    new Promise<unknown>((resolve) => {
+      const host = {
+        env: { DATABASE_URL_FILE: 'database' },
+        cwd: () => cwd,
+        connected: true,
+        send: resolve,
+        on: () => {},
+        exit: () => {}
+      }
+      void runDevGateway(incomplete(host), { write: () => {} }, confirmed)
+    })
+  const refused = await firstWord(['db.example.org'])
+  t.match(refused, { kind: 'problems', lines: [/^DATABASE_URL: is on db\.example\.com, and development belongs/] })
+  t.notMatch(JSON.stringify(refused), 'hidden')
+  t.match(await firstWord(['db.example.com']), { kind: 'loaded' }, 'which was confirmed')
 })
 
 t.test('a port that is in use is passed over, in whatever IP version', async (t) => {
@@ -89,6 +120,24 @@ t.test('a port that is in use is passed over, in whatever IP version', async (t)
     t.equal(await nextFreePort(port, 1), undefined, host)
     server.close()
   }
+})
+
+t.test('the other loopback address is held, and leads to the gateway', { skip: withoutIpv6() }, async (t) => {
+  const server = createServer((socket) => socket.end('hello'))
+  const port = await freePort()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  const held = await holdOtherLoopback('127.0.0.1', port)
+  const other = createServer()
+  other.listen(port, '::1')
+  const [refused] = await once(other, 'error')
+  t.equal(refused.code, 'EADDRINUSE', 'nobody else gets it')
+  t.equal(await text(connect(port, '::1')), 'hello')
+  await new Promise((resolve) => server.close(resolve))
+  await t.rejects(text(connect(port, '::1')), { code: 'ECONNRESET' }, 'nobody behind it is no answer')
+  held?.()
+  await new Promise<void>((resolve) => other.listen(port, '::1', resolve))
+  await t.rejects(holdOtherLoopback('127.0.0.1', port), { name: 'ConfigError', message: /^PORT: \d+ is in use/ })
+  other.close()
 })
 
 t.test('the command says what is to be mended, with exit status 2', { skip, timeout: 240_000 }, async (t) => {

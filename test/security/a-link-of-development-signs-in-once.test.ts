@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -149,7 +152,12 @@ t.test(
       { 'x-forwarded-for': '203.0.113.7' },
       { 'x-forwarded-host': 'tunnel.example' },
       { forwarded: 'for=203.0.113.7' },
-      { via: '1.1 tunnel' }
+      { via: '1.1 tunnel' },
+      ...[
+        ...['x-forwarded-proto', 'x-forwarded-port', 'x-forwarded-server', 'x-forwarded-x', 'X_Forwarded_For'],
+        ...['x-real-ip', 'X_Real_IP', 'true-client-ip', 'x-client-ip', 'x-original-host', 'tailscale-user-login'],
+        ...['cf-connecting-ip', 'cf-ray', 'cf-visitor', 'CF_IPCountry', 'cdn-loop', 'x-request-id', 'x-envoy-peer']
+      ].map((name) => ({ [name]: '1' }))
     ]
     for (const headers of elsewhere) {
       for (const path of [mail, signIn])
@@ -158,6 +166,25 @@ t.test(
     t.equal((await ask(gateway, mail, { host: 'rebound.example' })).status, 421)
   }
 )
+
+/** The status of a request that nothing but its HTTP version tells from a browser's. */
+async function statusOver(version: string, address: string, gateway: TestGateway, path: string): Promise<string> {
+  const socket = connect(gateway.port, address)
+  socket.write(`GET ${path} HTTP/${version}\r\nHost: ${new URL(gateway.publicUrl).host}\r\nConnection: close\r\n\r\n`)
+  return (await text(socket)).split(' ')[1] ?? ''
+}
+
+t.test('a proxy that adds no header shows itself by its HTTP version or its address', async (t) => {
+  const { gateway } = await startDevelopment(t, [], { HOST: '0.0.0.0' })
+  const elsewhere = Object.values(networkInterfaces())
+    .flat()
+    .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+  for (const path of [mail, signIn]) {
+    t.equal(await statusOver('1.1', '127.0.0.1', gateway, path), '200', 'a browser of this machine')
+    t.equal(await statusOver('1.0', '127.0.0.1', gateway, path), '404', 'what nginx speaks by default')
+    if (elsewhere !== undefined) t.equal(await statusOver('1.1', elsewhere, gateway, path), '404', 'another address')
+  }
+})
 
 t.test('no setting of a deployment makes them', async (t) => {
   const gateway = await startTestGateway(t, { env: { NODE_ENV: 'development' } })

@@ -53,8 +53,21 @@ t.test('what clients choose is shown and does nothing', async (t) => {
 })
 
 t.test('a program of one’s own may colour its lines, and do nothing else', async (t) => {
-  t.equal(inertLine('\u001b[31mred\u001b[0m\tand'), '\u001b[31mred\u001b[0m\tand')
-  t.equal(inertLine('\u001b[31m\u001b[2J\u001b[1;1H'), '\u001b[31m\\x1b[2J\\x1b[1;1H')
+  t.equal(inertLine('\u001b[31mred\u001b[0m\tand'), '\u001b[31mred\u001b[0m\tand\u001b[0m')
+  t.equal(inertLine('\u001b[31m\u001b[2J\u001b[1;1H'), '\u001b[31m\\x1b[2J\\x1b[1;1H\u001b[0m', 'and none goes on')
+  t.equal(inertLine('plain'), 'plain')
+  // 8 hides what follows; within a colour it is a part of its number.
+  const codes: [given: string, kept: string][] = [
+    ...['8', '08', '8;8', '38', '38;8', '38;08'].map((hiding): [string, string] => [hiding, '']),
+    ...['', '0', '1;31', '38;5;8', '48;2;8;8;8', '58;5;8;1'].map((same): [string, string] => [same, same]),
+    ['1;8;31', '1;31'],
+    ['38;2;1;8', '2;1'],
+    ['38;5;1;8', '38;5;1']
+  ]
+  for (const [given, kept] of codes) {
+    const isNone = kept === '' && given !== ''
+    t.equal(inertLine(`\u001b[${given}mx`), isNone ? 'x' : `\u001b[${kept}mx\u001b[0m`, given)
+  }
 })
 
 t.test('lines that may be kept have neither addresses nor links', async (t) => {
