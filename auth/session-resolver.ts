@@ -1,7 +1,7 @@
 import type { SessionAges } from '../db/session-end-time.ts'
 import type { SessionRecord } from '../db/session-queries.ts'
 import { readCookie } from './cookie-header.ts'
-import type { LiveSessions, TieOptions } from './live-sessions.ts'
+import type { LiveSessions, TieOptions } from './end-live-connections.ts'
 import { type CachedDecision, SessionCache } from './session-cache.ts'
 import {
   type Decision,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ageless, endOfSession, type SessionAges } from '../db/session-end-time.ts'
 import { isBanned, type SessionRecord } from '../db/session-queries.ts'
-import type { SessionReference } from './live-sessions.ts'
+import type { SessionReference } from './end-live-connections.ts'
 
 /** Who is asking: one user of one live session, as the session store had it when it was read. Never mutated. */
 export interface Identity

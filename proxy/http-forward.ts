@@ -10,7 +10,7 @@ import {
   type LiveConnection,
   type LiveConnections,
   type Outcome
-} from '../auth/live-connections.ts'
+} from '../auth/live-connection-limits.ts'
 import { isRefusal, Refusal, rateLimited } from '../auth/refusals.ts'
 import type { SessionResolver } from '../auth/session-resolver.ts'
 import { codeOf } from '../db/error-code.ts'

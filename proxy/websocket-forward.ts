@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import type { EndReason, LiveConnection } from '../auth/live-connections.ts'
+import type { EndReason, LiveConnection } from '../auth/live-connection-limits.ts'
 import { Refusal } from '../auth/refusals.ts'
 import { type ForwardServices, HttpForward, refusalWithoutPlace } from './http-forward.ts'
 import { hasBody } from './request-body.ts'

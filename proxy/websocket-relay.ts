@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { EndReason, LiveConnection, Outcome } from '../auth/live-connections.ts'
+import type { EndReason, LiveConnection, Outcome } from '../auth/live-connection-limits.ts'
 import { reset } from './close-connection.ts'
 import { closeFrame, FrameBoundaries } from './websocket-frames.ts'
 

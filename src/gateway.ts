@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Auth } from '../auth/better-auth.ts'
-import { LiveConnections } from '../auth/live-connections.ts'
+import { LiveConnections } from '../auth/live-connection-limits.ts'
 import type { DevelopmentPages } from '../auth/pages/development-pages.ts'
 import { pageAddresses } from '../auth/pages/page-addresses.ts'
 import { createTheme } from '../auth/pages/theme.ts'

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import type { LiveConnection, LiveConnections } from '../live-connections.ts'
+import type { LiveConnection, LiveConnections } from '../live-connection-limits.ts'
 import { Refusal, rateLimited } from '../refusals.ts'
 import { subjectOf } from '../session-verdict.ts'
 import type { PageAddresses } from './page-addresses.ts'

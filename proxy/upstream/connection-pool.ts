@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Client } from 'undici'
-import { HolderCounts } from '../../auth/live-connections.ts'
+import { HolderCounts } from '../../auth/live-connection-limits.ts'
 import { createConnector, type UpstreamAddress } from './connector.ts'
 
 /** A forward that needs a connection to an upstream. */

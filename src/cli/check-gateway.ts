@@ -85,7 +85,7 @@ async function checkMigrations(database: Database, settings: Settings): Promise<
 
 // What another secret has encrypted is lost without it, and shows only when somebody needs it.
 async function checkEncryption(database: Database, { config, policy }: Settings): Promise<CheckResult[]> {
-  const { countUnopened, encryptedColumns } = await import('../../auth/encrypted-values.ts')
+  const { countUnopened, encryptedColumns } = await import('../../auth/count-unopened-values.ts')
   if (encryptedColumns(policy.auth).length === 0) return []
   const secret = config.secret ?? (await loadOrCreateSecret(config.dataDir))
   const columns = await countUnopened(database, policy.auth, { secret, previousSecret: config.previousSecret })

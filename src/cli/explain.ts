@@ -10,8 +10,8 @@ import { requirementCheck, requirementsInWords } from '../../proxy/rule-requirem
 import { ConfigError, publicUrlOf } from '../config/environment.ts'
 import type { Settings } from '../config/load-settings.ts'
 import type { PolicyConfig } from '../policy-file.ts'
-import type { JarVerdict } from './judge-cookie-jar.ts'
 import { createRouteMatcher } from './route-decision.ts'
+import type { JarVerdict } from './session-in-cookie-jar.ts'
 
 /** Who sends a request: the user of a session, a client without one, or a user of whom nothing is known. */
 type Sender = Identity | 'anonymous' | 'some user'
@@ -71,7 +71,7 @@ export async function explain(
     `answer  ${answer}`
   ]
   if (cookieJar === undefined) return [...lines, ...receivedLines(settings, rule, outcome.sender)]
-  const { judgeJar } = await import('./judge-cookie-jar.ts')
+  const { judgeJar } = await import('./session-in-cookie-jar.ts')
   const verdict = await judgeJar(cookieJar, settings)
   const { sentence, sender } = outcomeOf(rule, verdict, documentOnly)
   lines.push(`cookie  ${verdict.outcome}: ${verdict.why}`, `result  ${sentence}`)

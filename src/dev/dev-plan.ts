@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Config, ConfigError, readConfig } from '../config/environment.ts'
 import { isLoopback, isProduction } from '../config/rules-between-variables.ts'
 import { upstream } from '../config/variables.ts'
-import { remoteDatabaseHosts } from './database-place.ts'
+import { remoteDatabaseHosts } from './remote-database-hosts.ts'
 
 /** The options of `gatehouse dev` as they were typed. */
 export interface DevArguments {

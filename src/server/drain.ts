@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { LiveConnection, LiveConnections } from '../../auth/live-connections.ts'
+import type { LiveConnection, LiveConnections } from '../../auth/live-connection-limits.ts'
 import { responseOn } from '../../proxy/close-connection.ts'
 import { LoggedRequest } from './access-log.ts'
 

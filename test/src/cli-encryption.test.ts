@@ -1,6 +1,6 @@
 import { symmetricEncrypt } from 'better-auth/crypto'
 import t from 'tap'
-import { secretsOf } from '../../auth/encrypted-values.ts'
+import { secretsOf } from '../../auth/count-unopened-values.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { gatehouse } from './gatehouse.ts'
 

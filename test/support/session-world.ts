@@ -1,4 +1,4 @@
-import { LiveSessions } from '../../auth/live-sessions.ts'
+import { LiveSessions } from '../../auth/end-live-connections.ts'
 import {
   createSessionResolver,
   type SessionResolver,

@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { LiveSessions } from '../../auth/live-sessions.ts'
+import { LiveSessions } from '../../auth/end-live-connections.ts'
 
 const minute = 60_000
 
