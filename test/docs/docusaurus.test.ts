@@ -9,7 +9,10 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const bare = (text: string) => text.replace(/^\s*\/\/.*$/gm, '').replace(/\s+/g, ' ')
 
 t.test('the policy that the guide shows is the one of the example', async (t) => {
-  const shown = blockWith('docs/docusaurus.md', 'members: {').replace("'@gatehouse/gateway'", "'../../src/policy-file.ts'")
+  const shown = blockWith('docs/docusaurus.md', 'members: {').replace(
+    "'@gatehouse/gateway'",
+    "'../../src/policy-file.ts'"
+  )
   t.equal(bare(shown), bare(read(`${site}/gatehouse.config.mts`)))
 })
 
