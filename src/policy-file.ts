@@ -12,6 +12,7 @@ import type { HeaderPolicy } from '../proxy/request-headers.ts'
 import type { RouteRule } from '../proxy/route-rules.ts'
 import { ConfigError } from './config/environment.ts'
 import type { PolicyFile } from './config/find-policy.ts'
+import { isPlain, problemsOfPrototypes } from './config/plain-policy.ts'
 import { basePathIn, policyShape, sentencesOf } from './config/policy-shape.ts'
 import { isFolder, type UpstreamSpec } from './config/policy-upstreams.ts'
 import { importPolicy } from './policy-import.ts'
@@ -60,6 +61,12 @@ export type PolicyInput<Name extends string> = Partial<
 
 /** Types the policy file's default export and fills in what it leaves out. Judges nothing: `loadPolicy` does. */
 export function defineConfig<Name extends string = never>(config: PolicyInput<Name>): PolicyConfig {
+  // Copies have only what is an object's own: `loadPolicy` would no longer see that something was lost.
+  for (const given of [config, config.headers, config.pages])
+    if (given !== undefined && !isPlain(given))
+      throw new TypeError(
+        'the policy, its headers and its pages have to be plain objects: what they have from a class or a prototype would be lost'
+      )
   const headers = { drop: [], pass: [], ...config.headers }
   const pages = { path: defaultOwnPaths.pages, ...config.pages }
   const limits = { bodies: {}, rateLimits: {}, session: {} }
@@ -102,7 +109,8 @@ export async function loadPolicy(
   problemsOfRules: (rules: readonly RouteRule[], own: OwnPaths) => string[] = () => [],
   { env, cwd }: SecretSource = { env: {}, cwd: dirname(path) }
 ): Promise<PolicyConfig> {
-  const { exported, problems: unread, told } = await readSource({ path, named }, { env, cwd })
+  const { exported, problems: notRead, told } = await readSource({ path, named }, { env, cwd })
+  const unread = [...notRead, ...problemsOfPrototypes(exported)]
   const shape = policyShape(dirname(path), basePathIn(exported))
   const { data: policy, error } = shape.safeParse(exported)
   // What could not be read is told once, with the reason for that, and not again for being missing.

@@ -79,8 +79,14 @@ function resolve(specifier: string, context: Context, nextResolve: Parameters<Re
     }
     const resolved = nextResolve(specifier, context)
     if (!asked && !ofPolicy.has(specifier)) return resolved
+    // It can import files by their whole URLs.
+    if (resolved.url.startsWith('data:')) ofPolicy.add(resolved.url)
     if (!resolved.url.startsWith('file:') || rooms.some((room) => resolved.url.startsWith(room))) return resolved
     refuseSecondCopy(resolved.url, specifier, parentURL)
+    if (asked && isOtherGateway(resolved.url, parentURL)) {
+      if (resolved.url === mainOf(resolved.url, context, nextResolve)) return { url: publicApi, shortCircuit: true }
+      throw otherGateway(resolved.url, specifier, parentURL)
+    }
     ofPolicy.add(resolved.url)
     return importing ? asWritten(resolved) : resolved
   } catch (error) {
@@ -90,6 +96,7 @@ function resolve(specifier: string, context: Context, nextResolve: Parameters<Re
 
 /** The module from whose place a specifier is resolved, wherever it was imported: undefined for what is nobody's own. */
 function anchorOf(specifier: string): string | undefined {
+  if (specifier.startsWith(`${ownPackage}/`)) return gateway
   const name = shared.find((name) => specifier === name || specifier.startsWith(`${name}/`))
   if (name === undefined) return undefined
   return name === 'better-auth' ? gateway : betterAuth
@@ -150,6 +157,35 @@ function refuseSecondCopy(url: string, specifier: string, parentUrl: string): vo
   )
 }
 
+/** Whether a file belongs to a package of the gateway's name that is neither the gateway nor the importing file's own. */
+function isOtherGateway(url: string, parentUrl: string): boolean {
+  const { name, folder } = packageOf(url) ?? {}
+  return name === ownPackage && folder !== packageOf(gateway)?.folder && folder !== packageOf(parentUrl)?.folder
+}
+
+function packageOf(url: string): Package | undefined {
+  return url.startsWith('file:') ? packageAt(dirname(fileURLToPath(url))) : undefined
+}
+
+/** What a package that has the gateway's name gives for its name alone; undefined where it gives nothing. */
+function mainOf(url: string, context: Context, nextResolve: Parameters<Resolve>[2]): string | undefined {
+  const { folder = '' } = packageOf(url) ?? {}
+  try {
+    return nextResolve(ownPackage, { ...context, parentURL: pathToFileURL(join(folder, 'package.json')).href }).url
+  } catch {
+    return undefined
+  }
+}
+
+function otherGateway(url: string, specifier: string, parentUrl: string): PolicyModuleError {
+  const { version = '', folder = '' } = packageOf(url) ?? {}
+  return new PolicyModuleError(
+    `${JSON.stringify(specifier)} leads to another package of the gateway's name, ${ownPackage} ${version} in ${folder}: import ${JSON.stringify(ownPackage)}, which gives the gateway's own`,
+    'GATEWAY_TWICE',
+    importerOf(specifier, parentUrl)
+  )
+}
+
 function importerOf(specifier: string, url: string): Importer {
   if (!url.startsWith('file:')) return { file: url, line: undefined }
   const file = fileURLToPath(url)
@@ -171,6 +207,7 @@ function worded(error: unknown, specifier: string, parentUrl: string): unknown {
 function whyAbsent(specifier: string, code: string, importer: string): string {
   const wanted = `it imports ${JSON.stringify(specifier)}`
   const folder = dirname(importer)
+  if (specifier.startsWith(`${ownPackage}/`)) return `${wanted}, which the gateway does not export`
   if (anchorOf(specifier) !== undefined) {
     const version = packageAt(dirname(fileURLToPath(betterAuth)))?.version
     return `${wanted}, which the gateway's BetterAuth, ${version}, does not have`

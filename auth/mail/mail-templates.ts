@@ -126,10 +126,15 @@ export function writeMail(mail: Mail, app: string, templates: MailTemplates = {}
  */
 function plainName(name: string): string {
   const words = name
-    .replaceAll(/[^\p{L}\p{M}\p{N}'’-]/gu, ' ')
+    .replaceAll(mayBePhoneNumber(name) ? /[^\p{L}\p{M}'’]/gu : /[^\p{L}\p{M}\p{N}'’-]/gu, ' ')
     .replaceAll(/ +/g, ' ')
     .trim()
   return Array.from(words).slice(0, 60).join('')
+}
+
+/** Whether a name has so many digits that a mail program could offer to call them. */
+function mayBePhoneNumber(name: string): boolean {
+  return (name.match(/\p{N}/gu)?.length ?? 0) >= 5
 }
 
 function onOneLine(value: string): string {

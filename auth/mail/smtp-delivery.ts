@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import type { Transporter } from 'nodemailer'
 import type { Logger } from 'pino'
 import { codeOf } from '../../db/error-code.ts'
@@ -111,7 +112,8 @@ export function smtpServerOf(settings: MailSettings) {
   const port = url === undefined ? settings.port : url.port === '' ? undefined : Number(url.port)
   const user = url === undefined || url.username === '' ? settings.user : decodeURIComponent(url.username)
   const password = url === undefined || url.password === '' ? settings.password : decodeURIComponent(url.password)
-  const isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.')
+  // A name may begin with 127 and be anybody's.
+  const isLocal = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
   return { host, secure, port: port ?? (secure ? 465 : 587), user, password, tls: settings.tls ?? (secure || !isLocal) }
 }
 

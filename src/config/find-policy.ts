@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { lstat, readFile, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
+import { codeOf } from '../../db/error-code.ts'
 import { ConfigError } from './environment.ts'
 
 /** Where the policy is. */
@@ -24,7 +24,8 @@ const namesInFolder = ['gatehouse.toml', 'gatehouse.config.ts'] as const
 /**
  * Finds the policy file. It is the one that GATEHOUSE_CONFIG names, or else the only one of those that may lie in `cwd`: a
  * `gatehouse.config.ts` (`.mts`, `.js`, `.mjs`), a `gatehouse.toml`, a `pyproject.toml` that has a `[tool.gatehouse]`. Where
- * there is none, the path is that of the first of these, which does not exist. Throws a ConfigError when there are two.
+ * there is none, the path is that of the first of these, which does not exist. Throws a ConfigError when there are two, and
+ * when it cannot be told whether there is one: a gateway without its policy would open what a rule keeps for a few.
  *
  * The image sets GATEHOUSE_POLICY_FOLDER, which no operator needs: then nothing outside of that folder is looked at, and
  * only `gatehouse.toml` and `gatehouse.config.ts` in it.
@@ -40,7 +41,9 @@ export async function findPolicy(env: Record<string, string | undefined>, cwd: s
     return { path, named: true }
   }
   const looked: readonly string[] = only === '' ? names : namesInFolder
-  const found = looked.map((name) => join(folder, name)).filter((path) => existsSync(path))
+  const found: string[] = []
+  if (only === '' || (await isThere(folder)))
+    for (const path of looked.map((name) => join(folder, name))) if (await isThere(path)) found.push(path)
   const pyproject = join(folder, 'pyproject.toml')
   if (only === '' && (await hasGatehouse(pyproject))) found.push(pyproject)
   if (found.length > 1)
@@ -50,16 +53,39 @@ export async function findPolicy(env: Record<string, string | undefined>, cwd: s
   return { path: found[0] ?? join(folder, looked[0] ?? ''), named: false }
 }
 
-/** Whether a `pyproject.toml` has a policy in it. One that cannot be read has none: it is no file of the gateway's. */
+/** Whether there is anything of this name. Only what the system calls absent is: a link that leads nowhere is not. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw unreadable(path, error)
+  }
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** Whether a `pyproject.toml` has a policy in it. One that cannot be read might have. */
 async function hasGatehouse(path: string): Promise<boolean> {
-  if (!existsSync(path)) return false
-  const bytes = await readFile(path).catch(() => Buffer.alloc(0))
+  if (!(await isThere(path))) return false
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
   // Most have nothing to do with the gateway, and a parser is loaded only for those that may.
   if (!bytes.includes('gatehouse')) return false
-  const { readTomlBytes, tableAt } = await import('./toml-document.ts')
-  const { root } = await readTomlBytes(bytes)
-  // What is broken may have had a policy in it: it is taken for one, so that the problem is told.
-  return root === undefined
-    ? /^[ \t]*\[{1,2}[ \t]*tool[ \t]*\.[ \t]*gatehouse\b/m.test(bytes.toString('latin1'))
-    : tableAt(root, ['tool', 'gatehouse']) !== undefined
+  const { readTomlBytes } = await import('./toml-document.ts')
+  const { root, problem } = await readTomlBytes(bytes)
+  if (root === undefined) throw new ConfigError([`${path}:${problem.line}: ${problem.sentence}`])
+  const tool = root.entries.get('tool')?.node
+  return tool !== undefined && (tool.kind !== 'table' || tool.entries.has('gatehouse'))
+}
+
+function unreadable(path: string, error: unknown): ConfigError {
+  return new ConfigError([
+    `${path}: cannot be read (${codeOf(error) ?? 'unknown error'}), and might be the policy: nothing starts without it`
+  ])
 }

@@ -22,8 +22,19 @@ const smtpUrl = z.string('must be an address').transform((text, context) => {
       context,
       'must be smtp://host:port or smtps://host:port, with user:password@ before the host if need be'
     )
+  if (!isDecodable(url.username) || !isDecodable(url.password))
+    return refuse(context, 'has a "%" in its user or password that stands for no character: write it as %25')
   return text
 })
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** The shape of `mail` of a policy file in `folder`, which makes the path of its file absolute. No problem repeats a value. */
 export function mailShape(folder: string) {

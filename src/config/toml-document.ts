@@ -39,6 +39,10 @@ export type TomlReading =
 const longestText = 1_048_576
 const deepest = 32
 
+// The parser ends a comment at a CR, where neither TOML nor an editor does: what follows would hold, and look as if it did not.
+const forbiddenCharacter = /\r(?!\n)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/
+const forbiddenSentence = 'is not TOML: it has a control character here, or a carriage return that ends no line'
+
 /** Reads a TOML file's bytes. A byte order mark at the beginning is none of the text. */
 export async function readTomlBytes(bytes: Uint8Array): Promise<TomlReading> {
   if (bytes.length > longestText) return wrong(1, `is longer than ${longestText} bytes`)
@@ -57,6 +61,8 @@ function decode(bytes: Uint8Array): string | undefined {
 /** Reads a TOML text. */
 export async function readTomlText(text: string): Promise<TomlReading> {
   if (text.length > longestText) return wrong(1, `is longer than ${longestText} bytes`)
+  const forbidden = text.search(forbiddenCharacter)
+  if (forbidden >= 0) return wrong(text.slice(0, forbidden).split('\n').length, forbiddenSentence)
   // Loaded only where there is a TOML file.
   const { parseTOML, ParseError } = await import('toml-eslint-parser')
   try {

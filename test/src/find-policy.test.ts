@@ -25,11 +25,10 @@ const found: readonly (readonly [name: string, files: Record<string, string>, pa
     'gatehouse.toml'
   ],
   [
-    'one beside a broken pyproject.toml of others',
-    { 'gatehouse.toml': toml, 'pyproject.toml': '[project\nname = "gatehouse-user"' },
+    'one beside a broken pyproject.toml that does not name the gateway',
+    { 'gatehouse.toml': toml, 'pyproject.toml': '[project\nname = "app"' },
     'gatehouse.toml'
   ],
-  ['a broken pyproject.toml with a policy', { 'pyproject.toml': '[tool.gatehouse]\nroutes = [' }, 'pyproject.toml'],
   ['nothing', { 'pyproject.toml': others }, 'gatehouse.config.ts']
 ]
 

@@ -35,6 +35,8 @@ const bad: readonly (readonly [mail: unknown, ...problems: RegExp[]])[] = [
     /^mail\.user: is a part of url/
   ],
   [{ url: 'https://canary', from }, /^mail\.url: must be smtp/],
+  [{ url: 'smtp://u:canary%SE@b', from }, /^mail\.url: has a "%" in its user or password that stands for no character/],
+  [{ url: 'smtp://%canary:p@b', from }, /^mail\.url: has a "%" in its user or password/],
   [{ url: 'smtp://b/canary', from }, /^mail\.url: must be smtp/],
   [{ url: 'smtp://b?tls=canary', from }, /^mail\.url: must be smtp/],
   [{ host: 'a b', from }, /^mail\.host: must be a host name/],
