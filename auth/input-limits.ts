@@ -20,6 +20,11 @@ const maxLengthByField: ReadonlyMap<string, number> = new Map(Object.entries(max
 export const passwordFields: ReadonlySet<string> = new Set(['password', 'newPassword', 'currentPassword'])
 // What BetterAuth's OAuth provider takes for a text without looking.
 const texts: ReadonlySet<string> = new Set(['oauth_query'])
+// What BetterAuth's username plugin takes for a text without looking, wherever a user is made or changed. Deeper in a body
+// these are somebody else's fields.
+const textsOfUsers: ReadonlySet<string> = new Set(['username', 'displayUsername'])
+// Hooks of BetterAuth's username and phone number plugins read fields of these bodies before BetterAuth looks at their type.
+const takesFields: ReadonlySet<string> = new Set(['/sign-up/email', '/update-user'])
 const defaultPasswordLength = 128
 // An id token with all its claims is the longest of the other texts.
 const maxLengthOfOthers = 16_384
@@ -33,22 +38,46 @@ export function requireSaneQuery(url: string): void {
   if (query !== -1 && malformedInQuery.test(url.slice(query))) throw inputRefused()
 }
 
+/** Throws REQUEST_INVALID for a body without fields where BetterAuth's plugins would fail on one, and for a user's name that is no text. */
+function requireFields(body: unknown, path: string): void {
+  if (!isPlainObject(body)) {
+    if (takesFields.has(path)) throw inputRefused()
+    return
+  }
+  for (const field of textsOfUsers) {
+    const value = body[field]
+    if (value !== undefined && value !== null && typeof value !== 'string') throw inputRefused(field)
+  }
+}
+
+interface Found {
+  readonly field: string
+  readonly value: unknown
+  /** What the value is in, and where there; undefined for the input itself. */
+  readonly place?: readonly [holder: object, key: string | number]
+}
+
 /**
  * Throws REQUEST_INVALID when a text in a parsed body or query is too long for its field, or holds a NUL or an unpaired
- * surrogate, field names included, or is no text where one has to be, or is a return address that leads to another origin once its dot segments are gone; for a password that is too long BetterAuth's own PASSWORD_TOO_LONG. One pass, at any
+ * surrogate, field names included, or is no text where one has to be, or is a return address that leads to another origin
+ * once its dot segments are gone, or that fits no header; for a password that is too long BetterAuth's own
+ * PASSWORD_TOO_LONG. A return address with letters that are not ASCII is percent-encoded in its place. One pass, at any
  * depth.
  */
 export function requireSaneInput(input: unknown, maxPasswordLength = defaultPasswordLength): void {
-  const waiting: { field: string; value: unknown }[] = [{ field: '', value: input }]
+  const waiting: Found[] = [{ field: '', value: input }]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { field, value } = next
-    if (typeof value === 'string') requireSaneText(value, field, maxPasswordLength)
-    else if (texts.has(field) && value !== null) throw inputRefused(field)
-    else if (Array.isArray(value)) for (const item of value) waiting.push({ field, value: item })
+    const { field, value, place } = next
+    if (typeof value === 'string') {
+      requireSaneText(value, field, maxPasswordLength)
+      if (place !== undefined && addressFields.test(field)) encodeAddress(value, field, place)
+    } else if (texts.has(field) && value !== null) throw inputRefused(field)
+    else if (Array.isArray(value))
+      for (const [index, item] of value.entries()) waiting.push({ field, value: item, place: [value, index] })
     else if (isPlainObject(value)) {
       for (const [name, inner] of Object.entries(value)) {
         if (name.length > maxLengthOfFieldNames || isMalformed(name)) throw inputRefused()
-        waiting.push({ field: name, value: inner })
+        waiting.push({ field: name, value: inner, place: [value, name] })
       }
     }
   }
@@ -59,7 +88,7 @@ function requireSaneText(text: string, field: string, maxPasswordLength: number)
     throw new APIError('BAD_REQUEST', { code: 'PASSWORD_TOO_LONG', message: 'Password too long' })
   const maxLength = maxLengthByField.get(field) ?? maxLengthOfOthers
   if (text.length > maxLength || isMalformed(text)) throw inputRefused(field)
-  if (addressFields.test(field) && becomesForeign(text)) throw inputRefused(field)
+  if (addressFields.test(field) && (controls.test(text) || becomesForeign(text))) throw inputRefused(field)
 }
 
 const addressFields = /callback|redirect/i
@@ -68,6 +97,24 @@ const addressFields = /callback|redirect/i
 // dot segments are gone: `//evil.example`, an address of another origin (RFC 3986, sections 4.2 and 5.2.4).
 function becomesForeign(text: string): boolean {
   return text.startsWith('/') && (URL.parse(text, 'http://localhost')?.pathname.startsWith('//') ?? true)
+}
+
+// No header holds one (RFC 9110, section 5.5), and the URL parser drops some of them: what was judged is not what is followed.
+const controls = /[\u0000-\u001f\u007f]/
+const notAscii = /[^\u0000-\u007f]+/g
+
+// BetterAuth writes a return address into `Location` as it came, when all is done: a letter above U+00FF is refused there,
+// after the session began, and one below it is sent as Latin-1, which browsers do not read alike.
+function encodeAddress(text: string, field: string, [holder, key]: readonly [object, string | number]): void {
+  const encoded = text.startsWith('/') ? text.replaceAll(notAscii, encodeURIComponent) : asciiAddress(text)
+  if (encoded === text) return
+  if (encoded === undefined || !Reflect.set(holder, key, encoded)) throw inputRefused(field)
+}
+
+// A host that is not ASCII has a form of its own (IDNA), which the URL parser knows.
+function asciiAddress(text: string): string | undefined {
+  if (text.search(notAscii) === -1) return text
+  return isOverlong(text) ? undefined : URL.parse(text)?.href
 }
 
 function isMalformed(text: string): boolean {
@@ -86,7 +133,8 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
  * cut, an image address that is too long is left out, an email address that is too long is refused.
  */
 export function limitInput(maxPasswordLength: number | undefined): BetterAuthPlugin {
-  const check = createAuthMiddleware(async ({ body, query, params }) => {
+  const check = createAuthMiddleware(async ({ path, body, query, params }) => {
+    requireFields(body, path)
     for (const input of [body, query, params]) requireSaneInput(input, maxPasswordLength)
   })
   const before = async (user: Readonly<Record<string, unknown>>) => ({ data: storable(user) })
