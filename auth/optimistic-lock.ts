@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomUUID } from 'node:crypto'
 import type { AuthContext } from 'better-auth'
 import { APIError } from 'better-auth/api'
 import { isRecord } from '../db/type-guards.ts'
@@ -11,10 +12,17 @@ interface Call {
   /** Where a mailed link leads on to; BetterAuth has found it trusted before its endpoint begins. */
   callbackURL?: string
   /** The users that were read, the first one first, by id: their address, and when they were last changed, in ms. */
-  readonly users: Map<string, { readonly email: string; readonly changedAt: number }>
+  readonly users: Map<string, ReadUser>
+  readonly startedAt: number
   /** The password that was found right, and the hash that it was held against. */
   password?: { readonly hash: string; readonly password: string }
   claimed: boolean
+}
+
+interface ReadUser {
+  readonly email: string
+  readonly changedAt: number
+  readonly row: Readonly<Record<string, unknown>>
 }
 
 /** Endpoints that check a secret or a session and then change the account. Of two at once the second is refused. */
@@ -44,11 +52,22 @@ const resets: ReadonlySet<string> = new Set([
 // What the two-factor plugin counts failures in. It changes nothing that anybody could be signed in by.
 const counters = new Set(['failedVerificationCount', 'lockedUntil'])
 
+// What of a user decides who can be them, or what they may do. Whatever else is written, such as a name, is written as
+// often as somebody with a session likes, and must keep nobody from changing the password.
+const decisive = ['email', 'emailVerified', 'phoneNumber', 'phoneNumberVerified', 'twoFactorEnabled', 'role', 'banned']
+const mostClaims = 10
+
+/** The rows of the table `verification` that say which calls were about to change an account. */
+const noticeOf = (userId: string) => `account-change-${userId}`
+const noticeMs = 600_000
+/** How far the clocks of replicas may be apart. */
+const clocksMs = 10_000
+
 const scope = new AsyncLocalStorage<Call>()
 
 /** Runs one call of BetterAuth under the optimistic lock. Resolves and rejects as the work does. */
 export function withOptimisticLock<T>(work: () => Promise<T>): Promise<T> {
-  return scope.run({ users: new Map(), claimed: false }, work)
+  return scope.run({ users: new Map(), startedAt: Date.now(), claimed: false }, work)
 }
 
 /** What the current call has read of users, and the endpoint that it has reached where that one takes turns. */
@@ -69,10 +88,14 @@ export function noteLockedEndpoint(path: string, query: unknown): void {
  * Makes BetterAuth's changes of one account exclude each other, in all replicas and with any database or pooler, by an
  * optimistic lock. Whoever has checked a secret sets the user's `updated_at` before the first write, under the condition
  * that it is still what was read before the check: one conditional statement, which holds no connection and waits for
- * nobody but for another such statement. Of several at once one succeeds; the others are refused with `ACCOUNT_CHANGED`.
+ * nobody but for another such statement. Where the user was changed, but nothing that decides who can sign in and by no
+ * other such call, it tries again: each says in another row beforehand that it will change the account. Of several at once one succeeds; the others are refused with `ACCOUNT_CHANGED`.
  * A sign-in excludes nobody, but its session is taken back where the password was replaced before the session was there.
  */
 export function lockOptimistically({ adapter, password, options }: AuthContext): void {
+  // As it is before others guard it, who leave rows out.
+  const { create, findOne, findMany, update } = adapter
+  const unguarded = { create, findOne, findMany, update }
   guardAdapter({ adapter }, guard)
 
   const verify = password.verify.bind(password)
@@ -89,16 +112,17 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
     // What the policy file does before a deletion is done once, by the one that will delete.
     deletion.beforeDelete = async (user, request) => {
       const call = scope.getStore()
-      if (call !== undefined) await claim(adapter.update, call, user.id)
+      if (call !== undefined) await claim(unguarded, call, user.id)
       await beforeDelete?.(user, request)
     }
   }
 
   function guard(guarded: StorageAdapter): void {
     const { create, findOne, findMany, update, updateMany, delete: deleteOne, deleteMany, consumeOne } = guarded
+    const plain = { create, findOne, findMany, update }
     const lock = async (change: Change) => {
       const call = scope.getStore()
-      if (call?.path !== undefined && isExclusive(call.path, change)) await claim(update, call, userOf(call, change))
+      if (call?.path !== undefined && isExclusive(call.path, change)) await claim(plain, call, userOf(call, change))
     }
     guarded.findOne = async <T>(given: Parameters<typeof findOne>[0]) => {
       const row = await findOne<T>(given)
@@ -120,7 +144,7 @@ export function lockOptimistically({ adapter, password, options }: AuthContext):
       const call = scope.getStore()
       // Before a mailed token is locked: who has the user then deletes all the others, and two would wait for each other.
       if (call?.path !== undefined && resets.has(call.path) && given.model === 'verification')
-        await claim(update, call, [...call.users.keys()].at(-1))
+        await claim(plain, call, [...call.users.keys()].at(-1))
       return consumeOne<T>(given)
     }
     guarded.update = async <T>(given: Parameters<typeof update>[0]) => {
@@ -222,28 +246,75 @@ function userOf({ users }: Call, { model, where = [], data = {} }: Change): stri
   return users.keys().next().value
 }
 
-/** Sets when the user was changed, if that is still what was read. Throws `ACCOUNT_CHANGED`. */
-async function claim(update: StorageAdapter['update'], call: Call, userId: string | undefined): Promise<void> {
+type Storage = Pick<StorageAdapter, 'create' | 'findOne' | 'findMany' | 'update'>
+
+/** Sets when the user was changed, if nothing that counts is other than what was read. Throws `ACCOUNT_CHANGED`. */
+async function claim(storage: Storage, call: Call, userId: string | undefined): Promise<void> {
   if (call.claimed || userId === undefined) return
   const read = call.users.get(userId)
   if (read === undefined) return
-  const { changedAt } = read
+  // Set first, since these statements are writes like others.
+  call.claimed = true
+  const claimed = await claimAgain(storage, call, userId, read).catch((error: unknown) => {
+    call.claimed = false
+    throw error
+  })
+  if (!claimed) throw refusalOf(call)
+}
+
+async function claimAgain(storage: Storage, call: Call, userId: string, read: ReadUser): Promise<boolean> {
+  const notice = randomUUID()
+  const now = new Date()
+  const data = { identifier: noticeOf(userId), value: notice, createdAt: now, updatedAt: now }
+  // Before the claim: whoever loses to it has to find this, though nothing else is written yet.
+  await storage.create({ model: 'verification', data: { ...data, expiresAt: new Date(now.getTime() + noticeMs) } })
+  let { changedAt } = read
+  for (let tries = 0; tries < mostClaims; tries++) {
+    if (await claimOnce(storage, userId, changedAt)) return true
+    // The user first: a claim that comes after this has the next try fail, and of one before it the notice is there.
+    const user = await storage.findOne<Record<string, unknown>>({
+      model: 'user',
+      where: [{ field: 'id', value: userId }]
+    })
+    if (!(user?.['updatedAt'] instanceof Date) || decisive.some((field) => user[field] !== read.row[field]))
+      return false
+    if (await isChangedElsewhere(storage, call, userId, notice)) return false
+    changedAt = user['updatedAt'].getTime()
+  }
+  return false
+}
+
+async function claimOnce({ update }: Storage, userId: string, changedAt: number): Promise<boolean> {
   // Postgres keeps microseconds, and dates have milliseconds.
   const unchanged: Where = [
     { field: 'updatedAt', operator: 'gte', value: new Date(changedAt) },
     { field: 'updatedAt', operator: 'lt', value: new Date(changedAt + 1) }
   ]
-  // Set first, since this update is a write like others.
-  call.claimed = true
   const found = await update({
     model: 'user',
     where: [{ field: 'id', value: userId }, ...unchanged],
     update: { updatedAt: new Date(Math.max(Date.now(), changedAt + 1)) }
-  }).catch((error: unknown) => {
-    call.claimed = false
-    throw error
   })
-  if (found === null) throw refusalOf(call)
+  return found !== null
+}
+
+/** Whether another call has changed the account, or is about to, since this one began; or the password is another one. */
+async function isChangedElsewhere(storage: Storage, call: Call, userId: string, notice: string): Promise<boolean> {
+  const notices = await storage.findMany<{ value: string; createdAt: Date }>({
+    model: 'verification',
+    where: [{ field: 'identifier', value: noticeOf(userId) }]
+  })
+  const since = call.startedAt - clocksMs
+  if (notices.some(({ value, createdAt }) => value !== notice && createdAt.getTime() > since)) return true
+  if (call.password === undefined) return false
+  const account = await storage.findOne<{ password?: string | null }>({
+    model: 'account',
+    where: [
+      { field: 'userId', value: userId },
+      { field: 'providerId', value: 'credential' }
+    ]
+  })
+  return account?.password !== call.password.hash
 }
 
 /** Notes the users in a row that was read, each as it was read first. */
@@ -255,7 +326,7 @@ function note(model: string, row: unknown): void {
   const { id, email, updatedAt } = user
   if (typeof id !== 'string' || typeof email !== 'string' || !(updatedAt instanceof Date)) return
   const changedAt = updatedAt.getTime()
-  if (!Number.isNaN(changedAt) && !call.users.has(id)) call.users.set(id, { email, changedAt })
+  if (!Number.isNaN(changedAt) && !call.users.has(id)) call.users.set(id, { email, changedAt, row: user })
 }
 
 /** The hash that was verified, where this write replaces a password that was asked for; undefined elsewhere. */

@@ -12,6 +12,8 @@ await eachDatabase(t, async (t, database) => {
   const mails: { url: string; token: string }[] = []
   const send = async ({ url, token }: { url: string; token: string }) => void mails.push({ url, token })
   let busy = false
+  /** What the policy does before a deletion. */
+  let beforeDelete = async () => {}
   const limit = createConcurrencyLimit({ permits: 4 })
   const target = await startAuthApp(t, {
     // One connection: a transaction that needs another one would wait for itself.
@@ -22,7 +24,9 @@ await eachDatabase(t, async (t, database) => {
     },
     extension: {
       sendResetPassword: send,
-      user: { deleteUser: { enabled: true, sendDeleteAccountVerification: send } },
+      user: {
+        deleteUser: { enabled: true, sendDeleteAccountVerification: send, beforeDelete: () => beforeDelete() }
+      },
       plugins: [
         customSession(async (session) => ({ ...session, custom: true })),
         magicLink({ sendMagicLink: send }),
@@ -175,6 +179,28 @@ await eachDatabase(t, async (t, database) => {
     t.equal((await new Device(target).post('/sign-in/email', { email, password })).status, 200, 'nothing was deleted')
     t.equal((await device.fetch(new URL(url))).headers.get('location'), '/bye')
     t.equal((await new Device(target).post('/sign-in/email', { email, password })).status, 401)
+  })
+
+  t.test('a link that deletes an account is not put back after a new password that came meanwhile', async (t) => {
+    const { device } = await somebody()
+    const { url } = await mailed(() => device.post('/delete-user', { password, callbackURL: '/bye' }))
+    const open = () => device.fetch(new URL(url))
+    const begun = Promise.withResolvers<void>()
+    const until = Promise.withResolvers<void>()
+    beforeDelete = async () => {
+      begun.resolve()
+      await until.promise
+      throw new Error('not now')
+    }
+    const deletion = open()
+    await begun.promise
+    const changed = await device.post('/change-password', { currentPassword: password, newPassword: renewed })
+    until.resolve()
+    t.equal(changed.status, 200)
+    t.equal((await deletion).status, 500)
+    beforeDelete = async () => {}
+    t.equal((await open()).status, 404, 'it ended with the password')
+    t.equal((await device.client.getSession()).data?.user !== undefined, true, 'the account is there')
   })
 
   t.test('customSession does not take an outage for nobody', async (t) => {

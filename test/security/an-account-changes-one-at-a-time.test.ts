@@ -189,6 +189,31 @@ await eachDatabase(t, async (t, database) => {
     t.equal(await signsIn(email, 'of the thief 123'), false)
   })
 
+  t.test('a name that somebody with a session writes meanwhile keeps nobody from a new password', async (t) => {
+    const { email, device } = await somebody()
+    const held = holdVerified()
+    const change = device.post('/change-password', { currentPassword: password, newPassword: 'of the owner 123' })
+    await held.verified
+    const [thief] = windows(device, 1)
+    t.equal((await thief?.post('/update-user', { name: 'x' }))?.status, 200)
+    held.release()
+    t.equal((await change).status, 200)
+    t.equal(await signsIn(email, 'of the owner 123'), true)
+  })
+
+  t.test('nor from one by a mailed link, however often it is written', async (t) => {
+    const { id, email } = await somebody()
+    const [mail] = await mailed(1, () => new Device(first).post('/request-password-reset', { email }))
+    // Once more right before each claim.
+    await db.execute(`create or replace function renames() returns trigger language plpgsql as $$ begin
+      update "user" set name = 'again', updated_at = clock_timestamp() where id = '${id}'; return null; end $$`)
+    await db.execute('create trigger renames after insert on verification for each row execute function renames()')
+    const reset = await new Device(first).post('/reset-password', { newPassword: 'once more 1234', token: mail?.token })
+    await db.execute('drop trigger renames on verification')
+    t.equal(reset.status, 200)
+    t.equal(await signsIn(email, 'once more 1234'), true)
+  })
+
   t.test('a password that an operator replaces meanwhile', async (t) => {
     const { id, email, device } = await somebody()
     const held = holdVerified()
