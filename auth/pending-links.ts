@@ -23,7 +23,17 @@ export function endPendingLinks(context: AuthContext): void {
   const emailSeconds = options.emailVerification?.expiresIn ?? verificationSeconds
 
   guardAdapter(context, (guarded) => {
-    const { create, update, updateMany } = guarded
+    const { create, update, updateMany, consumeOne, findMany } = guarded
+    // Codes to another address may be kept under a hash, so that they cannot be found when they end.
+    guarded.consumeOne = async <T>(given: Parameters<typeof consumeOne>[0]) => {
+      const row = await consumeOne<T>(given)
+      const call = currentCall()
+      const userId = call?.users[0]
+      if (given.model !== 'verification' || call?.path !== '/email-otp/change-email' || userId === undefined) return row
+      const sentAt = isRecord(row) ? row['createdAt'] : undefined
+      const ended = await lastEnd({ findMany }, userId)
+      return ended !== undefined && sentAt instanceof Date && sentAt <= ended ? null : row
+    }
     guarded.create = async <T extends Record<string, unknown>, R = T>(given: Parameters<typeof create<T, R>>[0]) => {
       const created = await create<T, R>(given)
       const { userId, password } = given.data
@@ -58,7 +68,7 @@ export function endPendingLinks(context: AuthContext): void {
     if (ids.length > 0)
       await adapter.deleteMany({ model: 'verification', where: [{ field: 'id', operator: 'in', value: ids }] })
     await endCodes(adapter, userId)
-    if (!changesEmail) return
+    if (!changesEmail && !hasPlugin('email-otp')) return
     const now = new Date()
     const expiresAt = new Date(now.getTime() + emailSeconds * 1_000)
     const data = { identifier: endOf(userId), value: 'ended', createdAt: now, updatedAt: now, expiresAt }
@@ -87,6 +97,17 @@ function changedUser(
   return model === 'user' && typeof update['email'] === 'string' ? row['id'] : undefined
 }
 
+/** When a user's pending changes of the address were last ended. */
+async function lastEnd({ findMany }: Pick<StorageAdapter, 'findMany'>, userId: string): Promise<Date | undefined> {
+  const [ended] = await findMany<{ createdAt: Date }>({
+    model: 'verification',
+    where: [{ field: 'identifier', value: endOf(userId) }],
+    sortBy: { field: 'createdAt', direction: 'desc' },
+    limit: 1
+  })
+  return ended?.createdAt
+}
+
 function equalTo(where: Where, field: string): unknown {
   return where.find((one) => one.field === field && (one.operator ?? 'eq') === 'eq')?.value
 }
@@ -99,13 +120,8 @@ export function refuseEndedEmailChanges(): BetterAuthPlugin {
   const refuse = createAuthMiddleware(async ({ query, context: { adapter } }) => {
     const change = emailChangeIn(isRecord(query) ? query['token'] : undefined)
     if (change === undefined) return undefined
-    const [ended] = await adapter.findMany<{ createdAt: Date }>({
-      model: 'verification',
-      where: [{ field: 'identifier', value: endOf(change.userId) }],
-      sortBy: { field: 'createdAt', direction: 'desc' },
-      limit: 1
-    })
-    if (ended === undefined || change.sentAt > ended.createdAt.getTime()) return undefined
+    const ended = await lastEnd(adapter, change.userId)
+    if (ended === undefined || change.sentAt > ended.getTime()) return undefined
     // BetterAuth refuses it, once it has found trusted where the link leads on to.
     return { context: { query: { ...query, token: 'ended' } } }
   })

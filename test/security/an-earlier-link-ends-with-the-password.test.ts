@@ -40,7 +40,7 @@ async function start(t: Test, { options, publicUrl }: TestDatabase, verification
       },
       plugins: [
         twoFactor({ skipVerificationOnEnable: true }),
-        emailOTP({ sendVerificationOTP: async ({ otp }) => void codes.push(otp) }),
+        emailOTP({ changeEmail: { enabled: true }, sendVerificationOTP: async ({ otp }) => void codes.push(otp) }),
         phoneNumber({
           sendOTP: async ({ code }) => void codes.push(code),
           sendPasswordResetOTP: async ({ code }) => void codes.push(code)
@@ -151,6 +151,18 @@ async function promises(t: Test, world: World): Promise<void> {
       t.ok(await signsIn(email, renewed), 'the account is as it was left')
     })
   }
+
+  await t.test('a code to another address ends with the password', async (t) => {
+    const { email, device } = await somebody(world)
+    const newEmail = `z-${email}`
+    const ask = () => newest(world, codes, () => device.post('/email-otp/request-email-change', { newEmail }))
+    const enter = (otp: string) => device.post('/email-otp/change-email', { newEmail, otp })
+    const earlier = await ask()
+    const body = { currentPassword: password, newPassword: renewed }
+    t.equal((await device.post('/change-password', body)).status, 200)
+    t.equal((await enter(earlier)).status, 400)
+    t.equal((await enter(await ask())).status, 200, 'one that is asked for later is good')
+  })
 
   await t.test('after another address the links to the one before are not good', async (t) => {
     const { email, device } = await somebody(world)
