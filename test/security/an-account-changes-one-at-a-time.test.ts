@@ -99,16 +99,24 @@ await eachDatabase(t, async (t, database) => {
   })
 
   t.test('three new addresses', async (t) => {
-    const { id, device } = await somebody()
-    const offered = [1, 2, 3].map((n) => `moved-${people}-${n}@example.org`)
-    const answers = await postAtOnce(
-      device,
-      '/change-email',
-      offered.map((newEmail) => ({ newEmail }))
-    )
-    const winner = oneWins(t, answers)
-    const rows = await db.select({ email: user.email }).from(user).where(eq(user.id, id))
-    t.same(rows, [{ email: offered[winner] }])
+    // No secret is checked here that could be held back, and a call that begins when another has ended may succeed as well.
+    // So they are sent again until they meet; without the lock all three succeed, however often.
+    for (let round = 1; round <= 8; round++) {
+      const { id, device } = await somebody()
+      const offered = [1, 2, 3].map((n) => `moved-${people}-${n}@example.org`)
+      const answers = await postAtOnce(
+        device,
+        '/change-email',
+        offered.map((newEmail) => ({ newEmail }))
+      )
+      const winners = offered.filter((_, n) => answers[n]?.status === 200)
+      const rows = await db.select({ email: user.email }).from(user).where(eq(user.id, id))
+      t.ok(winners.includes(rows[0]?.email ?? ''), 'the address is one that was told to be taken')
+      if (winners.length > 1) continue
+      oneWins(t, answers)
+      return
+    }
+    t.fail('more than one call succeeded each time')
   })
 
   t.test('two mailed links, to one new address each', async (t) => {
