@@ -60,12 +60,19 @@ async function digest(stream: AsyncIterable<Uint8Array>, slow: boolean): Promise
 async function answer(asked: IncomingMessage, response: ServerResponse): Promise<void> {
   const { searchParams } = new URL(asked.url ?? '', 'http://a')
   if (asked.method === 'POST') {
-    response.end(await digest(asked, searchParams.get('slow') === 'true'))
+    const read = await digest(asked, searchParams.get('slow') === 'true').catch(brokenOff)
+    response.end(read)
     return
   }
   const number = (name: string) => Number(searchParams.get(name))
   if (searchParams.get('length') === 'true') response.setHeader('content-length', number('bytes'))
   Readable.from(body(number('seed'), number('bytes'), number('piece'))).pipe(response)
+}
+
+function brokenOff(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET') throw error
+  return String(code)
 }
 
 async function arriveAsSent(t: Test, upstreamUrl: string, more: Record<string, string> = {}): Promise<void> {
@@ -89,7 +96,10 @@ async function arriveAsSent(t: Test, upstreamUrl: string, more: Record<string, s
       const one = all[seed]
       if (one === undefined) continue
       const { way, kind } = one
-      t.equal(await way(seed, kind), digestOf(seed, kind.bytes), `${way.name} ${JSON.stringify(kind)}`)
+      // A connection to the upstream that breaks under load brings a refusal and nobody's bytes: such a call is sent again.
+      const answer = await way(seed, kind).catch(brokenOff)
+      const whole = /^[0-9a-f]{64}$/.test(answer) ? answer : await way(seed, kind)
+      t.equal(whole, digestOf(seed, kind.bytes), `${way.name} ${JSON.stringify(kind)}`)
     }
   })
   await Promise.all(eight)
